@@ -75,7 +75,8 @@ fn port_is_valid(port: &str) -> bool {
     match port.strip_prefix(':') {
         None => port.is_empty(),
         Some(digits) => {
-            digits.is_empty() || (digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<u16>().is_ok())
+            digits.is_empty()
+                || (digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<u16>().is_ok())
         }
     }
 }

@@ -25,7 +25,12 @@ const MAINTENANCE_PAGE: &str = "<!DOCTYPE html>\n\
 
 impl Reply {
     const fn text(status: StatusCode, body: &'static str) -> Self {
-        Self { status, content_type: TEXT, location: None, body: Bytes::from_static(body.as_bytes()) }
+        Self {
+            status,
+            content_type: TEXT,
+            location: None,
+            body: Bytes::from_static(body.as_bytes()),
+        }
     }
 
     /// 200 for `/healthz` of the default virtual host.

@@ -1,0 +1,3 @@
+//! Dialects: how users say what they want routed. A folder each.
+
+pub mod service;

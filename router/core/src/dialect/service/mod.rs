@@ -1,0 +1,4 @@
+//! The Service dialect: a labelled Service with annotations, as on Deis Workflow.
+//!
+//! `router.fairlead.dev/NAME` and `router.deis.io/NAME` mean the same; where both
+//! are set the first one counts.

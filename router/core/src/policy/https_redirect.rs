@@ -1,0 +1,51 @@
+//! Sending clients from http to https.
+
+use crate::{policy::RequestFacts, reply::Reply};
+
+/// Answers what came without TLS with a 301 to the same URL over TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HttpsRedirect {
+    /// The port under which clients reach the TLS listener; left out when 443.
+    pub port: u16,
+}
+
+impl HttpsRedirect {
+    /// The redirect, or `None` for a request that came by TLS. Path and query
+    /// are kept; a WebSocket request is sent to `wss`.
+    pub fn check(&self, request: &RequestFacts<'_>) -> Option<Reply> {
+        if request.secure {
+            return None;
+        }
+        let scheme = if request.websocket { "wss" } else { "https" };
+        let RequestFacts { host, target, .. } = request;
+        Some(Reply::moved(match self.port {
+            443 => format!("{scheme}://{host}{target}"),
+            port => format!("{scheme}://{host}:{port}{target}"),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn location(port: u16, secure: bool, websocket: bool) -> Option<String> {
+        let client = "192.0.2.1".parse().unwrap();
+        let facts = RequestFacts {
+            client,
+            secure,
+            websocket,
+            host: "web.example",
+            target: "/a%20b?q=1&r=",
+        };
+        HttpsRedirect { port }.check(&facts).map(|reply| reply.location.unwrap())
+    }
+
+    #[test]
+    fn plain_requests_go_to_the_same_url_over_tls() {
+        assert_eq!(location(443, true, false), None);
+        assert_eq!(location(443, false, false).unwrap(), "https://web.example/a%20b?q=1&r=");
+        assert_eq!(location(8443, false, false).unwrap(), "https://web.example:8443/a%20b?q=1&r=");
+        assert_eq!(location(443, false, true).unwrap(), "wss://web.example/a%20b?q=1&r=");
+    }
+}

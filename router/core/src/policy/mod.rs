@@ -1,0 +1,54 @@
+//! What is asked of a request before it is proxied.
+//!
+//! A policy is a plain value: it looks at [`RequestFacts`] and lets the request
+//! go on or answers it. The variants stand in the order in which they apply.
+
+mod access_list;
+mod https_redirect;
+
+use std::net::IpAddr;
+
+pub use access_list::AccessList;
+pub use https_redirect::HttpsRedirect;
+
+use crate::{backend::Backend, reply::Reply};
+
+/// What policies may know of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestFacts<'a> {
+    /// The client's address: the peer's, or what a trusted peer told.
+    pub client: IpAddr,
+    /// The client came by TLS, or a trusted peer says so.
+    pub secure: bool,
+    /// The host, as [`crate::normalise_host`] gives it: without port.
+    pub host: &'a str,
+    /// Path and query, as received.
+    pub target: &'a str,
+    /// The request asks for an upgrade to WebSocket.
+    pub websocket: bool,
+}
+
+/// One check. Sorted, these are in the order in which a rule applies them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Policy {
+    /// 403 for clients outside the list.
+    AccessList(AccessList),
+    /// 503 with the maintenance page.
+    Maintenance,
+    /// 503 where no endpoint could answer.
+    RequireEndpoint,
+    /// 301 to https.
+    HttpsRedirect(HttpsRedirect),
+}
+
+impl Policy {
+    /// The answer, or `None` to go on.
+    pub fn check(&self, request: &RequestFacts<'_>, backend: &Backend) -> Option<Reply> {
+        match self {
+            Self::AccessList(list) => (!list.allows(request.client)).then(Reply::forbidden),
+            Self::Maintenance => Some(Reply::maintenance()),
+            Self::RequireEndpoint => (!backend.is_available()).then(Reply::unavailable),
+            Self::HttpsRedirect(redirect) => redirect.check(request),
+        }
+    }
+}

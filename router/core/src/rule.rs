@@ -1,0 +1,47 @@
+//! One route: where it applies, what is asked of a request, and where it goes.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    app::App,
+    backend::Backend,
+    object::ObjectRef,
+    path::PathMatch,
+    policy::{Policy, RequestFacts},
+    reply::Reply,
+};
+
+/// A compiled route. Immutable; a request keeps the rule that it was matched
+/// to until its end, whatever is published meanwhile.
+#[derive(Debug)]
+pub struct Rule {
+    /// Which paths of the host.
+    pub path: PathMatch,
+    /// Whose traffic this is.
+    pub app: Arc<App>,
+    /// Checks before proxying, in the order of [`Policy`].
+    pub policies: Box<[Policy]>,
+    /// Where requests go.
+    pub backend: Arc<Backend>,
+    /// Limits upstream.
+    pub timeouts: Timeouts,
+    /// The object that asked for this rule.
+    pub origin: ObjectRef,
+}
+
+/// Limits on an exchange with an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Timeouts {
+    /// To connect; then 504.
+    pub connect: Duration,
+    /// Between two successful reads, or two writes, upstream; then 504, or the
+    /// end of an upgraded connection.
+    pub tcp: Duration,
+}
+
+impl Rule {
+    /// The router's own answer to this request, or `None` when it is to be proxied.
+    pub fn decide(&self, request: &RequestFacts<'_>) -> Option<Reply> {
+        self.policies.iter().find_map(|policy| policy.check(request, &self.backend))
+    }
+}
