@@ -77,24 +77,15 @@ pub struct CertificateSlot {
 }
 
 impl CertificateSlot {
-    /// Takes a new state of the Secret. A bad one leaves the last good
-    /// certificate in use; a Secret that is gone takes it away. Returns whether
-    /// the certificate in use changed.
-    pub fn update(&mut self, secret: Option<&Secret>) -> bool {
-        match secret.map(parse) {
-            None => {
-                self.error = None;
-                self.certificate.take().is_some()
-            }
-            Some(Ok(certificate)) => {
+    /// Takes a new content of the Secret. A bad one leaves the last good
+    /// certificate in use.
+    pub fn update(&mut self, secret: &Secret) {
+        match parse(secret) {
+            Ok(certificate) => {
                 self.error = None;
                 self.certificate = Some(Arc::new(certificate));
-                true
             }
-            Some(Err(error)) => {
-                self.error = Some(error);
-                false
-            }
+            Err(error) => self.error = Some(error),
         }
     }
 }
@@ -146,16 +137,18 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_update_keeps_the_last_good_certificate_and_a_deletion_does_not() {
+    fn a_bad_update_keeps_the_last_good_certificate() {
         let (certificate, key) = pair();
         let good = secret(Some(certificate.clone()), Some(key));
         let bad = secret(Some(certificate), Some("x".to_owned()));
         let mut slot = CertificateSlot::default();
-        assert!(!slot.update(Some(&bad)) && slot.certificate.is_none() && slot.error.is_some());
-        assert!(slot.update(Some(&good)) && slot.error.is_none());
+        slot.update(&bad);
+        assert!(slot.certificate.is_none() && slot.error.is_some());
+        slot.update(&good);
+        assert!(slot.error.is_none());
         let kept = slot.certificate.clone().unwrap();
-        assert!(!slot.update(Some(&bad)) && slot.error.is_some());
+        slot.update(&bad);
+        assert!(slot.error.is_some());
         assert!(Arc::ptr_eq(&kept, slot.certificate.as_ref().unwrap()));
-        assert!(slot.update(None) && slot.certificate.is_none() && slot.error.is_none());
     }
 }

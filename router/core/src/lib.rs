@@ -24,6 +24,7 @@ pub mod reply;
 pub mod rule;
 pub mod settings;
 pub mod table;
+pub mod view;
 
 pub use app::{App, AppId};
 pub use backend::{Backend, BackendKey, Endpoint, Lease};

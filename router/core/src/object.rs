@@ -1,6 +1,6 @@
 //! Kubernetes objects, trimmed to what routing needs.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -92,25 +92,27 @@ pub struct ServicePort {
     pub port: u16,
 }
 
-/// An EndpointSlice: some of the addresses behind a Service.
+/// An EndpointSlice: some of the addresses behind a Service. Values are kept as
+/// the object gives them; what cannot be used is reported when they are compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointSlice {
     /// Namespace and name.
     pub key: Key,
     /// The Service it belongs to: its label `kubernetes.io/service-name`.
     pub service: Arc<str>,
-    /// Port name (empty for the unnamed one) and the number that the endpoints listen on.
-    pub ports: Vec<(Arc<str>, u16)>,
+    /// Port name (empty for the unnamed one) and the number that the endpoints
+    /// listen on; TCP only.
+    pub ports: Vec<(Arc<str>, Option<i32>)>,
     /// The addresses and their conditions.
     pub endpoints: Vec<SliceEndpoint>,
 }
 
-/// One address of an [`EndpointSlice`] with its conditions, defaults applied
-/// (`ready` and `serving` true, `terminating` false where absent).
+/// One entry of `endpoints` of an [`EndpointSlice`] with its conditions, defaults
+/// applied (`ready` and `serving` true, `terminating` false where absent).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SliceEndpoint {
-    /// The endpoint's address.
-    pub address: IpAddr,
+    /// The first of its `addresses`; the others mean the same endpoint.
+    pub address: Box<str>,
     /// Takes new requests.
     pub ready: bool,
     /// Can answer requests, whether or not it is terminating.

@@ -1,10 +1,31 @@
 //! Objects in, tables out.
+//!
+//! A [`Compiler`] keeps what it knows of every object and which hosts each one
+//! touches. A change marks those hosts; [`Compiler::publish`] compiles just them.
+//! The result depends on the objects alone, not on the order in which they came,
+//! but for one thing: a Secret that turns bad leaves its last good certificate in use.
 
-use std::sync::Arc;
+mod endpoints;
+mod findings;
+mod host;
 
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use self::{
+    endpoints::Slices,
+    findings::{Findings, Source},
+};
 use crate::{
+    app::{App, AppId},
+    backend::{Backend, BackendKey, Endpoints},
+    certificate::CertificateSlot,
     diagnostic::Diagnostic,
-    object::{Change, Key},
+    dialect::service::{self, Claim},
+    host::HostPattern,
+    object::{Change, EndpointSlice, Key, Kind, Secret, Service},
     settings::Settings,
     table::Table,
 };
@@ -13,6 +34,32 @@ use crate::{
 #[derive(Debug)]
 pub struct Compiler {
     table: Table,
+    claims: HashMap<Key, Arc<Claim>>,
+    backends: HashMap<Key, Arc<Backend>>,
+    apps: HashMap<AppId, Members>,
+    slices: HashMap<Key, Slices>,
+    slice_services: HashMap<Key, Key>,
+    secrets: HashMap<Key, SecretState>,
+    endpoints: Endpoints,
+    /// Who claims a host.
+    claimants: HashMap<HostPattern, BTreeSet<Key>>,
+    /// Who names a Secret.
+    secret_users: HashMap<Key, BTreeSet<Key>>,
+    dirty: BTreeSet<HostPattern>,
+    findings: Findings,
+}
+
+/// An app and how many claims are its.
+#[derive(Debug)]
+struct Members {
+    app: Arc<App>,
+    claims: usize,
+}
+
+#[derive(Debug, Default)]
+struct SecretState {
+    secret: Option<Secret>,
+    slot: CertificateSlot,
 }
 
 /// What one call of [`Compiler::publish`] made.
@@ -29,33 +76,247 @@ pub struct Publication {
 impl Compiler {
     /// A compiler that knows no object yet.
     pub fn new(settings: Arc<Settings>) -> Self {
-        Self { table: Table::new(settings) }
+        Self {
+            table: Table::new(settings),
+            claims: HashMap::new(),
+            backends: HashMap::new(),
+            apps: HashMap::new(),
+            slices: HashMap::new(),
+            slice_services: HashMap::new(),
+            secrets: HashMap::new(),
+            endpoints: Endpoints::default(),
+            claimants: HashMap::new(),
+            secret_users: HashMap::new(),
+            dirty: BTreeSet::new(),
+            findings: Findings::default(),
+        }
     }
 
     /// Takes one change. Endpoints take effect at once, everything else with
     /// the next [`Compiler::publish`].
     pub fn apply(&mut self, change: Change) {
-        let _ = change;
+        match change {
+            Change::Service(key, service) => self.apply_service(key, service),
+            Change::EndpointSlice(key, slice) => self.apply_slice(key, slice),
+            Change::Secret(key, secret) => self.apply_secret(key, secret),
+        }
     }
 
     /// Whether a [`Compiler::publish`] would make a new table.
     pub fn is_dirty(&self) -> bool {
-        false
+        !self.dirty.is_empty()
     }
 
     /// Compiles the hosts that changed since the last call. `None` when none did.
     pub fn publish(&mut self) -> Option<Publication> {
-        None
+        if self.dirty.is_empty() {
+            return None;
+        }
+        let dirty = std::mem::take(&mut self.dirty);
+        for pattern in &dirty {
+            let (host, findings) = self.compile(pattern);
+            self.table.set(pattern, host);
+            self.findings.set(Source::Host(pattern.clone()), findings);
+        }
+        self.table.generation += 1;
+        Some(Publication {
+            table: Arc::new(self.table.clone()),
+            compiled: dirty.len(),
+            appeared: self.findings.take_appeared(),
+        })
     }
 
     /// All findings about objects as they are now, sorted.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
-        Vec::new()
+        self.findings.all()
     }
 
-    /// The Secrets that routable Services name, whether or not they exist.
+    /// Findings about endpoints that came since the last call; those about
+    /// hosts come with a [`Publication`].
+    pub fn take_appeared(&mut self) -> Vec<Diagnostic> {
+        self.findings.take_appeared()
+    }
+
+    /// Whether a routable Service names `secret`, be it there or not.
     pub fn references(&self, secret: &Key) -> bool {
-        let _ = secret;
-        false
+        self.secret_users.contains_key(secret)
+    }
+
+    /// The Secrets that routable Services name, be they there or not.
+    pub fn referenced_secrets(&self) -> impl Iterator<Item = &Key> {
+        self.secret_users.keys()
+    }
+
+    /// The applications with at least one claim, in no particular order.
+    pub fn apps(&self) -> impl Iterator<Item = &Arc<App>> {
+        self.apps.values().map(|members| &members.app)
+    }
+
+    fn compile(&self, pattern: &HostPattern) -> (Option<Arc<crate::table::Host>>, Vec<Diagnostic>) {
+        let claimants = self.claimants.get(pattern).into_iter().flatten();
+        let claims = claimants.filter_map(|service| self.claims.get(service)).cloned();
+        host::compile(pattern, claims.collect(), &Context { compiler: self })
+    }
+
+    fn apply_service(&mut self, key: Key, service: Option<Service>) {
+        let reading = service
+            .map(|service| service::read(&service, &self.table.settings))
+            .unwrap_or_default();
+        self.findings.set(Source::Object(key.of(Kind::Service)), reading.findings);
+        let old = self.claims.remove(&key);
+        if old.as_deref() == reading.claim.as_ref() {
+            self.claims.extend(old.map(|old| (key, old)));
+            return;
+        }
+        if let Some(old) = &old {
+            self.forget(old);
+        }
+        match reading.claim {
+            Some(claim) => self.remember(Arc::new(claim)),
+            None => {
+                self.backends.remove(&key);
+            }
+        }
+        // After the new claim is counted, so that an edit keeps the app's counters.
+        if let Some(old) = old {
+            self.drop_app(&old.app);
+        }
+    }
+
+    fn forget(&mut self, claim: &Claim) {
+        for host in &claim.hosts {
+            remove(&mut self.claimants, host, &claim.service);
+        }
+        for secret in claim.certificates.values() {
+            remove(&mut self.secret_users, secret, &claim.service);
+        }
+        self.dirty.extend(claim.hosts.iter().cloned());
+    }
+
+    fn remember(&mut self, claim: Arc<Claim>) {
+        for host in &claim.hosts {
+            self.claimants.entry(host.clone()).or_default().insert(claim.service.clone());
+        }
+        for secret in claim.certificates.values() {
+            self.secret_users.entry(secret.clone()).or_default().insert(claim.service.clone());
+        }
+        self.dirty.extend(claim.hosts.iter().cloned());
+        let workers = self.table.settings.workers;
+        let new = || Members { app: Arc::new(App::new(claim.app.clone(), workers)), claims: 0 };
+        self.apps.entry(claim.app.clone()).or_insert_with(new).claims += 1;
+        self.ensure_backend(&claim.backend);
+        self.claims.insert(claim.service.clone(), claim);
+    }
+
+    fn drop_app(&mut self, app: &AppId) {
+        if let Some(members) = self.apps.get_mut(app) {
+            members.claims -= 1;
+            if members.claims == 0 {
+                self.apps.remove(app);
+            }
+        }
+    }
+
+    fn ensure_backend(&mut self, key: &BackendKey) {
+        if self.backends.get(&key.service).is_none_or(|backend| backend.key != *key) {
+            self.backends.insert(key.service.clone(), Arc::new(Backend::new(key.clone())));
+            self.refresh(&key.service);
+        }
+    }
+
+    fn apply_slice(&mut self, key: Key, slice: Option<EndpointSlice>) {
+        let findings = slice.as_ref().map(endpoints::findings).unwrap_or_default();
+        self.findings.set(Source::Object(key.of(Kind::EndpointSlice)), findings);
+        let service = slice
+            .as_ref()
+            .map(|s| Key { namespace: key.namespace.clone(), name: s.service.clone() });
+        let old = match &service {
+            Some(service) => self.slice_services.insert(key.clone(), service.clone()),
+            None => self.slice_services.remove(&key),
+        };
+        if let Some(old) = old.filter(|old| service.as_ref() != Some(old)) {
+            if let Some(slices) = self.slices.get_mut(&old) {
+                slices.remove(&key.name);
+                if slices.is_empty() {
+                    self.slices.remove(&old);
+                }
+            }
+            self.refresh(&old);
+        }
+        if let (Some(service), Some(slice)) = (service, slice) {
+            self.slices.entry(service.clone()).or_default().insert(key.name, slice);
+            self.refresh(&service);
+        }
+    }
+
+    /// Gives the backend of `service` the addresses of its slices.
+    fn refresh(&mut self, service: &Key) {
+        if let Some(backend) = self.backends.get(service) {
+            let slices = self.slices.get(service).into_iter().flat_map(BTreeMap::values);
+            let addresses = endpoints::addresses(slices, &backend.key.port);
+            backend.set(addresses.into_iter().map(|address| self.endpoints.get(address)).collect());
+        }
+    }
+
+    fn apply_secret(&mut self, key: Key, secret: Option<Secret>) {
+        match secret {
+            None => {
+                if self.secrets.remove(&key).is_none() {
+                    return;
+                }
+            }
+            Some(secret) => {
+                let state = self.secrets.entry(key.clone()).or_default();
+                if state.secret.as_ref() == Some(&secret) {
+                    return;
+                }
+                state.slot.update(&secret);
+                state.secret = Some(secret);
+            }
+        }
+        for user in self.secret_users.get(&key).into_iter().flatten() {
+            let certificates =
+                self.claims.get(user).into_iter().flat_map(|claim| &claim.certificates);
+            let hosts =
+                certificates.filter(|(_, secret)| **secret == key).map(|(host, _)| host.clone());
+            self.dirty.extend(hosts);
+        }
+    }
+}
+
+/// What compiling a host may look up.
+struct Context<'a> {
+    compiler: &'a Compiler,
+}
+
+impl Context<'_> {
+    fn slot(&self, secret: &Key) -> Option<&CertificateSlot> {
+        self.compiler.secrets.get(secret).map(|state| &state.slot)
+    }
+
+    fn backend(&self, claim: &Claim) -> Arc<Backend> {
+        self.compiler
+            .backends
+            .get(&claim.service)
+            .expect("made with the claim and removed with it")
+            .clone()
+    }
+
+    fn app(&self, claim: &Claim) -> Arc<App> {
+        self.compiler
+            .apps
+            .get(&claim.app)
+            .expect("made with the claim and removed with its last")
+            .app
+            .clone()
+    }
+}
+
+fn remove<K: std::hash::Hash + Eq>(index: &mut HashMap<K, BTreeSet<Key>>, at: &K, member: &Key) {
+    if let Some(members) = index.get_mut(at) {
+        members.remove(member);
+        if members.is_empty() {
+            index.remove(at);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Which clients may use an application.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use ipnet::IpNet;
 
@@ -21,6 +21,16 @@ impl AccessList {
     pub fn allows(&self, client: IpAddr) -> bool {
         let client = client.to_canonical();
         self.0.iter().any(|network| network.contains(&client))
+    }
+}
+
+impl fmt::Display for AccessList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[")?;
+        for (i, network) in self.0.iter().enumerate() {
+            write!(f, "{}{network}", if i == 0 { "" } else { ", " })?;
+        }
+        f.write_str("]")
     }
 }
 

@@ -6,7 +6,7 @@
 mod access_list;
 mod https_redirect;
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 pub use access_list::AccessList;
 pub use https_redirect::HttpsRedirect;
@@ -49,6 +49,17 @@ impl Policy {
             Self::Maintenance => Some(Reply::maintenance()),
             Self::RequireEndpoint => (!backend.is_available()).then(Reply::unavailable),
             Self::HttpsRedirect(redirect) => redirect.check(request),
+        }
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AccessList(list) => write!(f, "access-list {list}"),
+            Self::Maintenance => f.write_str("maintenance"),
+            Self::RequireEndpoint => f.write_str("require-endpoint"),
+            Self::HttpsRedirect(redirect) => write!(f, "https-redirect :{}", redirect.port),
         }
     }
 }

@@ -1,0 +1,145 @@
+//! The syntax of annotation values, as Deis Workflow had it.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// A value that cannot be read. The message says what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// Not `true` or `false`.
+    #[error("{0:?} is neither true nor false")]
+    Bool(Box<str>),
+    /// Not a duration.
+    #[error(
+        "{0:?} is not a duration; write a whole number with ms, s, m, h, d, w, M or y, such as 30s, of at most 10 years"
+    )]
+    Duration(Box<str>),
+    /// Not an address or network.
+    #[error(
+        "{0:?} is not an IP address or network; write one such as 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32"
+    )]
+    Network(Box<str>),
+    /// Not a pair.
+    #[error("{0:?} is not a pair; write key:value")]
+    Pair(Box<str>),
+}
+
+const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// `true` or `false`, in any case.
+///
+/// # Errors
+/// For anything else.
+pub fn boolean(text: &str) -> Result<bool, ValueError> {
+    match text.trim() {
+        text if text.eq_ignore_ascii_case("true") => Ok(true),
+        text if text.eq_ignore_ascii_case("false") => Ok(false),
+        text => Err(ValueError::Bool(text.into())),
+    }
+}
+
+/// A whole number and a unit: `ms`, `s` (also where none is given), `m`, `h`,
+/// `d`, `w`, `M` (30 days), `y` (365 days). More than zero, at most 10 years.
+///
+/// # Errors
+/// For anything else.
+pub fn duration(text: &str) -> Result<Duration, ValueError> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit_ms: u64 = match unit {
+        "ms" => 1,
+        "s" | "" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        "w" => 7 * 86_400_000,
+        "M" => 30 * 86_400_000,
+        "y" => 365 * 86_400_000,
+        _ => return Err(ValueError::Duration(text.into())),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit_ms))
+        .map(Duration::from_millis)
+        .filter(|duration| !duration.is_zero() && *duration <= MAX_DURATION)
+        .ok_or_else(|| ValueError::Duration(text.into()))
+}
+
+/// The non-empty entries of a comma-separated list, without surrounding space.
+pub fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
+}
+
+/// One `key:value` entry of a map.
+///
+/// # Errors
+/// When it has no colon, or nothing on one side of the last one.
+pub fn pair(entry: &str) -> Result<(&str, &str), ValueError> {
+    match entry.rsplit_once(':') {
+        Some((key, value)) if !key.trim().is_empty() && !value.trim().is_empty() => {
+            Ok((key.trim(), value.trim()))
+        }
+        _ => Err(ValueError::Pair(entry.into())),
+    }
+}
+
+/// An address, or a network in CIDR form, of either family.
+///
+/// # Errors
+/// For anything else.
+pub fn network(entry: &str) -> Result<IpNet, ValueError> {
+    entry
+        .parse::<IpNet>()
+        .or_else(|_| entry.parse::<std::net::IpAddr>().map(IpNet::from))
+        .map_err(|_| ValueError::Network(entry.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_the_units_of_nginx() {
+        for (text, milliseconds) in [
+            ("500ms", 500),
+            ("30s", 30_000),
+            ("30", 30_000),
+            (" 2m ", 120_000),
+            ("1h", 3_600_000),
+            ("1d", 86_400_000),
+            ("1w", 604_800_000),
+            ("1M", 2_592_000_000),
+            ("1y", 31_536_000_000),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text:?}");
+        }
+        for text in [
+            "",
+            "s",
+            "-1s",
+            "1.5s",
+            "1S",
+            "0s",
+            "11y",
+            "99999999999999999999s",
+            "18446744073709551615y",
+        ] {
+            assert_eq!(duration(text), Err(ValueError::Duration(text.into())), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn booleans_lists_pairs_and_networks() {
+        assert_eq!((boolean("TRUE"), boolean("false")), (Ok(true), Ok(false)));
+        assert!(boolean("yes").is_err());
+        assert_eq!(list(" a, ,b ,").collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(pair("web.example:web"), Ok(("web.example", "web")));
+        assert!(pair("web").is_err() && pair(":x").is_err() && pair("x:").is_err());
+        assert_eq!(network("10.1.2.3").unwrap().to_string(), "10.1.2.3/32");
+        assert_eq!(network("2001:db8::/32").unwrap().to_string(), "2001:db8::/32");
+        assert!(network("10.0.0.0/33").is_err() && network("example.org").is_err());
+    }
+}

@@ -1,0 +1,305 @@
+//! What the compiler makes of Services, EndpointSlices and Secrets.
+
+use std::sync::Arc;
+
+use crate::support::*;
+use fairlead_router_core::{Change, Compiler, Key, Settings};
+
+#[test]
+fn a_routable_service_with_domains_is_served() {
+    let web = service("web", &[(DOMAINS, "Web.example, *.example.org")]);
+    let (compiler, table) =
+        compiled([set_service(web), set_slice(slice("web-1", "web", &["10.0.0.2", "10.0.0.1"]))]);
+    assert_eq!(
+        summary(&table),
+        [
+            "web.example -> shop/web [10.0.0.1:8080 10.0.0.2:8080]",
+            "*.example.org -> shop/web [10.0.0.1:8080 10.0.0.2:8080]",
+        ]
+    );
+    assert_eq!(reasons(&compiler), [""; 0]);
+    assert!(table.host("web.example").is_some());
+    assert!(table.host("a.b.example.org").is_some());
+    assert!(table.host("example.org").is_none());
+    assert!(table.host("other.example").is_none());
+}
+
+#[test]
+fn exact_beats_wildcard_and_a_longer_suffix_a_shorter_one() {
+    let (_, table) = compiled([
+        set_service(service("exact", &[(DOMAINS, "a.b.example")])),
+        set_service(service("deep", &[(DOMAINS, "*.b.example")])),
+        set_service(service("wide", &[(DOMAINS, "*.example")])),
+    ]);
+    let owner = |name| table.host(name).unwrap().route("/x").unwrap().origin.key.name.to_string();
+    assert_eq!(owner("a.b.example"), "exact");
+    assert_eq!(owner("z.b.example"), "deep");
+    assert_eq!(owner("z.example"), "wide");
+}
+
+#[test]
+fn without_label_or_domains_nothing_is_served() {
+    let mut unlabelled = service("unlabelled", &[(DOMAINS, "a.example")]);
+    unlabelled.labels.clear();
+    let (compiler, table) =
+        compiled([set_service(unlabelled), set_service(service("nameless", &[]))]);
+    assert!(table.is_empty());
+    assert_eq!(reasons(&compiler), [""; 0]);
+}
+
+#[test]
+fn the_own_prefix_wins_over_the_one_of_deis() {
+    let web =
+        service("web", &[(DOMAINS, "old.example"), ("router.fairlead.dev/domains", "new.example")]);
+    assert_eq!(summary(&compiled([set_service(web)]).1), ["new.example -> shop/web []"]);
+}
+
+#[test]
+fn the_oldest_claim_gets_the_host_and_the_other_is_told() {
+    let mut young = service("a-young", &[(DOMAINS, "web.example, young.example")]);
+    young.created = 2;
+    let mut old = service("b-old", &[(DOMAINS, "web.example")]);
+    old.created = 1;
+    let (mut compiler, table) = compiled([set_service(young), set_service(old.clone())]);
+    assert_eq!(
+        summary(&table),
+        ["web.example -> shop/b-old []", "young.example -> shop/a-young []"]
+    );
+    assert_eq!(
+        reasons(&compiler),
+        [
+            "Service shop/a-young: metadata.annotations[domains]: web.example is served by Service shop/b-old, \
+          which claimed it first; remove it from one of them"
+        ]
+    );
+    compiler.apply(Change::Service(old.key, None));
+    let table = compiler.publish().unwrap().table;
+    assert_eq!(
+        summary(&table),
+        ["web.example -> shop/a-young []", "young.example -> shop/a-young []"]
+    );
+    assert_eq!(reasons(&compiler), [""; 0]);
+}
+
+#[test]
+fn endpoints_change_without_a_new_table() {
+    let (mut compiler, table) =
+        compiled([set_service(service("web", &[(DOMAINS, "web.example")]))]);
+    assert_eq!(summary(&table), ["web.example -> shop/web []"]);
+    compiler.apply(set_slice(slice("web-1", "web", &["10.0.0.1"])));
+    compiler.apply(set_slice(slice("web-2", "web", &["10.0.0.2"])));
+    assert!(!compiler.is_dirty() && compiler.publish().is_none());
+    assert_eq!(summary(&table), ["web.example -> shop/web [10.0.0.1:8080 10.0.0.2:8080]"]);
+    compiler.apply(Change::EndpointSlice(Key::new("shop", "web-1"), None));
+    assert_eq!(summary(&table), ["web.example -> shop/web [10.0.0.2:8080]"]);
+    // A slice may move to another Service.
+    compiler.apply(set_slice(slice("web-2", "other", &["10.0.0.2"])));
+    assert_eq!(summary(&table), ["web.example -> shop/web []"]);
+}
+
+#[test]
+fn an_edit_of_a_setting_keeps_endpoints_and_counters() {
+    let web = |annotations: &[_]| set_service(service("web", annotations));
+    let (mut compiler, before) = compiled([
+        web(&[(DOMAINS, "web.example")]),
+        set_slice(slice("web-1", "web", &["10.0.0.1"])),
+    ]);
+    compiler.apply(web(&[(DOMAINS, "web.example"), ("router.deis.io/maintenance", "true")]));
+    let after = compiler.publish().unwrap().table;
+    let rule = |table: &fairlead_router_core::Table| {
+        table.host("web.example").unwrap().route("/").unwrap().clone()
+    };
+    assert!(Arc::ptr_eq(&rule(&before).app, &rule(&after).app));
+    assert!(Arc::ptr_eq(&rule(&before).backend, &rule(&after).backend));
+    // The same object again changes nothing.
+    compiler.apply(web(&[(DOMAINS, "web.example"), ("router.deis.io/maintenance", "true")]));
+    assert!(!compiler.is_dirty());
+}
+
+#[test]
+fn only_touched_hosts_are_compiled() {
+    let apps = (0..1000).map(|i| {
+        set_service(service(&format!("app-{i}"), &[(DOMAINS, &format!("app-{i}.example"))]))
+    });
+    let (mut compiler, _) = compiled(apps);
+    compiler.apply(set_service(service("app-7", &[(DOMAINS, "app-7.example, more.example")])));
+    assert_eq!(compiler.publish().unwrap().compiled, 2);
+}
+
+#[test]
+fn the_port_is_80_or_the_only_one_or_the_one_named_http() {
+    let with = |ports: &[(&str, u16)]| {
+        let mut web = service("web", &[(DOMAINS, "web.example")]);
+        web.ports = ports
+            .iter()
+            .map(|&(name, port)| fairlead_router_core::object::ServicePort {
+                name: name.into(),
+                port,
+            })
+            .collect();
+        let (compiler, table) = compiled([set_service(web)]);
+        summary(&table).pop().unwrap_or_else(|| reasons(&compiler).pop().unwrap())
+    };
+    assert_eq!(with(&[("http", 8000), ("main", 80)]), "web.example -> shop/web:main []");
+    assert_eq!(with(&[("any", 5000)]), "web.example -> shop/web:any []");
+    assert_eq!(with(&[("metrics", 9000), ("http", 8000)]), "web.example -> shop/web:http []");
+    let unclear = "Service shop/web: spec.ports: which port to send requests to is not clear; \
+                   have a port 80, a single TCP port, or one named http";
+    assert_eq!(with(&[("a", 1), ("b", 2)]), unclear);
+    assert_eq!(with(&[]), unclear);
+}
+
+#[test]
+fn an_external_name_is_refused() {
+    let mut web = service("web", &[(DOMAINS, "web.example")]);
+    web.external_name = Some("169.254.169.254".into());
+    let (compiler, table) = compiled([set_service(web)]);
+    assert!(table.is_empty());
+    assert_eq!(
+        reasons(&compiler),
+        [
+            "Service shop/web: spec.type: a Service of type ExternalName is not served: its name could lead anywhere"
+        ]
+    );
+}
+
+#[test]
+fn a_dotless_name_needs_a_platform_domain() {
+    let web = set_service(service("web", &[(DOMAINS, "web")]));
+    let (compiler, table) = compiled([web.clone()]);
+    assert!(table.is_empty());
+    assert_eq!(
+        reasons(&compiler),
+        [
+            "Service shop/web: metadata.annotations[router.deis.io/domains]: \"web\" has no dot and the router has no \
+          platform domain; write the full name, or start the router with --platform-domain"
+        ]
+    );
+    let settings = Settings { platform_domain: Some("apps.example".into()), ..Settings::default() };
+    let mut compiler = Compiler::new(Arc::new(settings));
+    compiler.apply(web);
+    assert_eq!(summary(&compiler.publish().unwrap().table), ["web.apps.example -> shop/web []"]);
+}
+
+#[test]
+fn bad_values_cost_only_themselves() {
+    let web = service(
+        "web",
+        &[
+            (DOMAINS, "good.example, bad domain"),
+            ("router.deis.io/connectTimeout", "soon"),
+            ("router.deis.io/tcpTimeout", "7s"),
+            ("router.deis.io/whitelist", "10.0.0.0/8, nonsense"),
+            ("router.deis.io/gzip", "on"),
+        ],
+    );
+    let (compiler, table) = compiled([set_service(web)]);
+    let route = fairlead_router_core::view::routes(&table).pop().unwrap();
+    assert_eq!((route.connect_timeout_ms, route.tcp_timeout_ms), (30_000, 7_000));
+    assert_eq!(route.policies, ["access-list [10.0.0.0/8]", "require-endpoint"]);
+    let at = "Service shop/web: metadata.annotations[router.deis.io";
+    assert_eq!(
+        reasons(&compiler),
+        [
+            format!(
+                "{at}/connectTimeout]: \"soon\" is not a duration; write a whole number with ms, s, m, h, d, w, M or \
+                 y, such as 30s, of at most 10 years. The default stands"
+            ),
+            format!(
+                "{at}/domains]: \"bad domain\" has no dot and the router has no platform domain; write the full \
+                     name, or start the router with --platform-domain"
+            ),
+            format!("{at}/gzip]: this annotation is not known and does nothing"),
+            format!(
+                "{at}/whitelist]: \"nonsense\" is not an IP address or network; write one such as 192.0.2.1, \
+                 10.0.0.0/8 or 2001:db8::/32. Until then this entry lets nobody in"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn an_unreadable_access_list_denies_everyone() {
+    let web = service("web", &[(DOMAINS, "web.example"), ("router.deis.io/whitelist", "nonsense")]);
+    let (_, table) = compiled([set_service(web)]);
+    let route = fairlead_router_core::view::routes(&table).pop().unwrap();
+    assert_eq!(route.policies, ["access-list []", "require-endpoint"]);
+}
+
+#[test]
+fn a_certificate_comes_and_goes_with_its_secret() {
+    let (certificate, key) = pair("web.example");
+    let web = service(
+        "web",
+        &[(DOMAINS, "web.example, plain.example"), (CERTIFICATES, "web.example:web")],
+    );
+    let (mut compiler, table) = compiled([set_service(web)]);
+    assert!(table.host("web.example").unwrap().certificate.is_none());
+    assert!(compiler.references(&Key::new("shop", "web-cert")));
+    assert_eq!(
+        reasons(&compiler),
+        [
+            "Service shop/web: metadata.annotations[certificates]: Secret shop/web-cert does not exist; until it does, \
+          web.example is not served over TLS"
+        ]
+    );
+    compiler.apply(set_secret(secret("web-cert", &certificate, &key)));
+    let publication = compiler.publish().unwrap();
+    assert_eq!(publication.compiled, 1, "only the host that names the Secret");
+    assert!(publication.table.host("web.example").unwrap().certificate.is_some());
+    assert!(publication.table.host("plain.example").unwrap().certificate.is_none());
+    assert_eq!(reasons(&compiler), [""; 0]);
+
+    compiler.apply(set_secret(secret("web-cert", &certificate, "garbage")));
+    let publication = compiler.publish().unwrap();
+    assert!(
+        publication.table.host("web.example").unwrap().certificate.is_some(),
+        "the last good one stays"
+    );
+    assert_eq!(
+        publication.appeared.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            "Secret shop/web-cert: data[tls.key]: data[tls.key] holds no readable private key in PEM form. The last good \
+          certificate stays in use"
+        ]
+    );
+
+    compiler.apply(Change::Secret(Key::new("shop", "web-cert"), None));
+    assert!(compiler.publish().unwrap().table.host("web.example").unwrap().certificate.is_none());
+}
+
+#[test]
+fn a_fault_in_one_app_leaves_the_other_alone_in_the_same_pass() {
+    let mut broken = slice("a-1", "a", &["10.0.0.1", "not-an-address"]);
+    broken.ports.push(("extra".into(), Some(70_000)));
+    let (mut compiler, _) = compiled([
+        set_service(service("a", &[(DOMAINS, "a.example"), (CERTIFICATES, "a.example:a")])),
+        set_service(service("b", &[(DOMAINS, "b.example")])),
+    ]);
+    compiler.apply(set_service(service(
+        "a",
+        &[(DOMAINS, "..,a.example"), (CERTIFICATES, "a.example:a")],
+    )));
+    compiler.apply(set_secret(secret("a-cert", "x", "y")));
+    compiler.apply(set_slice(broken));
+    compiler.apply(set_service(service("b", &[(DOMAINS, "b.example, new-b.example")])));
+    let table = compiler.publish().unwrap().table;
+    assert_eq!(
+        summary(&table),
+        [
+            "a.example -> shop/a [10.0.0.1:8080]",
+            "b.example -> shop/b []",
+            "new-b.example -> shop/b []"
+        ]
+    );
+    let objects: Vec<_> = compiler.diagnostics().iter().map(|d| d.object.to_string()).collect();
+    assert_eq!(
+        objects,
+        [
+            "Service shop/a",
+            "EndpointSlice shop/a-1",
+            "EndpointSlice shop/a-1",
+            "Secret shop/a-cert"
+        ]
+    );
+}
