@@ -1,0 +1,119 @@
+//! The table of kinds. A kind is one row: everything that the store and the handlers need to know
+//! about it, so that there is one set of handlers for all.
+
+mod table;
+
+pub use table::*;
+
+/// A resource type: its names, its scope and what is special about it.
+#[derive(Debug)]
+pub struct Kind {
+    /// API group; empty for the core group.
+    pub group: &'static str,
+    /// Version, as in `v1`.
+    pub version: &'static str,
+    /// Kind, as in `EndpointSlice`.
+    pub kind: &'static str,
+    /// Name in paths, as in `endpointslices`.
+    pub plural: &'static str,
+    /// Name for people, as in `endpointslice`.
+    pub singular: &'static str,
+    /// Names that kubectl accepts, as in `svc`.
+    pub short_names: &'static [&'static str],
+    /// Groups of kinds that kubectl accepts, as in `all`.
+    pub categories: &'static [&'static str],
+    /// Whether objects live in a namespace.
+    pub namespaced: bool,
+    /// Whether there is a `/status` subresource: then the main resource does not write status.
+    pub status: bool,
+    /// Whether there is a `/scale` subresource.
+    pub scale: bool,
+    /// Which fields count for `metadata.generation`; `None`: the kind has no generation.
+    pub generation: Option<Generation>,
+    /// The rule that names must follow.
+    pub name_rule: NameRule,
+    /// Fields beyond `metadata.name` and `metadata.namespace` that field selectors may use.
+    pub selectable: &'static [&'static str],
+    /// Whether `DELETE` answers with the last state of the object rather than a Status.
+    pub returns_deleted: bool,
+    /// Name of the type in the published schema.
+    pub definition: &'static str,
+}
+
+/// Which fields count for `metadata.generation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generation {
+    /// A change of `spec`.
+    Spec,
+    /// A change of anything but `metadata` and `status`.
+    Content,
+}
+
+/// The rule that names must follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameRule {
+    /// RFC 1123 subdomain, at most 253 characters.
+    Subdomain,
+    /// RFC 1123 label, at most 63 characters.
+    Label,
+    /// RFC 1035 label: as a label, and does not start with a digit.
+    Label1035,
+    /// Anything that can stand as one segment of a path.
+    PathSegment,
+}
+
+/// A part of an object with a path and rules of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subresource {
+    /// `/status`: writes status only.
+    Status,
+}
+
+impl Subresource {
+    /// The name in paths and in managed fields.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+        }
+    }
+}
+
+impl Kind {
+    /// `apiVersion` of objects: `v1`, `apps/v1`.
+    pub fn api_version(&self) -> String {
+        match self.group {
+            "" => self.version.to_owned(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+
+    /// Plural name with its group, as in messages: `configmaps`, `deployments.apps`.
+    pub fn resource(&self) -> String {
+        match self.group {
+            "" => self.plural.to_owned(),
+            group => format!("{}.{group}", self.plural),
+        }
+    }
+
+    /// Kind with its group, as in messages: `ConfigMap`, `Deployment.apps`.
+    pub fn qualified(&self) -> String {
+        match self.group {
+            "" => self.kind.to_owned(),
+            group => format!("{}.{group}", self.kind),
+        }
+    }
+
+    /// Finds the kind that `apiVersion` and `kind` of an object name.
+    pub fn of(api_version: &str, kind: &str) -> Option<&'static Self> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        KINDS.iter().copied().find(|k| k.group == group && k.version == version && k.kind == kind)
+    }
+
+    /// Finds the kind by its path.
+    pub fn by_path(group: &str, version: &str, plural: &str) -> Option<&'static Self> {
+        KINDS
+            .iter()
+            .copied()
+            .find(|k| k.group == group && k.version == version && k.plural == plural)
+    }
+}

@@ -1,0 +1,172 @@
+//! The rows.
+
+use super::{Generation, Kind, NameRule};
+
+/// What most rows share; a row states only what differs.
+const PLAIN: Kind = Kind {
+    group: "",
+    version: "v1",
+    kind: "",
+    plural: "",
+    singular: "",
+    short_names: &[],
+    categories: &[],
+    namespaced: true,
+    status: false,
+    scale: false,
+    generation: None,
+    name_rule: NameRule::Subdomain,
+    selectable: &[],
+    returns_deleted: false,
+    definition: "",
+};
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident: $value:expr),* $(,)? })*) => {
+        $($(#[$doc])* pub static $name: Kind = Kind { $($field: $value,)* ..PLAIN };)*
+        /// Every kind that is served, ordered by group and plural name.
+        pub static KINDS: &[&Kind] = &[$(&$name),*];
+    };
+}
+
+kinds! {
+    /// Stored and validated only.
+    CONFIG_MAP {
+        kind: "ConfigMap", plural: "configmaps", singular: "configmap", short_names: &["cm"],
+        definition: "io.k8s.api.core.v1.ConfigMap",
+    }
+    /// What happened to an object.
+    EVENT {
+        kind: "Event", plural: "events", singular: "event", short_names: &["ev"],
+        selectable: &[
+            "involvedObject.apiVersion", "involvedObject.fieldPath", "involvedObject.kind",
+            "involvedObject.name", "involvedObject.namespace", "involvedObject.resourceVersion",
+            "involvedObject.uid", "reason", "reportingComponent", "source", "type",
+        ],
+        definition: "io.k8s.api.core.v1.Event",
+    }
+    /// Deleting one empties it first.
+    NAMESPACE {
+        kind: "Namespace", plural: "namespaces", singular: "namespace", short_names: &["ns"],
+        namespaced: false, status: true, name_rule: NameRule::Label,
+        selectable: &["name", "status.phase"],
+        definition: "io.k8s.api.core.v1.Namespace",
+    }
+    /// Run by the kubelet as local processes.
+    POD {
+        kind: "Pod", plural: "pods", singular: "pod", short_names: &["po"], categories: &["all"],
+        status: true, generation: Some(Generation::Spec), returns_deleted: true,
+        selectable: &[
+            "spec.host", "spec.nodeName", "spec.restartPolicy", "spec.schedulerName",
+            "spec.serviceAccountName", "status.nominatedNodeName", "status.phase", "status.podIP",
+        ],
+        definition: "io.k8s.api.core.v1.Pod",
+    }
+    /// Stored and validated only.
+    RESOURCE_QUOTA {
+        kind: "ResourceQuota", plural: "resourcequotas", singular: "resourcequota",
+        short_names: &["quota"], status: true, returns_deleted: true,
+        definition: "io.k8s.api.core.v1.ResourceQuota",
+    }
+    /// Stored and validated only.
+    SECRET {
+        kind: "Secret", plural: "secrets", singular: "secret",
+        selectable: &["type"],
+        definition: "io.k8s.api.core.v1.Secret",
+    }
+    /// Stored and validated only.
+    SERVICE_ACCOUNT {
+        kind: "ServiceAccount", plural: "serviceaccounts", singular: "serviceaccount",
+        short_names: &["sa"], returns_deleted: true,
+        definition: "io.k8s.api.core.v1.ServiceAccount",
+    }
+    /// Has EndpointSlices made from its selector.
+    SERVICE {
+        kind: "Service", plural: "services", singular: "service", short_names: &["svc"],
+        categories: &["all"], status: true, name_rule: NameRule::Label1035, returns_deleted: true,
+        selectable: &["spec.clusterIP", "spec.type"],
+        definition: "io.k8s.api.core.v1.Service",
+    }
+    /// Rolls ReplicaSets.
+    DEPLOYMENT {
+        group: "apps", kind: "Deployment", plural: "deployments", singular: "deployment",
+        short_names: &["deploy"], categories: &["all"], status: true, scale: true,
+        generation: Some(Generation::Spec),
+        definition: "io.k8s.api.apps.v1.Deployment",
+    }
+    /// Keeps a number of pods.
+    REPLICA_SET {
+        group: "apps", kind: "ReplicaSet", plural: "replicasets", singular: "replicaset",
+        short_names: &["rs"], categories: &["all"], status: true, scale: true,
+        generation: Some(Generation::Spec), selectable: &["status.replicas"],
+        definition: "io.k8s.api.apps.v1.ReplicaSet",
+    }
+    /// Stored and validated only.
+    HORIZONTAL_POD_AUTOSCALER {
+        group: "autoscaling", version: "v2", kind: "HorizontalPodAutoscaler",
+        plural: "horizontalpodautoscalers", singular: "horizontalpodautoscaler",
+        short_names: &["hpa"], categories: &["all"], status: true,
+        definition: "io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler",
+    }
+    /// Who leads, and until when.
+    LEASE {
+        group: "coordination.k8s.io", kind: "Lease", plural: "leases", singular: "lease",
+        definition: "io.k8s.api.coordination.v1.Lease",
+    }
+    /// Addresses behind a Service.
+    ENDPOINT_SLICE {
+        group: "discovery.k8s.io", kind: "EndpointSlice", plural: "endpointslices",
+        singular: "endpointslice", generation: Some(Generation::Content),
+        definition: "io.k8s.api.discovery.v1.EndpointSlice",
+    }
+    /// Stored and validated only.
+    INGRESS_CLASS {
+        group: "networking.k8s.io", kind: "IngressClass", plural: "ingressclasses",
+        singular: "ingressclass", namespaced: false, generation: Some(Generation::Spec),
+        definition: "io.k8s.api.networking.v1.IngressClass",
+    }
+    /// Stored and validated only.
+    INGRESS {
+        group: "networking.k8s.io", kind: "Ingress", plural: "ingresses", singular: "ingress",
+        short_names: &["ing"], status: true, generation: Some(Generation::Spec),
+        definition: "io.k8s.api.networking.v1.Ingress",
+    }
+    /// Stored and validated only.
+    NETWORK_POLICY {
+        group: "networking.k8s.io", kind: "NetworkPolicy", plural: "networkpolicies",
+        singular: "networkpolicy", short_names: &["netpol"], generation: Some(Generation::Spec),
+        definition: "io.k8s.api.networking.v1.NetworkPolicy",
+    }
+    /// Stored and validated only.
+    POD_DISRUPTION_BUDGET {
+        group: "policy", kind: "PodDisruptionBudget", plural: "poddisruptionbudgets",
+        singular: "poddisruptionbudget", short_names: &["pdb"], status: true,
+        generation: Some(Generation::Spec),
+        definition: "io.k8s.api.policy.v1.PodDisruptionBudget",
+    }
+    /// Stored and validated only.
+    CLUSTER_ROLE_BINDING {
+        group: "rbac.authorization.k8s.io", kind: "ClusterRoleBinding",
+        plural: "clusterrolebindings", singular: "clusterrolebinding", namespaced: false,
+        name_rule: NameRule::PathSegment,
+        definition: "io.k8s.api.rbac.v1.ClusterRoleBinding",
+    }
+    /// Stored and validated only.
+    CLUSTER_ROLE {
+        group: "rbac.authorization.k8s.io", kind: "ClusterRole", plural: "clusterroles",
+        singular: "clusterrole", namespaced: false, name_rule: NameRule::PathSegment,
+        definition: "io.k8s.api.rbac.v1.ClusterRole",
+    }
+    /// Stored and validated only.
+    ROLE_BINDING {
+        group: "rbac.authorization.k8s.io", kind: "RoleBinding", plural: "rolebindings",
+        singular: "rolebinding", name_rule: NameRule::PathSegment,
+        definition: "io.k8s.api.rbac.v1.RoleBinding",
+    }
+    /// Stored and validated only.
+    ROLE {
+        group: "rbac.authorization.k8s.io", kind: "Role", plural: "roles", singular: "role",
+        name_rule: NameRule::PathSegment,
+        definition: "io.k8s.api.rbac.v1.Role",
+    }
+}

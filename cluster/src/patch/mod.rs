@@ -1,0 +1,5 @@
+//! The patch languages, on plain values.
+
+mod merge;
+
+pub use merge::merge;

@@ -1,0 +1,180 @@
+//! The objects of one kind, and the window of changes that watches resume from.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::kinds::Kind;
+use crate::meta;
+
+/// How many changes a kind remembers. A watch that falls further behind gets 410 and lists again.
+pub(super) const WINDOW: usize = 4096;
+
+/// Namespace (empty for cluster-wide kinds) and name: also the order of lists.
+pub(super) type Key = (Arc<str>, Arc<str>);
+
+/// What a change did to its object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    Added,
+    Modified,
+    Deleted,
+}
+
+/// One remembered change.
+#[derive(Debug, Clone)]
+pub(super) struct Change {
+    pub(super) revision: u64,
+    pub(super) action: Action,
+    /// The state after the change; of a deletion, the last state with the deletion's revision.
+    pub(super) object: Arc<Value>,
+    /// The state before the change; `None` for an addition.
+    pub(super) before: Option<Arc<Value>>,
+}
+
+/// The part that readers see.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) objects: BTreeMap<Key, Arc<Value>>,
+    /// Ordered by revision.
+    pub(super) history: VecDeque<Change>,
+    /// Changes up to and including this revision are forgotten.
+    pub(super) horizon: u64,
+}
+
+/// Objects of one kind. Writers of a kind wait for each other; readers wait only while a finished
+/// change is put in place.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) kind: &'static Kind,
+    writer: Mutex<()>,
+    state: RwLock<State>,
+    /// Shared by all tables: the last revision given out.
+    revision: Arc<AtomicU64>,
+    /// Wakes watches.
+    published: watch::Sender<u64>,
+}
+
+/// The right to change a table, held from reading the current state to publishing the next.
+pub(super) struct Writer<'a> {
+    table: &'a Table,
+    _guard: MutexGuard<'a, ()>,
+}
+
+impl Table {
+    pub(super) fn new(kind: &'static Kind, revision: Arc<AtomicU64>) -> Self {
+        let horizon = revision.load(Ordering::Acquire);
+        Self {
+            kind,
+            writer: Mutex::new(()),
+            state: RwLock::new(State {
+                objects: BTreeMap::new(),
+                history: VecDeque::new(),
+                horizon,
+            }),
+            revision,
+            published: watch::Sender::new(horizon),
+        }
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read()
+    }
+
+    pub(super) fn get(&self, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        let key: Key = (namespace.into(), name.into());
+        self.state.read().objects.get(&key).cloned()
+    }
+
+    /// The revision that a reader who holds the state may claim to have seen everything up to:
+    /// revisions of this kind are given out under the state's write lock only.
+    pub(super) fn revision(&self, _seen: &RwLockReadGuard<'_, State>) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.published.subscribe()
+    }
+
+    pub(super) fn writer(&self) -> Writer<'_> {
+        Writer { table: self, _guard: self.writer.lock() }
+    }
+
+    /// Forgets all changes: watches that have not seen them get 410.
+    pub(super) fn compact(&self) {
+        let mut state = self.state.write();
+        state.history.clear();
+        state.horizon = self.revision.load(Ordering::Acquire);
+        drop(state);
+        self.published.send_modify(|_| {});
+    }
+}
+
+impl Writer<'_> {
+    pub(super) fn get(&self, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        self.table.get(namespace, name)
+    }
+
+    /// Puts the object in place under a fresh revision, tells the watches, and returns it.
+    pub(super) fn put(&self, mut object: Value, before: Option<Arc<Value>>) -> Arc<Value> {
+        let action = if before.is_some() { Action::Modified } else { Action::Added };
+        let key = key_of(&object);
+        let mut state = self.table.state.write();
+        let revision = self.next_revision();
+        meta::set_resource_version(&mut object, revision);
+        let object = Arc::new(object);
+        state.objects.insert(key, object.clone());
+        state.remember(Change { revision, action, object: object.clone(), before });
+        drop(state);
+        self.table.published.send_replace(revision);
+        object
+    }
+
+    /// Removes the object. `last` is its last state, which the watches are told.
+    pub(super) fn remove(&self, mut last: Value, before: Arc<Value>) -> Arc<Value> {
+        let key = key_of(&last);
+        let mut state = self.table.state.write();
+        let revision = self.next_revision();
+        meta::set_resource_version(&mut last, revision);
+        let object = Arc::new(last);
+        state.objects.remove(&key);
+        state.remember(Change {
+            revision,
+            action: Action::Deleted,
+            object: object.clone(),
+            before: Some(before),
+        });
+        drop(state);
+        self.table.published.send_replace(revision);
+        object
+    }
+
+    fn next_revision(&self) -> u64 {
+        self.table.revision.fetch_add(1, Ordering::AcqRel) + 1
+    }
+}
+
+impl State {
+    fn remember(&mut self, change: Change) {
+        if self.history.len() == WINDOW
+            && let Some(oldest) = self.history.pop_front()
+        {
+            self.horizon = oldest.revision;
+        }
+        self.history.push_back(change);
+    }
+
+    /// Remembered changes after a revision, oldest first.
+    pub(super) fn since(&self, revision: u64) -> impl Iterator<Item = &Change> {
+        let start = self.history.partition_point(|change| change.revision <= revision);
+        self.history.range(start..)
+    }
+}
+
+pub(super) fn key_of(object: &Value) -> Key {
+    (meta::namespace(object).unwrap_or_default().into(), meta::name(object).into())
+}
