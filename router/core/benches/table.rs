@@ -66,8 +66,8 @@ fn table(c: &mut Criterion) {
         });
         let mut warm = compiler(apps);
         let mut table = warm.publish().expect("all hosts are new").table;
+        let mut generation = 0;
         c.bench_function(&format!("edit/{apps}"), |b| {
-            let mut generation = 0;
             b.iter(|| {
                 generation += 1;
                 warm.apply(service(apps / 2, generation));
