@@ -1,0 +1,176 @@
+//! How many connections may be open, in all and per client.
+
+use std::collections::HashMap;
+use std::collections::hash_map::{Entry, RandomState};
+use std::hash::BuildHasher;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::counters::Counters;
+
+/// More than there are cores, so that two workers seldom meet at one lock. It is taken twice in a connection's life.
+const SHARDS: usize = 64;
+
+/// Counts open connections against two limits.
+#[derive(Debug)]
+pub(crate) struct Caps {
+    total: usize,
+    per_client: usize,
+    counters: Arc<Counters>,
+    hasher: RandomState,
+    shards: [Mutex<HashMap<Client, usize>>; SHARDS],
+}
+
+/// Who connections are counted for: a host by IPv4, a network by IPv6, where one host has a /64 to itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Client {
+    V4([u8; 4]),
+    V6([u8; 8]),
+}
+
+impl From<IpAddr> for Client {
+    fn from(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => Self::V4(ip.octets()),
+            IpAddr::V6(ip) => {
+                let [a, b, c, d, e, f, g, h, ..] = ip.octets();
+                Self::V6([a, b, c, d, e, f, g, h])
+            }
+        }
+    }
+}
+
+/// The limit that a connection would exceed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Too many connections in all.
+    Total,
+    /// Too many connections from this client.
+    Client,
+}
+
+/// One connection's place under the limits, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    caps: Arc<Caps>,
+    client: Client,
+}
+
+impl Caps {
+    /// Limits on connections in all and per client. `counters.open` is the count in all.
+    pub(crate) fn new(total: usize, per_client: usize, counters: Arc<Counters>) -> Self {
+        Self {
+            total,
+            per_client,
+            counters,
+            hasher: RandomState::new(),
+            shards: std::array::from_fn(|_| Mutex::default()),
+        }
+    }
+
+    /// A place for a connection from `ip`.
+    pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Permit, Refusal> {
+        if !self.counters.open.increment_below(self.total as u64) {
+            return Err(Refusal::Total);
+        }
+        let client = Client::from(ip);
+        let mut shard = self.shard(client).lock();
+        let open = shard.entry(client).or_insert(0);
+        if *open >= self.per_client {
+            if *open == 0 {
+                shard.remove(&client);
+            }
+            drop(shard);
+            self.counters.open.decrement();
+            return Err(Refusal::Client);
+        }
+        *open += 1;
+        drop(shard);
+        Ok(Permit { caps: Arc::clone(self), client })
+    }
+
+    fn shard(&self, client: Client) -> &Mutex<HashMap<Client, usize>> {
+        &self.shards[self.hasher.hash_one(client) as usize % SHARDS]
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut open) = self.caps.shard(self.client).lock().entry(self.client) {
+            *open.get_mut() -= 1;
+            if *open.get() == 0 {
+                open.remove();
+            }
+        }
+        self.caps.counters.open.decrement();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caps(total: usize, per_client: usize) -> Arc<Caps> {
+        Arc::new(Caps::new(total, per_client, Arc::default()))
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn clients(caps: &Caps) -> usize {
+        caps.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+
+    #[test]
+    fn the_total_is_shared_by_all_clients() {
+        let caps = caps(2, 2);
+        let _a = caps.admit(ip("192.0.2.1")).unwrap();
+        let b = caps.admit(ip("192.0.2.2")).unwrap();
+        assert_eq!(caps.admit(ip("192.0.2.3")).unwrap_err(), Refusal::Total);
+        drop(b);
+        assert!(caps.admit(ip("192.0.2.3")).is_ok());
+    }
+
+    #[test]
+    fn one_client_at_its_limit_does_not_touch_another() {
+        let caps = caps(10, 1);
+        let a = caps.admit(ip("192.0.2.1")).unwrap();
+        assert_eq!(caps.admit(ip("192.0.2.1")).unwrap_err(), Refusal::Client);
+        assert!(caps.admit(ip("192.0.2.2")).is_ok());
+        drop(a);
+        assert!(caps.admit(ip("192.0.2.1")).is_ok());
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_client_and_mapped_ipv4_is_ipv4() {
+        let caps = caps(10, 1);
+        let _six = caps.admit(ip("2001:db8:0:1::1")).unwrap();
+        assert_eq!(caps.admit(ip("2001:db8:0:1:ffff::2")).unwrap_err(), Refusal::Client);
+        assert!(caps.admit(ip("2001:db8:0:2::1")).is_ok());
+        let _four = caps.admit(ip("::ffff:192.0.2.1")).unwrap();
+        assert_eq!(caps.admit(ip("192.0.2.1")).unwrap_err(), Refusal::Client);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_clients_without_connections() {
+        let caps = caps(2, 1);
+        let a = caps.admit(ip("192.0.2.1")).unwrap();
+        let b = caps.admit(ip("2001:db8::1")).unwrap();
+        assert!(caps.admit(ip("192.0.2.9")).is_err());
+        assert_eq!(clients(&caps), 2);
+        drop((a, b));
+        assert_eq!(clients(&caps), 0);
+        assert_eq!(caps.counters.open.get(), 0);
+    }
+
+    #[test]
+    fn a_limit_of_zero_admits_nobody_and_keeps_nothing() {
+        let caps = caps(2, 0);
+        assert_eq!(caps.admit(ip("192.0.2.1")).unwrap_err(), Refusal::Client);
+        assert_eq!(clients(&caps), 0);
+        assert_eq!(caps.counters.open.get(), 0);
+    }
+}

@@ -1,0 +1,4 @@
+//! When a connection has waited long enough.
+
+pub(crate) mod phase;
+pub(crate) mod timer;

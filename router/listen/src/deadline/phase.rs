@@ -1,0 +1,98 @@
+//! Where a connection is in its life, as far as deadlines care.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The first byte of the first request.
+    First,
+    /// The first byte of a further request.
+    Idle,
+    /// The rest of a request head of which a byte has come.
+    Head,
+    /// The engine: it has a head and keeps deadlines of its own.
+    Busy,
+    /// Any byte either way of an upgraded connection.
+    Tunnel,
+}
+
+/// A phase and a number that tells one period of it from the next, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Period(u32);
+
+const PHASE_BITS: u32 = 3;
+
+impl Period {
+    pub(crate) fn phase(self) -> Phase {
+        match self.0 & ((1 << PHASE_BITS) - 1) {
+            0 => Phase::First,
+            1 => Phase::Idle,
+            2 => Phase::Head,
+            3 => Phase::Busy,
+            _ => Phase::Tunnel,
+        }
+    }
+
+    fn next(self, phase: Phase) -> Self {
+        Self(((self.0 >> PHASE_BITS).wrapping_add(1) << PHASE_BITS) | phase as u32)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    period: AtomicU32,
+    tunnel_idle_ms: AtomicU64,
+}
+
+/// By this the engine tells a stream where the connection is. A call costs an atomic store; the stream looks at its next read.
+///
+/// One task may call the setters at a time: the one that reads the stream.
+#[derive(Debug, Clone, Default)]
+pub struct PhaseHandle(Arc<Shared>);
+
+impl PhaseHandle {
+    /// The engine awaits a request head. The idle limit runs until its first byte, the head limit from there on. A new connection is
+    /// in this state from the start, with `first_byte` for its idle limit.
+    ///
+    /// When the head limit passes or the head outgrows `head_bytes`, the stream answers 408 or 431, closes, and the read fails with
+    /// `TimedOut` or `InvalidData`; when the idle limit passes, the read gives the end of the stream.
+    pub fn awaiting_head(&self) {
+        if self.period().phase() != Phase::First {
+            self.enter(Phase::Idle);
+        }
+    }
+
+    /// A request head is parsed. From here no deadline runs on reads; the one on writes always does.
+    pub fn busy(&self) {
+        self.enter(Phase::Busy);
+    }
+
+    /// The connection is upgraded: it ends, and the read fails with `TimedOut`, when no byte has moved either way for `idle`. The
+    /// limit is looked after by reads: keep one pending.
+    pub fn tunnel(&self, idle: Duration) {
+        self.0
+            .tunnel_idle_ms
+            .store(u64::try_from(idle.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.enter(Phase::Tunnel);
+    }
+
+    /// Whether the connection is between requests and no byte of a next head has been read: safe to close when draining.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.period().phase(), Phase::First | Phase::Idle)
+    }
+
+    pub(crate) fn period(&self) -> Period {
+        Period(self.0.period.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.0.period.store(self.period().next(phase).0, Ordering::Release);
+    }
+
+    pub(crate) fn tunnel_idle(&self) -> Duration {
+        Duration::from_millis(self.0.tunnel_idle_ms.load(Ordering::Relaxed))
+    }
+}
