@@ -1,0 +1,238 @@
+//! Which Secrets to read, and what waits for them.
+//!
+//! Secrets are watched by their metadata alone; the content is read only of those that
+//! a routable Service names. A Service that names a Secret which is there but not yet
+//! read is held back until it is, so that no host is published for a moment without the
+//! certificate that it has. A state machine without I/O: events in, [`Step`]s out.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use fairlead_router_core::{
+    Change, Key, Secret, Service, Settings, dialect::service as dialect,
+};
+
+/// What the gate has been told of a change's age: the object's resourceVersion.
+pub(crate) type Version = Option<u64>;
+
+/// What is to be done next, in this order.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// Compile this.
+    Forward(Change, Version),
+    /// Read this Secret, again and again until that works.
+    Read(Key),
+    /// Stop reading this Secret.
+    Forget(Key),
+}
+
+#[derive(Debug)]
+pub(crate) struct Gate {
+    settings: Arc<Settings>,
+    /// Secrets that exist.
+    seen: HashMap<Key, Version>,
+    /// Secrets whose content was read, and in which version.
+    read: HashMap<Key, Version>,
+    /// Secrets being read.
+    reading: HashSet<Key>,
+    secrets_listed: bool,
+    /// The Secrets that a forwarded Service names.
+    names: HashMap<Key, Vec<Key>>,
+    /// How many Services, forwarded or held, name a Secret.
+    users: HashMap<Key, usize>,
+    held: HashMap<Key, Held>,
+    /// The Services that may be held for a Secret.
+    waiters: HashMap<Key, Vec<Key>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    service: Service,
+    version: Version,
+    names: Vec<Key>,
+    waiting: HashSet<Key>,
+}
+
+impl Gate {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        Self {
+            settings,
+            seen: HashMap::new(),
+            read: HashMap::new(),
+            reading: HashSet::new(),
+            secrets_listed: false,
+            names: HashMap::new(),
+            users: HashMap::new(),
+            held: HashMap::new(),
+            waiters: HashMap::new(),
+        }
+    }
+
+    /// Whether every Secret that is there and named has been read.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.secrets_listed && self.reading.is_empty() && self.held.is_empty()
+    }
+
+    /// A Service is there in a new version, or gone.
+    pub(crate) fn service(
+        &mut self,
+        key: Key,
+        service: Option<Service>,
+        version: Version,
+        steps: &mut Vec<Step>,
+    ) {
+        let names = service.as_ref().map(|s| self.names_of(s)).unwrap_or_default();
+        for secret in &names {
+            *self.users.entry(secret.clone()).or_default() += 1;
+            self.read_if_due(secret, steps);
+        }
+        // What was held is overtaken.
+        let overtaken = self.held.remove(&key);
+        let waiting: HashSet<_> = names.iter().filter(|s| self.is_awaited(s)).cloned().collect();
+        match service {
+            Some(service) if !waiting.is_empty() => {
+                for secret in &waiting {
+                    self.waiters.entry(secret.clone()).or_default().push(key.clone());
+                }
+                self.held.insert(key, Held { service, version, names, waiting });
+            }
+            service => self.forward(key, service, version, names, steps),
+        }
+        for secret in overtaken.into_iter().flat_map(|held| held.names) {
+            self.release(&secret, steps);
+        }
+    }
+
+    /// A Secret is there in a new version, or gone.
+    pub(crate) fn secret_seen(
+        &mut self,
+        key: &Key,
+        version: Option<Version>,
+        steps: &mut Vec<Step>,
+    ) {
+        if let Some(version) = version {
+            self.seen.insert(key.clone(), version);
+            self.read_if_due(key, steps);
+        } else {
+            self.seen.remove(key);
+            self.drop_content(key, steps);
+            self.unhold(key, steps);
+        }
+    }
+
+    /// All Secrets that exist have been seen.
+    pub(crate) fn secrets_listed(&mut self, steps: &mut Vec<Step>) {
+        self.secrets_listed = true;
+        let mut absent: Vec<_> = self.waiters.keys().cloned().collect();
+        absent.retain(|secret| !self.reading.contains(secret));
+        for secret in absent {
+            self.unhold(&secret, steps);
+        }
+    }
+
+    /// A Secret was read; `None` when it is not there any more.
+    pub(crate) fn secret_read(
+        &mut self,
+        key: &Key,
+        secret: Option<(Secret, Version)>,
+        steps: &mut Vec<Step>,
+    ) {
+        if !self.reading.remove(key) {
+            return;
+        }
+        if let Some((secret, version)) = secret {
+            self.read.insert(key.clone(), version);
+            steps.push(Step::Forward(Change::Secret(key.clone(), Some(secret)), version));
+        } else {
+            // The watch will tell of its deletion as well.
+            self.seen.remove(key);
+            self.drop_content(key, steps);
+        }
+        self.unhold(key, steps);
+        // It may have changed while it was read.
+        self.read_if_due(key, steps);
+    }
+
+    /// A Secret could not be read and will be tried again: nothing waits any longer.
+    pub(crate) fn secret_failed(&mut self, key: &Key, steps: &mut Vec<Step>) {
+        self.unhold(key, steps);
+    }
+
+    fn names_of(&self, service: &Service) -> Vec<Key> {
+        let claim = dialect::read(service, &self.settings).claim;
+        let mut names: Vec<_> =
+            claim.into_iter().flat_map(|claim| claim.certificates.into_values()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Before all Secrets are listed any of them may be there.
+    fn is_awaited(&self, secret: &Key) -> bool {
+        let may_be_there = self.reading.contains(secret) || !self.secrets_listed;
+        may_be_there && !self.read.contains_key(secret)
+    }
+
+    fn read_if_due(&mut self, key: &Key, steps: &mut Vec<Step>) {
+        let Some(&seen) = self.seen.get(key) else { return };
+        // A read may have been faster than the watch.
+        let current = self.read.get(key).is_some_and(|&read| read >= seen);
+        if !current && self.users.contains_key(key) && self.reading.insert(key.clone()) {
+            steps.push(Step::Read(key.clone()));
+        }
+    }
+
+    fn forward(
+        &mut self,
+        key: Key,
+        service: Option<Service>,
+        version: Version,
+        names: Vec<Key>,
+        steps: &mut Vec<Step>,
+    ) {
+        steps.push(Step::Forward(Change::Service(key.clone(), service), version));
+        let old =
+            if names.is_empty() { self.names.remove(&key) } else { self.names.insert(key, names) };
+        // Only now: until here the compiler needed them.
+        for secret in old.into_iter().flatten() {
+            self.release(&secret, steps);
+        }
+    }
+
+    /// Forwards the Services that waited for nothing but `secret`.
+    fn unhold(&mut self, secret: &Key, steps: &mut Vec<Step>) {
+        for key in self.waiters.remove(secret).into_iter().flatten() {
+            let Some(held) = self.held.get_mut(&key) else { continue };
+            held.waiting.remove(secret);
+            if held.waiting.is_empty()
+                && let Some(Held { service, version, names, .. }) = self.held.remove(&key)
+            {
+                self.forward(key, Some(service), version, names, steps);
+            }
+        }
+    }
+
+    fn release(&mut self, secret: &Key, steps: &mut Vec<Step>) {
+        let Some(users) = self.users.get_mut(secret) else { return };
+        *users -= 1;
+        if *users == 0 {
+            self.users.remove(secret);
+            self.waiters.remove(secret);
+            self.drop_content(secret, steps);
+        }
+    }
+
+    fn drop_content(&mut self, secret: &Key, steps: &mut Vec<Step>) {
+        if self.reading.remove(secret) {
+            steps.push(Step::Forget(secret.clone()));
+        }
+        if self.read.remove(secret).is_some() {
+            steps.push(Step::Forward(Change::Secret(secret.clone(), None), None));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

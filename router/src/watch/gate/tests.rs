@@ -1,0 +1,172 @@
+use std::collections::BTreeMap;
+
+use super::*;
+
+fn key(name: &str) -> Key {
+    Key::new("shop", name)
+}
+
+/// A routable Service that takes the certificate of its host from `<certificate>-cert`.
+fn service(name: &str, certificate: Option<&str>) -> Service {
+    let mut annotations: BTreeMap<Box<str>, Box<str>> =
+        [("router.deis.io/domains".into(), "web.example".into())].into();
+    if let Some(certificate) = certificate {
+        let value = format!("web.example:{certificate}");
+        annotations.insert("router.deis.io/certificates".into(), value.into());
+    }
+    Service {
+        key: key(name),
+        created: 0,
+        labels: [("router.deis.io/routable".into(), "true".into())].into(),
+        annotations,
+        ports: vec![fairlead_router_core::object::ServicePort { name: "".into(), port: 80 }],
+        external_name: None,
+    }
+}
+
+fn secret(name: &str, version: u64) -> Option<(Secret, Version)> {
+    Some((Secret { key: key(name), certificate: None, private_key: None }, Some(version)))
+}
+
+/// A gate and what it said since one last looked.
+struct Script(Gate, Vec<Step>);
+
+impl Script {
+    fn new() -> Self {
+        Self(Gate::new(Arc::default()), Vec::new())
+    }
+
+    fn listed() -> Self {
+        let mut script = Self::new();
+        script.0.secrets_listed(&mut script.1);
+        script
+    }
+
+    fn service(&mut self, name: &str, certificate: Option<&str>) -> Vec<String> {
+        let new = service(name, certificate);
+        self.0.service(key(name), Some(new), Some(1), &mut self.1);
+        self.said()
+    }
+
+    fn delete_service(&mut self, name: &str) -> Vec<String> {
+        self.0.service(key(name), None, Some(2), &mut self.1);
+        self.said()
+    }
+
+    fn seen(&mut self, name: &str, version: Option<u64>) -> Vec<String> {
+        self.0.secret_seen(&key(name), version.map(Some), &mut self.1);
+        self.said()
+    }
+
+    fn read(&mut self, name: &str, secret: Option<(Secret, Version)>) -> Vec<String> {
+        self.0.secret_read(&key(name), secret, &mut self.1);
+        self.said()
+    }
+
+    fn said(&mut self) -> Vec<String> {
+        let sign = |present: bool| if present { '+' } else { '-' };
+        let say = |step| match step {
+            Step::Forward(Change::Service(key, new), _) => format!("{}{}", sign(new.is_some()), key.name),
+            Step::Forward(Change::Secret(key, new), _) => format!("{}{}", sign(new.is_some()), key.name),
+            Step::Forward(Change::EndpointSlice(..), _) => unreachable!("not seen by the gate"),
+            Step::Read(key) => format!("read {}", key.name),
+            Step::Forget(key) => format!("forget {}", key.name),
+        };
+        std::mem::take(&mut self.1).into_iter().map(say).collect()
+    }
+}
+
+#[test]
+fn only_a_secret_that_is_named_is_read() {
+    let mut script = Script::listed();
+    assert!(script.seen("a-cert", Some(1)).is_empty());
+    assert_eq!(script.service("plain", None), ["+plain"]);
+    assert_eq!(script.service("web", Some("a")), ["read a-cert"]);
+    assert!(!script.0.is_settled());
+    assert_eq!(script.read("a-cert", secret("a-cert", 1)), ["+a-cert", "+web"]);
+    assert!(script.0.is_settled());
+    assert_eq!(script.seen("a-cert", Some(2)), ["read a-cert"]);
+    assert_eq!(script.read("a-cert", secret("a-cert", 2)), ["+a-cert"]);
+    assert!(script.seen("a-cert", Some(2)).is_empty());
+    assert_eq!(script.delete_service("web"), ["-web", "-a-cert"]);
+    assert!(script.seen("a-cert", Some(3)).is_empty());
+}
+
+#[test]
+fn a_service_that_names_a_missing_secret_does_not_wait() {
+    let mut script = Script::listed();
+    assert_eq!(script.service("web", Some("a")), ["+web"]);
+    assert_eq!(script.seen("a-cert", Some(1)), ["read a-cert"]);
+    assert_eq!(script.read("a-cert", secret("a-cert", 1)), ["+a-cert"]);
+    assert_eq!(script.seen("a-cert", None), ["-a-cert"]);
+}
+
+#[test]
+fn before_secrets_are_listed_any_may_be_there() {
+    let mut script = Script::new();
+    assert!(script.service("web", Some("a")).is_empty());
+    assert!(script.service("shop", Some("b")).is_empty());
+    assert_eq!(script.seen("a-cert", Some(1)), ["read a-cert"]);
+    script.0.secrets_listed(&mut script.1);
+    assert_eq!(script.said(), ["+shop"]);
+    assert!(!script.0.is_settled());
+    assert_eq!(script.read("a-cert", secret("a-cert", 1)), ["+a-cert", "+web"]);
+    assert!(script.0.is_settled());
+}
+
+#[test]
+fn the_old_certificate_stays_until_the_new_one_is_read() {
+    let mut script = Script::listed();
+    script.seen("a-cert", Some(1));
+    script.seen("b-cert", Some(1));
+    script.service("web", Some("a"));
+    script.read("a-cert", secret("a-cert", 1));
+    assert_eq!(script.service("web", Some("b")), ["read b-cert"]);
+    assert_eq!(script.read("b-cert", secret("b-cert", 1)), ["+b-cert", "+web", "-a-cert"]);
+}
+
+#[test]
+fn a_held_service_can_be_overtaken_and_deleted() {
+    let mut script = Script::listed();
+    script.seen("a-cert", Some(1));
+    assert_eq!(script.service("web", Some("a")), ["read a-cert"]);
+    assert_eq!(script.service("web", None), ["+web", "forget a-cert"]);
+    assert!(script.read("a-cert", secret("a-cert", 1)).is_empty(), "not wanted any more");
+
+    assert_eq!(script.service("web", Some("a")), ["read a-cert"]);
+    assert_eq!(script.delete_service("web"), ["-web", "forget a-cert"]);
+    assert!(script.0.is_settled());
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_holds_nobody_up_but_is_not_settled() {
+    let mut script = Script::listed();
+    script.seen("a-cert", Some(1));
+    script.service("web", Some("a"));
+    script.0.secret_failed(&key("a-cert"), &mut script.1);
+    assert_eq!(script.said(), ["+web"]);
+    assert!(!script.0.is_settled());
+    assert_eq!(script.read("a-cert", secret("a-cert", 1)), ["+a-cert"]);
+    assert!(script.0.is_settled());
+}
+
+#[test]
+fn a_read_that_was_overtaken_is_repeated_and_a_faster_one_is_not() {
+    let mut script = Script::listed();
+    script.seen("a-cert", Some(1));
+    script.service("web", Some("a"));
+    assert!(script.seen("a-cert", Some(5)).is_empty(), "being read");
+    assert_eq!(script.read("a-cert", secret("a-cert", 1)), ["+a-cert", "+web", "read a-cert"]);
+    assert_eq!(script.read("a-cert", secret("a-cert", 7)), ["+a-cert"]);
+    assert!(script.seen("a-cert", Some(7)).is_empty(), "read already");
+}
+
+#[test]
+fn a_secret_gone_when_it_is_read_holds_nobody_up() {
+    let mut script = Script::listed();
+    script.seen("a-cert", Some(1));
+    script.service("web", Some("a"));
+    assert_eq!(script.read("a-cert", None), ["+web"]);
+    assert!(script.0.is_settled());
+    assert!(script.seen("a-cert", None).is_empty());
+}

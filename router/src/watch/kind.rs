@@ -1,0 +1,178 @@
+//! Following one kind of object: list, watch, and list again when the watch breaks.
+
+use std::{fmt::Debug, pin::pin, sync::Arc, time::Instant};
+
+use fairlead_router_core::{EndpointSlice, Key, Service};
+use futures::StreamExt as _;
+use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery};
+use kube::{
+    Api, Resource,
+    core::PartialObjectMeta,
+    runtime::watcher::{self, Event},
+};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+
+use super::{
+    backoff::Backoff,
+    convert,
+    gate::Version,
+    known::Known,
+    state::{Phase, WatchState},
+};
+
+/// What a watch has seen; `None` for an object that is gone.
+#[derive(Debug)]
+pub(crate) enum Seen {
+    Service(Key, Option<Service>, Version),
+    EndpointSlice(Key, Option<EndpointSlice>, Version),
+    /// The metadata of a Secret.
+    Secret(Key, Option<Version>),
+    /// This watch has told everything there is (`present`), or the server lacks the kind.
+    /// Each is sent at most once.
+    Listed { watch: usize, present: bool },
+}
+
+/// A kind that is watched, in the shape in which the server is asked for it.
+pub(crate) trait Watched:
+    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static
+{
+    /// This object, trimmed.
+    fn there(self, key: Key) -> Seen;
+    /// An object of this kind is gone.
+    fn gone(key: Key, version: Version) -> Seen;
+}
+
+impl Watched for core::Service {
+    fn there(self, key: Key) -> Seen {
+        let version = convert::version(&self.metadata);
+        Seen::Service(key.clone(), Some(convert::service(key, self)), version)
+    }
+
+    fn gone(key: Key, version: Version) -> Seen {
+        Seen::Service(key, None, version)
+    }
+}
+
+impl Watched for discovery::EndpointSlice {
+    fn there(self, key: Key) -> Seen {
+        let version = convert::version(&self.metadata);
+        Seen::EndpointSlice(key.clone(), convert::endpoint_slice(key, self), version)
+    }
+
+    fn gone(key: Key, version: Version) -> Seen {
+        Seen::EndpointSlice(key, None, version)
+    }
+}
+
+impl Watched for PartialObjectMeta<core::Secret> {
+    fn there(self, key: Key) -> Seen {
+        Seen::Secret(key, Some(convert::version(&self.metadata)))
+    }
+
+    fn gone(key: Key, _: Version) -> Seen {
+        Seen::Secret(key, None)
+    }
+}
+
+/// Follows `api` until nobody listens any more.
+pub(crate) async fn follow<K: Watched>(
+    api: Api<K>,
+    watch: usize,
+    state: Arc<WatchState>,
+    out: mpsc::Sender<Seen>,
+) {
+    let mut follower = Follower { known: Known::default(), watch, told: None, state, out };
+    let mut backoff = Backoff::default();
+    loop {
+        let begun = Instant::now();
+        // A new watcher after each failure: it begins with a list, which tells whether the
+        // server answers again and brings what was missed. A server that merely ends a
+        // watch in time is no failure; the watcher resumes by itself.
+        let mut events = pin!(watcher::watcher(api.clone(), watcher::Config::default()));
+        let error = loop {
+            match events.next().await {
+                Some(Ok(event)) => {
+                    if follower.take(event).await.is_err() {
+                        return;
+                    }
+                }
+                Some(Err(error)) => break error,
+                None => return,
+            }
+        };
+        if follower.fail(&error).await.is_err() {
+            return;
+        }
+        if begun.elapsed() > Backoff::LONGEST {
+            backoff.reset();
+        }
+        tokio::time::sleep(backoff.next()).await;
+    }
+}
+
+struct Follower {
+    known: Known,
+    /// Which of all watches this is.
+    watch: usize,
+    /// The last [`Seen::Listed`] that was sent.
+    told: Option<bool>,
+    state: Arc<WatchState>,
+    out: mpsc::Sender<Seen>,
+}
+
+/// Nobody listens any more.
+struct Closed;
+
+impl Follower {
+    async fn take<K: Watched>(&mut self, event: Event<K>) -> Result<(), Closed> {
+        match event {
+            Event::Init => {
+                self.known.begin();
+                return Ok(());
+            }
+            Event::InitApply(object) => return self.note(object).await,
+            Event::Apply(object) => self.note(object).await?,
+            Event::Delete(object) => {
+                let metadata = object.meta();
+                if let Some(key) = convert::key(metadata).filter(|key| self.known.remove(key)) {
+                    self.send(K::gone(key, convert::version(metadata))).await?;
+                }
+            }
+            Event::InitDone => {
+                for key in self.known.finish() {
+                    self.send(K::gone(key, None)).await?;
+                }
+                self.tell_listed(true).await?;
+            }
+        }
+        self.state.watching(self.known.len());
+        Ok(())
+    }
+
+    async fn note<K: Watched>(&mut self, object: K) -> Result<(), Closed> {
+        let metadata = object.meta();
+        let Some(key) = convert::key(metadata) else { return Ok(()) };
+        if self.known.note(&key, convert::version(metadata)) {
+            self.send(object.there(key)).await?;
+        }
+        Ok(())
+    }
+
+    async fn fail(&mut self, error: &watcher::Error) -> Result<(), Closed> {
+        self.state.failed(error);
+        if self.state.phase() == Phase::Absent { self.tell_listed(false).await } else { Ok(()) }
+    }
+
+    async fn tell_listed(&mut self, present: bool) -> Result<(), Closed> {
+        if self.told != Some(true) && self.told != Some(present) {
+            self.told = Some(present);
+            self.send(Seen::Listed { watch: self.watch, present }).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&self, seen: Seen) -> Result<(), Closed> {
+        self.out.send(seen).await.map_err(|_| Closed)
+    }
+}

@@ -1,0 +1,218 @@
+//! From the Kubernetes API to a stream of changes.
+//!
+//! ```text
+//! one task per kind and namespace -> gate -> Feed
+//!                                    ^  |
+//!                         Secrets read  which to read
+//! ```
+
+mod backoff;
+mod convert;
+mod gate;
+mod kind;
+mod known;
+mod secrets;
+mod state;
+
+use std::{sync::Arc, time::Duration};
+
+use fairlead_router_core::{Change, Settings, object::Kind};
+use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery};
+use kube::{Api, core::PartialObjectMeta};
+use tokio::{sync::mpsc, task::JoinSet};
+
+pub use self::state::{Phase, WatchReport};
+use self::{
+    gate::{Gate, Step, Version},
+    kind::{Seen, Watched, follow},
+    secrets::{Attempt, Problem, Reader},
+    state::{Scope, WatchState},
+};
+
+/// How many changes may wait between two stages; a full queue slows down the watches.
+pub(crate) const QUEUE: usize = 1024;
+
+const KINDS: [Kind; 3] = [Kind::Service, Kind::EndpointSlice, Kind::Secret];
+
+/// What the publishing loop is told.
+#[derive(Debug)]
+pub(crate) enum Feed {
+    /// A change to compile, and the resourceVersion of the object.
+    Change(Change, Version),
+    /// Everything there was at the start has been told. Sent once.
+    Synced,
+}
+
+/// All watches, for those who report on them.
+#[derive(Debug)]
+pub(crate) struct Watches {
+    watches: Vec<Arc<WatchState>>,
+    secrets: Problem,
+}
+
+impl Watches {
+    /// Watches in `namespaces`, or in all where none is named. They start with [`Watches::run`].
+    pub(crate) fn new(namespaces: &[String]) -> Self {
+        let scopes = KINDS.into_iter().flat_map(|kind| {
+            let all = namespaces.is_empty().then_some(Scope { kind, namespace: None });
+            let some = namespaces
+                .iter()
+                .map(move |namespace| Scope { kind, namespace: Some(namespace.clone()) });
+            all.into_iter().chain(some)
+        });
+        let watches = scopes.map(|scope| Arc::new(WatchState::new(scope))).collect();
+        Self { watches, secrets: Problem::default() }
+    }
+
+    pub(crate) fn reports(&self) -> impl Iterator<Item = WatchReport> {
+        self.watches.iter().map(|watch| watch.report())
+    }
+
+    /// How old what `kind` has shown may be, in the namespace where it is worst.
+    pub(crate) fn age(&self, kind: Kind) -> Duration {
+        let watches = self.watches.iter().filter(|watch| watch.scope.kind == kind);
+        watches.map(|watch| watch.age()).max().unwrap_or_default()
+    }
+
+    /// What stands in the way of being ready, a line each.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        // One absent kind is passed over; a server without any is the wrong server.
+        let nothing = self.watches.iter().all(|watch| watch.phase() == Phase::Absent);
+        let unlisted = self.watches.iter().filter_map(|watch| {
+            let problem = match watch.phase() {
+                Phase::Watching => return None,
+                Phase::Absent if !nothing => return None,
+                Phase::Listing => "the first list is under way".to_owned(),
+                _ => watch.report().problem.unwrap_or_default(),
+            };
+            Some(format!("{}: {problem}", watch.scope))
+        });
+        unlisted.chain(self.secrets.lock().clone()).collect()
+    }
+
+    /// Follows the server until `out` is closed.
+    pub(crate) async fn run(
+        &self,
+        client: kube::Client,
+        settings: Arc<Settings>,
+        out: mpsc::Sender<Feed>,
+    ) {
+        // Dropped at the end, and with it all tasks.
+        let mut tasks = JoinSet::new();
+        let (seen_in, seen) = mpsc::channel(QUEUE);
+        for (i, watch) in self.watches.iter().enumerate() {
+            let (client, watch, seen) = (client.clone(), watch.clone(), seen_in.clone());
+            let namespace = watch.scope.namespace.clone();
+            match watch.scope.kind {
+                Kind::Service => {
+                    let api = api::<core::Service>(client, namespace);
+                    tasks.spawn(follow(api, i, watch, seen))
+                }
+                Kind::EndpointSlice => {
+                    let api = api::<discovery::EndpointSlice>(client, namespace);
+                    tasks.spawn(follow(api, i, watch, seen))
+                }
+                Kind::Secret => {
+                    let api = api::<PartialObjectMeta<core::Secret>>(client, namespace);
+                    tasks.spawn(follow(api, i, watch, seen))
+                }
+            };
+        }
+        let (read_in, read) = mpsc::channel(QUEUE);
+        let stage = Stage {
+            gate: Gate::new(settings),
+            reader: Reader::new(client, self.secrets.clone(), read_in),
+            listed: self.watches.iter().map(|watch| (watch.scope.kind, None)).collect(),
+            synced: false,
+            out,
+        };
+        stage.run(seen, read).await;
+    }
+}
+
+fn api<K: Watched>(client: kube::Client, namespace: Option<String>) -> Api<K>
+where
+    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client, &namespace),
+        None => Api::all(client),
+    }
+}
+
+/// The task around the [`Gate`].
+struct Stage {
+    gate: Gate,
+    reader: Reader,
+    /// For each watch: whether its kind is there, once that is known.
+    listed: Vec<(Kind, Option<bool>)>,
+    synced: bool,
+    out: mpsc::Sender<Feed>,
+}
+
+impl Stage {
+    async fn run(mut self, mut seen: mpsc::Receiver<Seen>, mut read: mpsc::Receiver<Attempt>) {
+        let mut steps = Vec::new();
+        loop {
+            tokio::select! {
+                Some(seen) = seen.recv() => self.see(seen, &mut steps),
+                Some(attempt) = read.recv() => self.attempted(attempt, &mut steps),
+                () = self.out.closed() => return,
+                else => return,
+            }
+            for step in steps.drain(..) {
+                match step {
+                    Step::Forward(change, version) => {
+                        if self.out.send(Feed::Change(change, version)).await.is_err() {
+                            return;
+                        }
+                    }
+                    Step::Read(key) => self.reader.read(key),
+                    Step::Forget(key) => self.reader.forget(&key),
+                }
+            }
+            if !self.synced && self.is_listed() && self.gate.is_settled() {
+                self.synced = true;
+                if self.out.send(Feed::Synced).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn is_complete(&self, kind: Kind) -> bool {
+        self.listed.iter().all(|(k, listed)| *k != kind || listed.is_some())
+    }
+
+    /// A server that lacks every kind is no Kubernetes server: the address is wrong.
+    fn is_listed(&self) -> bool {
+        KINDS.into_iter().all(|kind| self.is_complete(kind))
+            && self.listed.iter().any(|(_, listed)| *listed == Some(true))
+    }
+
+    fn see(&mut self, seen: Seen, steps: &mut Vec<Step>) {
+        match seen {
+            Seen::Service(key, service, version) => self.gate.service(key, service, version, steps),
+            Seen::EndpointSlice(key, slice, version) => {
+                steps.push(Step::Forward(Change::EndpointSlice(key, slice), version));
+            }
+            Seen::Secret(key, version) => self.gate.secret_seen(&key, version, steps),
+            Seen::Listed { watch, present } => {
+                self.listed[watch].1 = Some(present);
+                if self.is_complete(Kind::Secret) {
+                    self.gate.secrets_listed(steps);
+                }
+            }
+        }
+    }
+
+    fn attempted(&mut self, attempt: Attempt, steps: &mut Vec<Step>) {
+        match attempt {
+            Attempt::Read(key, secret) => {
+                self.reader.forget(&key);
+                self.gate.secret_read(&key, secret, steps);
+            }
+            Attempt::Failed(key) => self.gate.secret_failed(&key, steps),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Where the watches are: what `/readyz`, `/status` and the metrics tell of them.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use fairlead_router_core::object::Kind;
+use parking_lot::Mutex;
+use serde::Serialize;
+
+/// Where one watch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// It has not listed its objects yet.
+    Listing,
+    /// It follows changes.
+    Watching,
+    /// The server does not have the kind; asked for again now and then.
+    Absent,
+    /// The server does not allow it; asked for again now and then.
+    Forbidden,
+    /// The server does not answer, or not with a list; asked again now and then.
+    Failing,
+}
+
+/// What is watched: a kind, in one namespace or in all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scope {
+    pub(crate) kind: Kind,
+    pub(crate) namespace: Option<String>,
+}
+
+impl Scope {
+    /// The RBAC rule that the watch needs, and where it has to be.
+    fn permission(&self) -> String {
+        let (group, resource) = match self.kind {
+            Kind::Service => ("", "services"),
+            Kind::EndpointSlice => ("discovery.k8s.io", "endpointslices"),
+            Kind::Secret => ("", "secrets"),
+        };
+        let place = match &self.namespace {
+            Some(namespace) => format!("Role in namespace {namespace}"),
+            None => "ClusterRole".to_owned(),
+        };
+        format!(
+            "add to the router's {place}: \
+             - {{apiGroups: [\"{group}\"], resources: [{resource}], verbs: [get, list, watch]}}"
+        )
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{} in {namespace}", self.kind),
+            None => write!(f, "{}", self.kind),
+        }
+    }
+}
+
+/// One watch, as its task sees it; read by the admin endpoints.
+#[derive(Debug)]
+pub(crate) struct WatchState {
+    pub(crate) scope: Scope,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    phase: Phase,
+    since: Instant,
+    objects: usize,
+    problem: Option<String>,
+}
+
+/// A watch as `/status` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WatchReport {
+    /// The kind.
+    pub kind: Kind,
+    /// The namespace; absent where all are watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Where it is.
+    pub state: Phase,
+    /// How many objects it has shown.
+    pub objects: usize,
+    /// How old what it has shown may be: 0 while it follows changes, else the time since then.
+    pub age_seconds: u64,
+    /// What is wrong and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+impl WatchState {
+    pub(crate) fn new(scope: Scope) -> Self {
+        let since = Instant::now();
+        let inner =
+            Inner { phase: Phase::Listing, since, objects: 0, problem: None };
+        Self { scope, inner: Mutex::new(inner) }
+    }
+
+    /// The watch follows changes and knows of `objects`.
+    pub(crate) fn watching(&self, objects: usize) {
+        let mut inner = self.inner.lock();
+        if inner.phase != Phase::Watching {
+            tracing::info!(watch = %self.scope, objects, "watching");
+            inner.phase = Phase::Watching;
+            inner.problem = None;
+        }
+        inner.objects = objects;
+    }
+
+    /// The watch broke with `error`.
+    pub(crate) fn failed(&self, error: &kube::runtime::watcher::Error) {
+        let (phase, problem) = match status_code(error) {
+            Some(404) => (Phase::Absent, "the server does not have this kind".to_owned()),
+            Some(403) => (Phase::Forbidden, format!("forbidden: {}", self.scope.permission())),
+            _ => (Phase::Failing, error.to_string()),
+        };
+        let mut inner = self.inner.lock();
+        if inner.phase == Phase::Watching {
+            inner.since = Instant::now();
+        }
+        if inner.phase != phase {
+            tracing::warn!(watch = %self.scope, ?phase, problem, "not watching");
+        }
+        inner.phase = phase;
+        inner.problem = Some(problem);
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.inner.lock().phase
+    }
+
+    /// How old what the watch has shown may be.
+    pub(crate) fn age(&self) -> Duration {
+        let inner = self.inner.lock();
+        if inner.phase == Phase::Watching { Duration::ZERO } else { inner.since.elapsed() }
+    }
+
+    pub(crate) fn report(&self) -> WatchReport {
+        let age_seconds = self.age().as_secs();
+        let inner = self.inner.lock();
+        WatchReport {
+            kind: self.scope.kind,
+            namespace: self.scope.namespace.clone(),
+            state: inner.phase,
+            objects: inner.objects,
+            age_seconds,
+            problem: inner.problem.clone(),
+        }
+    }
+}
+
+/// The HTTP status that the server gave, where it gave one.
+fn status_code(error: &kube::runtime::watcher::Error) -> Option<u16> {
+    use kube::runtime::watcher::Error;
+    match error {
+        Error::InitialListFailed(kube::Error::Api(status))
+        | Error::WatchStartFailed(kube::Error::Api(status))
+        | Error::WatchFailed(kube::Error::Api(status)) => Some(status.code),
+        Error::WatchError(status) => Some(status.code),
+        _ => None,
+    }
+}
