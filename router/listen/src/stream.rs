@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::caps::Permit;
 use crate::counters::Counters;
 use crate::deadline::phase::{Period, Phase, PhaseHandle};
+use crate::deadline::stall::Stall;
 use crate::deadline::timer::Timer;
 use crate::limits::Limits;
 use crate::preface::PREFACE;
@@ -66,7 +67,7 @@ pub struct EdgeStream {
     opening_left: usize,
     buffer: WriteBuffer,
     unflushed: bool,
-    stall: Option<Stall>,
+    stall: Stall,
     _permit: Permit,
 }
 
@@ -84,13 +85,6 @@ enum State {
     },
     /// Reads give the end of the stream, or this error.
     Closed(Option<ErrorKind>),
-}
-
-/// A write that waits: since when, and how many bytes the client had taken by then.
-#[derive(Debug, Clone, Copy)]
-struct Stall {
-    since: Instant,
-    written: u64,
 }
 
 impl EdgeStream {
@@ -119,7 +113,7 @@ impl EdgeStream {
             opening_left: if http2 { OPENING } else { 0 },
             buffer: WriteBuffer::default(),
             unflushed: false,
-            stall: None,
+            stall: Stall::default(),
             edge,
             phase,
             _permit: permit,
@@ -220,12 +214,7 @@ impl EdgeStream {
 
     /// For a write that has to wait: pending until the client has taken nothing for too long.
     fn poll_stalled<T>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T>> {
-        let written = self.io.socket().written();
-        let since = match self.stall {
-            Some(stall) if stall.written == written => stall.since,
-            _ => Instant::now(),
-        };
-        self.stall = Some(Stall { since, written });
+        let since = self.stall.since(self.io.socket().written(), Instant::now());
         ready!(self.timer.poll_until(since + self.edge.limits.write, cx));
         self.edge.counters.timeouts.write.increment();
         let _ = self.close(Some(ErrorKind::TimedOut));

@@ -1,4 +1,5 @@
 //! When a connection has waited long enough.
 
 pub(crate) mod phase;
+pub(crate) mod stall;
 pub(crate) mod timer;
