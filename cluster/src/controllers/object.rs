@@ -1,73 +1,38 @@
-//! Reading what controllers and kubelet need from objects, without copies.
+//! Reading what controllers and the kubelet need from objects, without copies. What is absent reads
+//! as empty.
 
-use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
 use crate::kinds::Kind;
+use crate::meta;
+use crate::selector::Selector;
 
-/// The fields of an object that controllers read. What is absent reads as empty.
-pub(crate) trait Object {
-    /// `metadata.name`.
-    fn name(&self) -> &str;
-    /// `metadata.namespace`.
-    fn namespace(&self) -> &str;
-    /// `metadata.uid`.
-    fn uid(&self) -> &str;
-    /// A string by JSON pointer.
+/// Fields by JSON pointer (RFC 6901).
+pub(crate) trait Fields {
+    /// A string.
     fn text(&self, pointer: &str) -> &str;
-    /// An integer by JSON pointer.
+    /// An integer.
     fn int(&self, pointer: &str) -> Option<i64>;
-    /// A list by JSON pointer.
+    /// A list.
     fn list(&self, pointer: &str) -> &[Value];
-    /// `metadata.labels[key]`.
-    fn label(&self, key: &str) -> Option<&str>;
-    /// `metadata.annotations[key]`.
-    fn annotation(&self, key: &str) -> Option<&str>;
-    /// Whether `metadata.deletionTimestamp` is set.
-    fn deleting(&self) -> bool;
-    /// A time by JSON pointer.
+    /// A time.
     fn time(&self, pointer: &str) -> Option<Timestamp>;
     /// The condition of this type in `status.conditions`.
     fn condition(&self, kind: &str) -> Option<&Value>;
-    /// The owner that controls this object.
-    fn controller(&self) -> Option<&Value>;
 }
 
-impl Object for Value {
-    fn name(&self) -> &str {
-        self["metadata"]["name"].as_str().unwrap_or_default()
-    }
-
-    fn namespace(&self) -> &str {
-        self["metadata"]["namespace"].as_str().unwrap_or_default()
-    }
-
-    fn uid(&self) -> &str {
-        self["metadata"]["uid"].as_str().unwrap_or_default()
-    }
-
+impl Fields for Value {
     fn text(&self, pointer: &str) -> &str {
-        self.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+        self.pointer(pointer).and_then(Self::as_str).unwrap_or_default()
     }
 
     fn int(&self, pointer: &str) -> Option<i64> {
-        self.pointer(pointer).and_then(Value::as_i64)
+        self.pointer(pointer).and_then(Self::as_i64)
     }
 
     fn list(&self, pointer: &str) -> &[Value] {
-        self.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-    }
-
-    fn label(&self, key: &str) -> Option<&str> {
-        self["metadata"]["labels"][key].as_str()
-    }
-
-    fn annotation(&self, key: &str) -> Option<&str> {
-        self["metadata"]["annotations"][key].as_str()
-    }
-
-    fn deleting(&self) -> bool {
-        self["metadata"]["deletionTimestamp"].is_string()
+        self.pointer(pointer).and_then(Self::as_array).map_or(&[], Vec::as_slice)
     }
 
     fn time(&self, pointer: &str) -> Option<Timestamp> {
@@ -77,33 +42,15 @@ impl Object for Value {
     fn condition(&self, kind: &str) -> Option<&Value> {
         self.list("/status/conditions").iter().find(|condition| condition["type"] == kind)
     }
-
-    fn controller(&self) -> Option<&Value> {
-        self.list("/metadata/ownerReferences").iter().find(|owner| owner["controller"] == true)
-    }
-}
-
-/// The object at a key, made when absent or of another type.
-pub(crate) fn object_at<'a>(value: &'a mut Value, path: &[&str]) -> &'a mut Map<String, Value> {
-    let mut at = value;
-    for key in path {
-        if !at[*key].is_object() {
-            at[*key] = Value::Object(Map::new());
-        }
-        at = &mut at[*key];
-    }
-    if !at.is_object() {
-        *at = Value::Object(Map::new());
-    }
-    at.as_object_mut().expect("made an object above")
 }
 
 /// Sets an annotation; false when it had that value already.
 pub(crate) fn set_annotation(object: &mut Value, key: &str, value: &str) -> bool {
-    if object.annotation(key) == Some(value) {
+    if meta::annotation(object, key) == Some(value) {
         return false;
     }
-    object_at(object, &["metadata", "annotations"]).insert(key.to_owned(), value.into());
+    let annotations = meta::metadata_mut(object).entry("annotations").or_insert(Value::Null);
+    meta::object_at(annotations).insert(key.to_owned(), value.into());
     true
 }
 
@@ -112,16 +59,23 @@ pub(crate) fn controller_reference(kind: &Kind, owner: &Value) -> Value {
     json!({
         "apiVersion": kind.api_version(),
         "kind": kind.kind,
-        "name": owner.name(),
-        "uid": owner.uid(),
+        "name": meta::name(owner),
+        "uid": meta::uid(owner),
         "controller": true,
         "blockOwnerDeletion": true,
     })
 }
 
-/// A time as Kubernetes writes it: whole seconds, `Z`.
-pub(crate) fn seconds(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+/// Whether this object is the one that controls the other.
+pub(crate) fn controls(owner: &Value, object: &Value) -> bool {
+    meta::controller(object).is_some_and(|reference| reference["uid"] == meta::uid(owner))
+}
+
+/// The selector of a workload. `None` where it is malformed or empty: a controller that took every
+/// pod of the namespace would be a mistake, never a wish.
+pub(crate) fn workload_selector(object: &Value) -> Option<Selector> {
+    Selector::from_label_selector(&object["spec"]["selector"])
+        .filter(|selector| !selector.is_everything())
 }
 
 /// Whether the pod's condition `Ready` is true.
@@ -136,16 +90,16 @@ pub(crate) fn pod_finished(pod: &Value) -> bool {
 
 /// Whether the pod counts for a controller that keeps pods running.
 pub(crate) fn pod_active(pod: &Value) -> bool {
-    !pod.deleting() && !pod_finished(pod)
+    !meta::is_deleting(pod) && !pod_finished(pod)
 }
 
-/// Since when a ready pod is available, given the owner's `minReadySeconds`: in the past when it
-/// is available, in the future when it still has to prove itself; `None` when it is not ready.
+/// When a ready pod is available, given its owner's `minReadySeconds`: in the past when it is, in
+/// the future when it still has to prove itself; `None` when it is not ready.
 pub(crate) fn pod_available_at(pod: &Value, min_ready: i64) -> Option<Timestamp> {
-    if !pod_ready(pod) {
-        return None;
+    let ready = pod.condition("Ready").filter(|condition| condition["status"] == "True")?;
+    let since = ready.time("/lastTransitionTime").unwrap_or(Timestamp::UNIX_EPOCH);
+    if min_ready <= 0 {
+        return Some(Timestamp::UNIX_EPOCH);
     }
-    let since = pod.condition("Ready").and_then(|ready| ready.time("/lastTransitionTime"));
-    let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
-    since.checked_add(jiff::SignedDuration::from_secs(min_ready)).ok()
+    since.checked_add(SignedDuration::from_secs(min_ready)).ok()
 }

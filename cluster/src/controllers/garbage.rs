@@ -1,0 +1,242 @@
+//! Owner garbage collection: what an object owned goes when the object goes.
+//!
+//! Background: dependents are deleted once no owner is left. Foreground (finalizer
+//! `foregroundDeletion`): dependents go first. Orphan (finalizer `orphan`): dependents stay, without
+//! the owner.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use futures::future::{FutureExt, select_all};
+use serde_json::Value;
+
+use super::USER;
+use super::claim::without_owner;
+use super::object::Fields;
+use crate::kinds::{EVENT, KINDS, Kind};
+use crate::meta;
+use crate::registry::{
+    DeleteOptions, Event, EventType, Preconditions, Propagation, Registry, Watch, WriteOptions,
+};
+use crate::selector::Selector;
+use crate::status::Status;
+
+const FOREGROUND: &str = "foregroundDeletion";
+const ORPHAN: &str = "orphan";
+
+/// Where an object is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Place {
+    kind: ByName,
+    namespace: Option<Arc<str>>,
+    name: Arc<str>,
+}
+
+/// A row of the kinds table, told apart by its address.
+#[derive(Debug, Clone, Copy)]
+struct ByName(&'static Kind);
+
+impl PartialEq for ByName {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0, other.0)
+    }
+}
+
+impl Eq for ByName {}
+
+impl std::hash::Hash for ByName {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        std::ptr::from_ref(self.0).hash(state);
+    }
+}
+
+/// Runs until dropped.
+pub(super) async fn run(registry: Registry) {
+    let options = WriteOptions::by(USER);
+    loop {
+        let mut collector =
+            Collector { registry: &registry, options: &options, dependents: HashMap::new() };
+        // Events own nothing and are owned by nothing; they would only make noise.
+        let kinds = KINDS.iter().copied().filter(|kind| !std::ptr::eq(*kind, &EVENT));
+        let mut watches: Vec<(&'static Kind, Watch)> = kinds
+            .map(|kind| (kind, registry.list_watch(kind, None, &Selector::everything())))
+            .collect();
+        while follow(&mut watches, &mut collector).await.is_ok() {}
+        // A watch fell behind: what it missed is found by starting over.
+    }
+}
+
+async fn follow(
+    watches: &mut [(&'static Kind, Watch)],
+    collector: &mut Collector<'_>,
+) -> Result<(), Status> {
+    let next = watches.iter_mut().map(|(kind, watch)| {
+        let kind: &'static Kind = kind;
+        async move { (kind, watch.next().await) }.boxed()
+    });
+    let ((kind, event), _, _) = select_all(next).await;
+    collector.take(kind, &event?);
+    for (kind, watch) in watches {
+        while let Some(event) = watch.ready()? {
+            collector.take(kind, &event);
+        }
+    }
+    Ok(())
+}
+
+struct Collector<'r> {
+    registry: &'r Registry,
+    options: &'r WriteOptions,
+    /// Owner's uid → what names it as owner.
+    dependents: HashMap<String, HashSet<Place>>,
+}
+
+impl Collector<'_> {
+    fn take(&mut self, kind: &'static Kind, event: &Event) {
+        let object = &event.object;
+        let place = Place {
+            kind: ByName(kind),
+            namespace: meta::namespace(object).map(Arc::from),
+            name: meta::name(object).into(),
+        };
+        let owners = object.list("/metadata/ownerReferences");
+        match event.event {
+            EventType::Bookmark => {}
+            EventType::Deleted => {
+                for owner in owners {
+                    self.forget(owner.text("/uid"), &place);
+                    self.check_owner(&place, owner);
+                }
+                for dependent in self.dependents.remove(meta::uid(object)).unwrap_or_default() {
+                    self.collect(&dependent);
+                }
+            }
+            EventType::Added | EventType::Modified => {
+                let mut new = false;
+                for owner in owners {
+                    let known = self.dependents.entry(owner.text("/uid").to_owned()).or_default();
+                    new |= known.insert(place.clone());
+                }
+                if new {
+                    self.collect(&place);
+                }
+                if meta::is_deleting(object) {
+                    self.finalize(&place, object);
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self, owner: &str, place: &Place) {
+        if let Some(known) = self.dependents.get_mut(owner) {
+            known.remove(place);
+            if known.is_empty() {
+                self.dependents.remove(owner);
+            }
+        }
+    }
+
+    fn get(&self, place: &Place) -> Option<Arc<Value>> {
+        self.registry.get(place.kind.0, place.namespace.as_deref(), &place.name).ok()
+    }
+
+    /// The owner that a reference names, if it is there. `Err` where its kind is not served: then
+    /// nobody can tell.
+    fn owner(&self, dependent: &Place, reference: &Value) -> Result<Option<Arc<Value>>, ()> {
+        let (version, kind) = (reference.text("/apiVersion"), reference.text("/kind"));
+        let kind = Kind::of(version, kind).ok_or(())?;
+        let found =
+            self.registry.get(kind, dependent.namespace.as_deref(), reference.text("/name"));
+        Ok(found.ok().filter(|owner| meta::uid(owner) == reference.text("/uid")))
+    }
+
+    /// Deletes the object if it has owners and none of them is left.
+    fn collect(&self, place: &Place) {
+        let Some(object) = self.get(place).filter(|object| !meta::is_deleting(object)) else {
+            return;
+        };
+        let owners = object.list("/metadata/ownerReferences");
+        if !owners.is_empty() && owners.iter().all(|owner| self.owner(place, owner) == Ok(None)) {
+            self.delete(place, &object, Propagation::Background);
+        }
+    }
+
+    fn delete(&self, place: &Place, object: &Value, propagation: Propagation) {
+        let preconditions =
+            Preconditions { uid: Some(meta::uid(object).to_owned()), ..Preconditions::default() };
+        let delete = DeleteOptions { preconditions, propagation, ..DeleteOptions::default() };
+        let namespace = place.namespace.as_deref();
+        let result =
+            self.registry.delete(place.kind.0, namespace, &place.name, &delete, self.options);
+        if let Err(status) = result {
+            tracing::debug!(name = %place.name, %status, "already gone");
+        }
+    }
+
+    /// A dependent is gone: an owner that waited for it may go.
+    fn check_owner(&self, dependent: &Place, reference: &Value) {
+        let Some(kind) = Kind::of(reference.text("/apiVersion"), reference.text("/kind")) else {
+            return;
+        };
+        if let Ok(Some(owner)) = self.owner(dependent, reference)
+            && meta::is_deleting(&owner)
+        {
+            let place = Place {
+                kind: ByName(kind),
+                namespace: meta::namespace(&owner).map(Arc::from),
+                name: meta::name(&owner).into(),
+            };
+            self.finalize(&place, &owner);
+        }
+    }
+
+    /// Does what the finalizers of an object being deleted wait for.
+    fn finalize(&self, place: &Place, object: &Value) {
+        let waits_for = |finalizer: &str| meta::finalizers(object).any(|found| found == finalizer);
+        let uid = meta::uid(object);
+        let known = self.dependents.get(uid);
+        let dependents: Vec<(&Place, Arc<Value>)> =
+            known.into_iter().flatten().filter_map(|at| Some((at, self.get(at)?))).collect();
+        if waits_for(ORPHAN) {
+            for (place, dependent) in &dependents {
+                self.update(place, without_owner(dependent, uid));
+            }
+            self.release(place, object, ORPHAN);
+        } else if waits_for(FOREGROUND) {
+            let mut blocked = false;
+            for (place, dependent) in dependents {
+                let owners = dependent.list("/metadata/ownerReferences");
+                blocked |= owners
+                    .iter()
+                    .any(|owner| owner["uid"] == uid && owner["blockOwnerDeletion"] == true);
+                if !meta::is_deleting(&dependent) {
+                    let owns = self.dependents.contains_key(meta::uid(&dependent));
+                    let how = if owns { Propagation::Foreground } else { Propagation::Background };
+                    self.delete(place, &dependent, how);
+                }
+            }
+            if !blocked {
+                self.release(place, object, FOREGROUND);
+            }
+        }
+    }
+
+    fn release(&self, place: &Place, object: &Value, finalizer: &str) {
+        let mut object = object.clone();
+        let finalizers = object.pointer_mut("/metadata/finalizers").and_then(Value::as_array_mut);
+        if let Some(finalizers) = finalizers {
+            finalizers.retain(|found| found != finalizer);
+        }
+        self.update(place, object);
+    }
+
+    fn update(&self, place: &Place, object: Value) {
+        let namespace = place.namespace.as_deref();
+        let result =
+            self.registry.update(place.kind.0, namespace, &place.name, None, object, self.options);
+        if let Err(status) = result {
+            // It has changed meanwhile: the event of that change leads here again.
+            tracing::debug!(name = %place.name, %status, "not updated");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Which objects have to be reconciled when one changes.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::endpoint_slice::{SERVICE_NAME, pod_selector};
+use super::object::{Fields, workload_selector};
+use super::queue::{Controller, Key};
+use crate::kinds::{self, Kind};
+use crate::meta;
+use crate::registry::{Event, EventType, Registry};
+use crate::selector::Selector;
+
+/// What is remembered to find the Services of a pod.
+#[derive(Debug, Default)]
+pub(super) struct Triggers {
+    /// Namespace → Service → the pods that it selects.
+    selectors: HashMap<Arc<str>, HashMap<Arc<str>, Selector>>,
+    /// Pod's uid → the Services that selected it when it last changed.
+    served: HashMap<String, HashSet<Arc<str>>>,
+}
+
+impl Triggers {
+    /// Calls `push` for every object that the event concerns.
+    pub(super) fn keys(
+        &mut self,
+        kind: &'static Kind,
+        event: &Event,
+        registry: &Registry,
+        push: &mut dyn FnMut(Key),
+    ) {
+        if event.event == EventType::Bookmark {
+            return;
+        }
+        let object = &*event.object;
+        let namespace: Arc<str> = meta::namespace(object).unwrap_or_default().into();
+        let deleted = event.event == EventType::Deleted;
+        let mut push = |controller, name: &str| {
+            push(Key { controller, namespace: namespace.clone(), name: name.into() });
+        };
+        let name = meta::name(object);
+        match kind.kind {
+            "Service" => {
+                self.remember(&namespace, object, deleted);
+                push(Controller::EndpointSlice, name);
+            }
+            "EndpointSlice" => {
+                if let Some(service) = meta::label(object, SERVICE_NAME) {
+                    push(Controller::EndpointSlice, service);
+                }
+            }
+            "Pod" => {
+                push(Controller::Scheduler, name);
+                for service in self.services(&namespace, object, deleted) {
+                    push(Controller::EndpointSlice, &service);
+                }
+                owners(object, &kinds::REPLICA_SET, registry, |set| {
+                    push(Controller::ReplicaSet, set);
+                });
+            }
+            "ReplicaSet" => {
+                push(Controller::ReplicaSet, name);
+                owners(object, &kinds::DEPLOYMENT, registry, |deployment| {
+                    push(Controller::Deployment, deployment);
+                });
+            }
+            "Deployment" => push(Controller::Deployment, name),
+            _ => {}
+        }
+    }
+
+    fn remember(&mut self, namespace: &Arc<str>, service: &Value, deleted: bool) {
+        let name = meta::name(service);
+        match pod_selector(service).filter(|_| !deleted) {
+            Some(selector) => {
+                self.selectors.entry(namespace.clone()).or_default().insert(name.into(), selector);
+            }
+            None => {
+                if let Some(known) = self.selectors.get_mut(namespace) {
+                    known.remove(name);
+                    if known.is_empty() {
+                        self.selectors.remove(namespace);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Services that select the pod, and those that did before it changed.
+    fn services(&mut self, namespace: &str, pod: &Value, deleted: bool) -> HashSet<Arc<str>> {
+        let selectors = self.selectors.get(namespace);
+        let selectors = selectors.into_iter().flatten();
+        let now: HashSet<Arc<str>> = selectors
+            .filter(|(_, selector)| selector.matches(pod))
+            .map(|(name, _)| name.clone())
+            .collect();
+        let uid = meta::uid(pod);
+        let before = if deleted || now.is_empty() {
+            self.served.remove(uid)
+        } else {
+            self.served.insert(uid.to_owned(), now.clone())
+        };
+        now.into_iter().chain(before.into_iter().flatten()).collect()
+    }
+}
+
+/// The owner of this kind; of an orphan, all that could adopt it.
+fn owners(object: &Value, kind: &'static Kind, registry: &Registry, mut push: impl FnMut(&str)) {
+    match meta::controller(object) {
+        Some(owner) if owner["kind"] == kind.kind => push(owner.text("/name")),
+        Some(_) => {}
+        None => {
+            let all = registry.list(kind, meta::namespace(object), &Selector::everything()).items;
+            let selects = |owner: &&Arc<Value>| {
+                workload_selector(owner).is_some_and(|selector| selector.matches(object))
+            };
+            all.iter().filter(selects).for_each(|owner| push(meta::name(owner)));
+        }
+    }
+}
