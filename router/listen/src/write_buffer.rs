@@ -30,7 +30,7 @@ impl WriteBuffer {
 
     /// Takes as much of `data` as fits and returns how much that was.
     pub(crate) fn push(&mut self, data: &[u8]) -> usize {
-        if self.bytes.capacity() == 0 {
+        if self.bytes.capacity() == 0 && !data.is_empty() {
             // No thread-local storage is left while a thread ends.
             let spare = SPARES.try_with(|spares| spares.borrow_mut().pop()).ok().flatten();
             self.bytes = spare.unwrap_or_else(|| Vec::with_capacity(CAPACITY));

@@ -1,4 +1,5 @@
 //! Caps on open connections, and what happens when the process runs out of file descriptors.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! No connection waits for ever: head, first byte, idle, write and tunnel deadlines, and the bound on a head's size.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

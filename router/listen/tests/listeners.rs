@@ -1,4 +1,5 @@
 //! Listeners come and go while connections live on; every worker has its own everything.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Which HTTP a client speaks is decided by no more bytes than it takes, and none is lost by it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! TLS: what the handshake agrees on, how long it may take, and what a response costs on the wire.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -104,7 +105,7 @@ async fn a_handshake_that_drips_is_closed_at_its_total_deadline() {
     tcp.write_all(&[22, 3, 1, 0x40, 0]).await.unwrap();
     let drip = async {
         while tcp.write_all(&[1]).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(10)).await
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     within(drip).await;

@@ -54,13 +54,14 @@ struct Shared {
 pub struct PhaseHandle(Arc<Shared>);
 
 impl PhaseHandle {
-    /// The engine awaits a request head. The idle limit runs until its first byte, the head limit from there on. A new connection is
-    /// in this state from the start, with `first_byte` for its idle limit.
+    /// After [`busy`](Self::busy): the engine awaits the next request head. The idle limit runs until its first byte, the head limit
+    /// from there on. A new connection awaits a head from the start, with `first_byte` for its idle limit; saying so again changes
+    /// nothing.
     ///
     /// When the head limit passes or the head outgrows `head_bytes`, the stream answers 408 or 431, closes, and the read fails with
     /// `TimedOut` or `InvalidData`; when the idle limit passes, the read gives the end of the stream.
     pub fn awaiting_head(&self) {
-        if self.period().phase() != Phase::First {
+        if self.period().phase() == Phase::Busy {
             self.enter(Phase::Idle);
         }
     }
@@ -71,7 +72,7 @@ impl PhaseHandle {
     }
 
     /// The connection is upgraded: it ends, and the read fails with `TimedOut`, when no byte has moved either way for `idle`. The
-    /// limit is looked after by reads: keep one pending.
+    /// limit is looked after by reads: keep one pending. Who goes on after the client has closed its side needs a limit of its own.
     pub fn tunnel(&self, idle: Duration) {
         self.0
             .tunnel_idle_ms
@@ -94,5 +95,54 @@ impl PhaseHandle {
 
     pub(crate) fn tunnel_idle(&self) -> Duration {
         Duration::from_millis(self.0.tunnel_idle_ms.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_connection_and_one_between_requests_are_idle() {
+        let phase = PhaseHandle::default();
+        assert!(phase.is_idle());
+        phase.enter(Phase::Head);
+        assert!(!phase.is_idle());
+        phase.busy();
+        assert!(!phase.is_idle());
+        phase.awaiting_head();
+        assert!(phase.is_idle());
+        phase.tunnel(Duration::from_secs(1));
+        assert!(!phase.is_idle());
+    }
+
+    #[test]
+    fn to_await_a_head_again_does_not_restart_one_that_has_begun() {
+        let phase = PhaseHandle::default();
+        let first = phase.period();
+        phase.awaiting_head();
+        assert_eq!(phase.period(), first);
+        phase.enter(Phase::Head);
+        let head = phase.period();
+        phase.awaiting_head();
+        assert_eq!(phase.period(), head);
+    }
+
+    #[test]
+    fn a_phase_entered_again_is_another_period() {
+        let phase = PhaseHandle::default();
+        phase.busy();
+        phase.awaiting_head();
+        let idle = phase.period();
+        phase.busy();
+        phase.awaiting_head();
+        assert_eq!(phase.period().phase(), Phase::Idle);
+        assert_ne!(phase.period(), idle);
+    }
+
+    #[test]
+    fn periods_may_wrap_around() {
+        let last = Period(u32::MAX);
+        assert_eq!(last.next(Phase::Head), Period(Phase::Head as u32));
     }
 }
