@@ -1,0 +1,41 @@
+//! The bounds on an exchange; those on a connection are in `fairlead-router-listen`.
+
+use std::time::Duration;
+
+/// Bounds that hold for every exchange. Those upstream come with the rule.
+#[derive(Clone, Debug)]
+pub struct EngineLimits {
+    /// A request body of which nothing comes, HTTP/1; then 408. Over HTTP/2 the rule's limit on
+    /// waiting for the endpoint holds. 60 s.
+    pub body_read: Duration,
+    /// A response of which the client takes nothing. 60 s.
+    pub body_write: Duration,
+    /// How long the rest of a body is still read when it was answered without having been read;
+    /// to close on unread bytes could cost the client the answer (RFC 9112 §9.6). 1 s.
+    pub body_discard: Duration,
+    /// An HTTP/2 connection without a stream. 1,300 s, as for HTTP/1.
+    pub h2_idle: Duration,
+    /// Streams open at a time per HTTP/2 connection. 100.
+    pub h2_streams: u32,
+    /// Header list of an HTTP/2 request (RFC 9113 §6.5.2). 64 KiB.
+    pub h2_header_list: u32,
+    /// Idle connections to endpoints kept per worker, the least recently used one closed first. 512.
+    pub upstream_idle: usize,
+    /// How long a connection to an endpoint is kept idle for requests that may be repeated. 60 s.
+    pub upstream_idle_time: Duration,
+}
+
+impl Default for EngineLimits {
+    fn default() -> Self {
+        Self {
+            body_read: Duration::from_secs(60),
+            body_write: Duration::from_secs(60),
+            body_discard: Duration::from_secs(1),
+            h2_idle: Duration::from_secs(1300),
+            h2_streams: 100,
+            h2_header_list: 64 * 1024,
+            upstream_idle: 512,
+            upstream_idle_time: Duration::from_secs(60),
+        }
+    }
+}
