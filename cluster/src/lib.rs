@@ -4,13 +4,20 @@
 //! tokens. Everything is kept in memory only. Several clusters can run in one process.
 #![forbid(unsafe_code)]
 
+pub mod cluster;
+mod controllers;
+mod events;
+pub mod http;
 pub mod kinds;
 pub mod meta;
 pub mod patch;
+pub mod port_map;
 pub mod registry;
 pub mod selector;
 pub mod status;
 
+pub use cluster::{Cluster, ClusterOptions, StartError};
+pub use controllers::NODE;
 pub use kinds::{Kind, Subresource};
 pub use registry::{
     DeleteOptions, Deleted, Event, EventType, List, Patch, Registry, Watch, WriteOptions,

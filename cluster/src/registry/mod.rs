@@ -8,15 +8,16 @@ mod table;
 mod update;
 mod watch;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use parking_lot::Mutex;
 use serde_json::Value;
 
 pub use delete::{DeleteOptions, Deleted, Preconditions, Propagation};
-pub use update::Patch;
+pub use update::{Patch, Patched};
 pub use watch::{Event, EventType, Watch};
 
 use crate::kinds::{KINDS, Kind};
@@ -40,12 +41,54 @@ pub struct WriteOptions {
     pub field_manager: Option<String>,
     /// Do everything but store.
     pub dry_run: bool,
+    /// What happens to fields that the kind does not have.
+    pub field_validation: FieldValidation,
+    /// Where warnings of the write are left.
+    pub warnings: Warnings,
+}
+
+/// What happens to fields that the kind does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FieldValidation {
+    /// They are dropped.
+    Ignore,
+    /// They are dropped with a warning.
+    #[default]
+    Warn,
+    /// The write is refused with 400.
+    Strict,
+}
+
+/// Warnings of a write. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Warnings {
+    /// Takes the warnings so far.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock())
+    }
+
+    fn add(&self, warnings: Vec<String>) {
+        self.0.lock().extend(warnings);
+    }
 }
 
 impl WriteOptions {
+    /// A write by a user, with no field manager given.
+    pub fn new(user: Arc<str>) -> Self {
+        Self {
+            user,
+            field_manager: None,
+            dry_run: false,
+            field_validation: FieldValidation::default(),
+            warnings: Warnings::default(),
+        }
+    }
+
     /// A write by a component of the cluster: user and field manager are its name.
     pub fn by(name: &str) -> Self {
-        Self { user: name.into(), field_manager: Some(name.to_owned()), dry_run: false }
+        Self { field_manager: Some(name.to_owned()), ..Self::new(name.into()) }
     }
 
     fn manager(&self) -> &str {
@@ -106,18 +149,30 @@ impl Registry {
     pub fn list(&self, kind: &'static Kind, namespace: Option<&str>, selector: &Selector) -> List {
         let table = self.table(kind);
         let state = table.read();
-        let from: Bound<Key> = match namespace {
-            Some(namespace) => Bound::Included((namespace.into(), "".into())),
-            None => Bound::Unbounded,
-        };
-        let items = state
-            .objects
-            .range((from, Bound::Unbounded))
-            .take_while(|((found, _), _)| namespace.is_none_or(|namespace| **found == *namespace))
-            .filter(|(_, object)| selector.matches(object))
-            .map(|(_, object)| object.clone())
-            .collect();
+        let items = select(&state.objects, namespace, selector);
         List { items, revision: table.revision(&state) }
+    }
+
+    /// All objects of a kind as they were at a revision.
+    ///
+    /// # Errors
+    /// 410 where changes since then are no longer remembered, 504 for a revision to come.
+    pub fn list_at(
+        &self,
+        kind: &'static Kind,
+        namespace: Option<&str>,
+        selector: &Selector,
+        revision: u64,
+    ) -> Result<List, Status> {
+        let table = self.table(kind);
+        let state = table.read();
+        let current = table.revision(&state);
+        if revision > current {
+            return Err(Status::future_revision(revision, current));
+        }
+        let objects = state.at(revision)?;
+        drop(state);
+        Ok(List { items: select(&objects, namespace, selector), revision })
     }
 
     /// Changes after the revision `since`.
@@ -163,6 +218,23 @@ impl Registry {
             table.compact();
         }
     }
+}
+
+fn select(
+    objects: &BTreeMap<Key, Arc<Value>>,
+    namespace: Option<&str>,
+    selector: &Selector,
+) -> Vec<Arc<Value>> {
+    let from: Bound<Key> = match namespace {
+        Some(namespace) => Bound::Included((namespace.into(), "".into())),
+        None => Bound::Unbounded,
+    };
+    objects
+        .range((from, Bound::Unbounded))
+        .take_while(|((found, _), _)| namespace.is_none_or(|namespace| **found == *namespace))
+        .filter(|(_, object)| selector.matches(object))
+        .map(|(_, object)| object.clone())
+        .collect()
 }
 
 /// The namespace part of a key: empty for cluster-wide kinds.

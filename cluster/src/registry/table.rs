@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::kinds::Kind;
 use crate::meta;
+use crate::status::Status;
 
 /// How many changes a kind remembers. A watch that falls further behind gets 410 and lists again.
 pub(super) const WINDOW: usize = 4096;
@@ -166,6 +167,22 @@ impl State {
             self.horizon = oldest.revision;
         }
         self.history.push_back(change);
+    }
+
+    /// The objects as they were at a revision: the later changes are taken back.
+    pub(super) fn at(&self, revision: u64) -> Result<BTreeMap<Key, Arc<Value>>, Status> {
+        if revision < self.horizon {
+            return Err(Status::expired(revision, self.horizon));
+        }
+        let mut objects = self.objects.clone();
+        for change in self.history.iter().rev().take_while(|change| change.revision > revision) {
+            let key = key_of(&change.object);
+            match &change.before {
+                Some(before) => objects.insert(key, before.clone()),
+                None => objects.remove(&key),
+            };
+        }
+        Ok(objects)
     }
 
     /// Remembered changes after a revision, oldest first.

@@ -26,6 +26,15 @@ pub enum Patch {
     },
 }
 
+/// What a patch did.
+#[derive(Debug, Clone)]
+pub struct Patched {
+    /// The object after it.
+    pub object: Arc<Value>,
+    /// An apply created it.
+    pub created: bool,
+}
+
 impl Registry {
     /// Replaces an object. A `metadata.resourceVersion` that is given must be the current one.
     /// A write that changes nothing keeps the resourceVersion.
@@ -62,14 +71,16 @@ impl Registry {
         subresource: Option<Subresource>,
         patch: Patch,
         options: &WriteOptions,
-    ) -> Result<Arc<Value>, Status> {
+    ) -> Result<Patched, Status> {
         match patch {
             Patch::Merge(patch) => {
-                self.change(kind, namespace, name, subresource, options, |current| {
-                    let mut object = Value::clone(current);
-                    patch::merge(&mut object, patch);
-                    Ok(object)
-                })
+                let object =
+                    self.change(kind, namespace, name, subresource, options, |current| {
+                        let mut object = Value::clone(current);
+                        patch::merge(&mut object, patch);
+                        Ok(object)
+                    })?;
+                Ok(Patched { object, created: false })
             }
             Patch::Apply { .. } => Err(Status::unsupported_media_type()),
         }

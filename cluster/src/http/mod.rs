@@ -1,0 +1,18 @@
+//! The API over HTTP/1.1, on a loopback address.
+
+mod body;
+mod discovery;
+mod lists;
+mod locks;
+mod negotiate;
+mod query;
+mod render;
+mod respond;
+mod route;
+mod server;
+mod tokens;
+mod verbs;
+mod watches;
+
+pub use server::Server;
+pub use tokens::{Access, Tokens};

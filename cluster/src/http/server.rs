@@ -1,0 +1,173 @@
+//! Listening, connections, and the way from a request to its handler.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use super::query::Query;
+use super::respond::{self, Reply};
+use super::route::{self, Target};
+use super::tokens::Tokens;
+use super::{discovery, locks, verbs};
+use crate::registry::Registry;
+use crate::status::Status;
+
+/// Connections at one time. More wait in the listener's queue.
+const CONNECTIONS: usize = 1024;
+
+/// The largest head of a request.
+const HEAD: usize = 64 * 1024;
+
+/// How long a head may take to arrive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Serves a registry on a loopback address. Dropping it stops it.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    accept: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    registry: Registry,
+    tokens: Tokens,
+    bound: SocketAddr,
+    /// Counts how often all watches were cut.
+    cut: watch::Sender<u64>,
+    /// Dropped to end all connections.
+    running: watch::Sender<()>,
+}
+
+impl Server {
+    /// Binds 127.0.0.1 on a port of the system's choosing and starts to serve.
+    ///
+    /// # Errors
+    /// Where the address cannot be bound.
+    pub async fn start(registry: Registry, tokens: Tokens) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let shared = Arc::new(Shared {
+            registry,
+            tokens,
+            bound: listener.local_addr()?,
+            cut: watch::Sender::new(0),
+            running: watch::Sender::new(()),
+        });
+        let accept = tokio::spawn(accept(listener, shared.clone()));
+        Ok(Self { shared, accept })
+    }
+
+    /// The address that is listened on.
+    pub fn addr(&self) -> SocketAddr {
+        self.shared.bound
+    }
+
+    /// Ends every watch, as a restarted server would.
+    pub fn drop_watches(&self) {
+        self.shared.cut.send_modify(|count| *count += 1);
+    }
+
+    /// Stops accepting and ends every connection.
+    pub fn stop(&self) {
+        self.accept.abort();
+        self.shared.running.send_replace(());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let shared = shared.clone();
+                tokio::spawn(async move {
+                    connection(stream, shared).await;
+                    drop(slot);
+                });
+            }
+            // Out of descriptors, or the peer is gone already: leave others time to end.
+            Err(error) => {
+                tracing::debug!(%error, "could not accept a connection");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    // Events are small and must not wait for acknowledgements; failing to say so only slows.
+    let _ = stream.set_nodelay(true);
+    let mut running = shared.running.subscribe();
+    let service = service_fn(|request| {
+        let shared = shared.clone();
+        async move { Ok::<_, Infallible>(answer(request, &shared).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        ended = connection => if let Err(error) = ended {
+            tracing::debug!(%error, "connection ended");
+        },
+        _ = running.changed() => {}
+    }
+}
+
+async fn answer(request: Request<Incoming>, shared: &Shared) -> Reply {
+    match dispatch(request, shared).await {
+        Ok(reply) => reply,
+        Err(refused) => respond::refusal(&refused),
+    }
+}
+
+async fn dispatch(request: Request<Incoming>, shared: &Shared) -> Result<Reply, Status> {
+    let (parts, incoming) = request.into_parts();
+    let user = locks::admit(&parts, shared.bound, &shared.tokens)?;
+    let target = route::parse(parts.uri.path()).ok_or_else(Status::no_such_resource)?;
+    if let Target::Resource(resource) = &target {
+        let request = verbs::Request {
+            registry: &shared.registry,
+            resource,
+            parts: &parts,
+            query: Query::parse(parts.uri.query()),
+            user: user.clone(),
+            stop: shared.cut.subscribe(),
+        };
+        let verb = request.verb().ok_or_else(Status::method_not_allowed)?;
+        shared.tokens.record(&user, request.access(verb));
+        return request.answer(verb, incoming).await;
+    }
+    if parts.method != Method::GET {
+        return Err(Status::method_not_allowed());
+    }
+    let body = match target {
+        Target::Health => return Ok(respond::text(StatusCode::OK, "ok")),
+        Target::Version => discovery::version(),
+        Target::CoreVersions => discovery::core_versions(shared.bound),
+        Target::Groups => discovery::groups(),
+        Target::Group(group) => discovery::group(group),
+        Target::Resources(group, version) => discovery::resources(group, version),
+        Target::Resource(_) => return Err(Status::no_such_resource()),
+    };
+    Ok(respond::json(StatusCode::OK, body.to_string().into_bytes()))
+}

@@ -1,0 +1,284 @@
+//! The verbs on objects, thin over the registry.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Method, StatusCode};
+use hyper::body::Incoming;
+use serde_json::Value;
+
+use super::negotiate::{self, BodyType, View};
+use super::query::Query;
+use super::respond::{self, Reply};
+use super::route::Resource;
+use super::tokens::Access;
+use super::{body, lists, render, watches};
+use crate::registry::{
+    DeleteOptions, Deleted, FieldValidation, Patch, Preconditions, Propagation, Registry,
+    WriteOptions,
+};
+use crate::status::{self, Cause, Status};
+
+/// One request for objects.
+pub(super) struct Request<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) resource: &'a Resource,
+    pub(super) parts: &'a Parts,
+    pub(super) query: Query<'a>,
+    pub(super) user: Arc<str>,
+    /// Changes when all watches are to be cut.
+    pub(super) stop: tokio::sync::watch::Receiver<u64>,
+}
+
+impl Request<'_> {
+    /// The verb as RBAC names it; `None` where the resource does not have it.
+    pub(super) fn verb(&self) -> Option<&'static str> {
+        let named = self.resource.name.is_some();
+        let subresource = self.resource.subresource.is_some();
+        match (&self.parts.method, named) {
+            (&Method::GET, true) => Some("get"),
+            (&Method::GET, false) => {
+                let watch = self.query.flag("watch").unwrap_or_default();
+                Some(if watch { "watch" } else { "list" })
+            }
+            (&Method::POST, false) => Some("create"),
+            (&Method::PUT, true) => Some("update"),
+            (&Method::PATCH, true) => Some("patch"),
+            (&Method::DELETE, true) if !subresource => Some("delete"),
+            (&Method::DELETE, false) if self.resource.kind.kind != "Namespace" => {
+                Some("deletecollection")
+            }
+            _ => None,
+        }
+    }
+
+    /// What is recorded about the request.
+    pub(super) fn access(&self, verb: &'static str) -> Access {
+        let kind = self.resource.kind;
+        let resource = match self.resource.subresource {
+            Some(subresource) => format!("{}/{}", kind.plural, subresource.name()),
+            None => kind.plural.to_owned(),
+        };
+        Access { verb, group: kind.group.to_owned(), resource }
+    }
+
+    pub(super) async fn answer(
+        self,
+        verb: &'static str,
+        incoming: Incoming,
+    ) -> Result<Reply, Status> {
+        let view = negotiate::view(&self.parts.headers)?;
+        match verb {
+            "get" => self.get(view),
+            "list" => {
+                let body = lists::list(self.registry, self.resource, &self.query, view)?;
+                Ok(respond::json(StatusCode::OK, body))
+            }
+            "watch" => watches::watch(self.registry, self.resource, &self.query, view, self.stop),
+            "create" => self.create(view, incoming).await,
+            "update" => self.update(view, incoming).await,
+            "patch" => self.patch(view, incoming).await,
+            _ => self.delete(view, incoming).await,
+        }
+    }
+
+    fn get(&self, view: View) -> Result<Reply, Status> {
+        let object = self.registry.get(self.resource.kind, self.namespace(), self.name())?;
+        Ok(respond::json(StatusCode::OK, render::object(view, &object)))
+    }
+
+    async fn create(&self, view: View, incoming: Incoming) -> Result<Reply, Status> {
+        let object = self.object(incoming).await?;
+        let options = self.write_options()?;
+        let created =
+            self.registry.create(self.resource.kind, self.namespace(), object, &options)?;
+        Ok(written(StatusCode::CREATED, view, &created, &options))
+    }
+
+    async fn update(&self, view: View, incoming: Incoming) -> Result<Reply, Status> {
+        let object = self.object(incoming).await?;
+        let options = self.write_options()?;
+        let updated = self.registry.update(
+            self.resource.kind,
+            self.namespace(),
+            self.name(),
+            self.resource.subresource,
+            object,
+            &options,
+        )?;
+        Ok(written(StatusCode::OK, view, &updated, &options))
+    }
+
+    async fn patch(&self, view: View, incoming: Incoming) -> Result<Reply, Status> {
+        let body_type = negotiate::body_type(&self.parts.headers)?;
+        if matches!(body_type, BodyType::Json | BodyType::Yaml) {
+            return Err(Status::unsupported_media_type());
+        }
+        let bytes = body::read(incoming).await?;
+        let patch = body::patch(body_type, &bytes)?;
+        let options = self.write_options()?;
+        let force = self.query.flag("force")?;
+        let patch = match body_type {
+            BodyType::Apply => Patch::Apply { config: patch, force },
+            _ if force => {
+                return Err(options_invalid(Cause::forbidden(
+                    "force",
+                    "may not be specified for non-apply patch",
+                )));
+            }
+            _ => Patch::Merge(patch),
+        };
+        if matches!(patch, Patch::Apply { .. }) && options.field_manager.is_none() {
+            return Err(options_invalid(Cause::required(
+                "fieldManager",
+                "is required for apply patch",
+            )));
+        }
+        let patched = self.registry.patch(
+            self.resource.kind,
+            self.namespace(),
+            self.name(),
+            self.resource.subresource,
+            patch,
+            &options,
+        )?;
+        let code = if patched.created { StatusCode::CREATED } else { StatusCode::OK };
+        Ok(written(code, view, &patched.object, &options))
+    }
+
+    async fn delete(&self, view: View, incoming: Incoming) -> Result<Reply, Status> {
+        let delete = self.delete_options(incoming).await?;
+        let options = self.write_options()?;
+        let kind = self.resource.kind;
+        let Some(name) = self.resource.name.as_deref() else {
+            return self.delete_collection(view, &delete, &options);
+        };
+        let deleted = self.registry.delete(kind, self.namespace(), name, &delete, &options)?;
+        let body = match &deleted {
+            Deleted::Gone(object) if !kind.returns_deleted => {
+                status::deleted(kind, name, crate::meta::uid(object)).to_string().into_bytes()
+            }
+            Deleted::Gone(object) | Deleted::Marked(object) => render::object(view, object),
+        };
+        Ok(respond::json(StatusCode::OK, body))
+    }
+
+    fn delete_collection(
+        &self,
+        view: View,
+        delete: &DeleteOptions,
+        options: &WriteOptions,
+    ) -> Result<Reply, Status> {
+        let kind = self.resource.kind;
+        let list = self.registry.list(kind, self.namespace(), &self.query.selector(kind)?);
+        for item in &list.items {
+            let namespace = crate::meta::namespace(item);
+            let name = crate::meta::name(item);
+            match self.registry.delete(kind, namespace, name, delete, options) {
+                Err(refused) if refused.code != 404 => return Err(refused),
+                _ => {}
+            }
+        }
+        let meta = render::ListMeta { revision: list.revision, ..Default::default() };
+        Ok(respond::json(StatusCode::OK, render::list(view, kind, &list.items, &meta)))
+    }
+
+    async fn object(&self, incoming: Incoming) -> Result<Value, Status> {
+        let body_type = negotiate::body_type(&self.parts.headers)?;
+        if !matches!(body_type, BodyType::Json | BodyType::Yaml) {
+            return Err(Status::unsupported_media_type());
+        }
+        let bytes = body::read(incoming).await?;
+        body::object(self.resource.kind, body_type, &bytes)
+    }
+
+    /// Options of a delete, from the body and, where they are not there, from the query.
+    async fn delete_options(&self, incoming: Incoming) -> Result<DeleteOptions, Status> {
+        let bytes = body::read(incoming).await?;
+        let given = if bytes.is_empty() {
+            Value::Null
+        } else {
+            let body_type = negotiate::body_type(&self.parts.headers)?;
+            if !matches!(body_type, BodyType::Json | BodyType::Yaml) {
+                return Err(Status::unsupported_media_type());
+            }
+            body::value(body_type, &bytes).map_err(Status::bad_request)?
+        };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let grace = match given["gracePeriodSeconds"].as_i64() {
+            Some(grace) => Some(grace),
+            None => self.query.number("gracePeriodSeconds")?.and_then(|n| i64::try_from(n).ok()),
+        };
+        let policy = text(&given["propagationPolicy"])
+            .unwrap_or_else(|| self.query.get("propagationPolicy").to_owned());
+        let orphan = given["orphanDependents"].as_bool().unwrap_or_default();
+        let propagation = match policy.as_str() {
+            "Orphan" => Propagation::Orphan,
+            "" if orphan => Propagation::Orphan,
+            "" | "Background" => Propagation::Background,
+            "Foreground" => Propagation::Foreground,
+            other => {
+                let allowed = ["Background", "Foreground", "Orphan"];
+                let cause = Cause::not_supported("propagationPolicy", other, &allowed);
+                return Err(Status::invalid_named("meta.k8s.io", "DeleteOptions", "", vec![cause]));
+            }
+        };
+        let preconditions = Preconditions {
+            uid: text(&given["preconditions"]["uid"]),
+            resource_version: text(&given["preconditions"]["resourceVersion"]),
+        };
+        Ok(DeleteOptions { grace, preconditions, propagation })
+    }
+
+    fn write_options(&self) -> Result<WriteOptions, Status> {
+        let field_validation = match self.query.get("fieldValidation") {
+            "" | "Warn" => FieldValidation::Warn,
+            "Ignore" => FieldValidation::Ignore,
+            "Strict" => FieldValidation::Strict,
+            other => {
+                let allowed = ["Ignore", "Strict", "Warn"];
+                return Err(options_invalid(Cause::not_supported(
+                    "fieldValidation",
+                    other,
+                    &allowed,
+                )));
+            }
+        };
+        let field_manager = match self.query.get("fieldManager") {
+            "" => self.default_manager(),
+            manager => Some(manager.to_owned()),
+        };
+        Ok(WriteOptions {
+            field_manager,
+            dry_run: self.query.dry_run()?,
+            field_validation,
+            ..WriteOptions::new(self.user.clone())
+        })
+    }
+
+    /// The program's name, as User-Agent tells it; an apply must say who it is.
+    fn default_manager(&self) -> Option<String> {
+        let agent = self.parts.headers.get(http::header::USER_AGENT)?.to_str().ok()?;
+        let program = agent.split('/').next().unwrap_or_default();
+        let apply = negotiate::body_type(&self.parts.headers) == Ok(BodyType::Apply);
+        (!program.is_empty() && !apply).then(|| program.chars().take(128).collect())
+    }
+
+    fn namespace(&self) -> Option<&str> {
+        self.resource.namespace.as_deref()
+    }
+
+    fn name(&self) -> &str {
+        self.resource.name.as_deref().unwrap_or_default()
+    }
+}
+
+fn options_invalid(cause: Cause) -> Status {
+    Status::invalid_named("meta.k8s.io", "PatchOptions", "", vec![cause])
+}
+
+fn written(code: StatusCode, view: View, object: &Value, options: &WriteOptions) -> Reply {
+    let mut reply = respond::json(code, render::object(view, object));
+    respond::warn(&mut reply, &options.warnings.take());
+    reply
+}
