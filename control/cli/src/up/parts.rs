@@ -1,0 +1,76 @@
+//! How the parts are set up for one machine.
+
+use std::{
+    net::{IpAddr, SocketAddr, TcpListener},
+    num::NonZeroUsize,
+    time::Duration,
+};
+
+use fairlead_cluster::{Cluster, Selector, kinds};
+use fairlead_router::{AccessFormat, Router, RouterOptions, StartError};
+use kube::{Client, Config, config::AuthInfo};
+use serde_json::Value;
+
+use super::{args::UpArgs, error::UpError};
+
+/// Nobody waits for a load balancer to notice here.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// A client of the embedded API with a token of its own, so that what it does shows as its own.
+pub fn client(cluster: &Cluster, user: &str) -> Result<Client, UpError> {
+    let url = cluster.url().parse().expect("made of a socket address");
+    let mut config = Config::new(url);
+    config.auth_info = AuthInfo { token: Some(cluster.mint(user).into()), ..AuthInfo::default() };
+    // Watches are silent for as long as nothing happens.
+    config.read_timeout = None;
+    Client::try_from(config).map_err(|error| UpError::Client(error.into()))
+}
+
+/// The router, listening where `args` say.
+pub fn router(args: &UpArgs, client: Client) -> Result<Router, UpError> {
+    let https = match args.https_port {
+        // Redirects name the port, so it has to be known before the listener has it.
+        0 => free_port(args.bind)?,
+        port => port,
+    };
+    let defaults = RouterOptions::default();
+    let options = RouterOptions {
+        http: SocketAddr::new(args.bind, args.http_port),
+        https: SocketAddr::new(args.bind, https),
+        admin: SocketAddr::new(args.bind, args.admin_port),
+        workers: args.workers.unwrap_or(defaults.workers),
+        public_https_port: https,
+        access_log: if args.access_log { AccessFormat::Json } else { AccessFormat::Off },
+        shutdown_delay: Duration::ZERO,
+        drain_timeout: DRAIN,
+        ..defaults
+    };
+    Router::start(options, client).map_err(|error| match error {
+        StartError::Bind { flag, address, source } => UpError::Port { address, source, flag: port_flag(flag) },
+        error => UpError::Router(error),
+    })
+}
+
+/// The flag of `up` that stands for one of the router's own.
+fn port_flag(flag: &str) -> &'static str {
+    match flag {
+        "--http" => "--http-port",
+        "--https" => "--https-port",
+        _ => "--admin-port",
+    }
+}
+
+fn free_port(address: IpAddr) -> std::io::Result<u16> {
+    Ok(TcpListener::bind((address, 0))?.local_addr()?.port())
+}
+
+/// How many pods are ready, and how many there are.
+pub fn pods(cluster: &Cluster) -> (usize, usize) {
+    let pods = cluster.registry().list(&kinds::POD, None, &Selector::default()).items;
+    (pods.iter().filter(|pod| is_ready(pod)).count(), pods.len())
+}
+
+fn is_ready(pod: &Value) -> bool {
+    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+}

@@ -1,0 +1,8 @@
+//! `fairlead up` as a user runs it: the real binary, real pods, real sockets.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod client;
+mod faults;
+mod process;
+mod serving;
