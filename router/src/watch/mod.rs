@@ -21,7 +21,7 @@ use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery};
 use kube::{Api, core::PartialObjectMeta};
 use tokio::{sync::mpsc, task::JoinSet};
 
-pub use self::state::{Phase, WatchReport};
+pub(crate) use self::state::{Phase, WatchReport};
 use self::{
     gate::{Gate, Step, Version},
     kind::{Seen, Watched, follow},

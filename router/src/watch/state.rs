@@ -12,7 +12,7 @@ use serde::Serialize;
 /// Where one watch is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Phase {
+pub(crate) enum Phase {
     /// It has not listed its objects yet.
     Listing,
     /// It follows changes.
@@ -77,21 +77,21 @@ struct Inner {
 
 /// A watch as `/status` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct WatchReport {
+pub(crate) struct WatchReport {
     /// The kind.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// The namespace; absent where all are watched.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
     /// Where it is.
-    pub state: Phase,
+    pub(crate) state: Phase,
     /// How many objects it has shown.
-    pub objects: usize,
+    pub(crate) objects: usize,
     /// How old what it has shown may be: 0 while it follows changes, else the time since then.
-    pub age_seconds: u64,
+    pub(crate) age_seconds: u64,
     /// What is wrong and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub problem: Option<String>,
+    pub(crate) problem: Option<String>,
 }
 
 impl WatchState {

@@ -1,0 +1,166 @@
+//! The command line: one flag for each option, and one environment variable for each flag.
+
+use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
+
+use clap::Parser;
+use fairlead_router_core::{HostPattern, dialect::service::value};
+use ipnet::IpNet;
+
+use crate::{AccessFormat, AccessOutput, RouterOptions};
+
+/// Fairlead's edge router: watches the Kubernetes API and serves HTTP for annotated Services.
+///
+/// Durations are a whole number with ms, s, m, h or d, such as 30s. The Kubernetes API is found
+/// as by kubectl: the service account of the pod, else the kubeconfig.
+#[derive(Debug, Parser)]
+#[command(name = "fairlead-router", version)]
+pub struct Flags {
+    /// Where to serve HTTP; [::] takes IPv4 as well, port 0 lets the system choose
+    #[arg(long, env = "FAIRLEAD_ROUTER_HTTP", default_value = "[::]:8080", value_name = "ADDRESS")]
+    http: SocketAddr,
+
+    /// Where to serve HTTPS
+    #[arg(long, env = "FAIRLEAD_ROUTER_HTTPS", default_value = "[::]:8443", value_name = "ADDRESS")]
+    https: SocketAddr,
+
+    /// Where to serve health, metrics and status; not meant for the public
+    #[arg(long, env = "FAIRLEAD_ROUTER_ADMIN", default_value = "[::]:9090", value_name = "ADDRESS")]
+    admin: SocketAddr,
+
+    /// Threads that serve requests [default: one per core that the process may use]
+    #[arg(long, env = "FAIRLEAD_ROUTER_WORKERS", value_name = "N")]
+    workers: Option<NonZeroUsize>,
+
+    /// Namespaces to watch, separated by commas [default: all]
+    #[arg(
+        long,
+        env = "FAIRLEAD_ROUTER_NAMESPACES",
+        value_delimiter = ',',
+        value_parser = namespace,
+        value_name = "NAMES"
+    )]
+    namespaces: Vec<String>,
+
+    /// Domain below which names without a dot are served
+    #[arg(long, env = "FAIRLEAD_ROUTER_PLATFORM_DOMAIN", value_parser = domain, value_name = "DOMAIN")]
+    platform_domain: Option<String>,
+
+    /// Networks of proxies whose X-Forwarded-* headers are believed, separated by commas
+    /// [default: none]
+    #[arg(
+        long,
+        env = "FAIRLEAD_ROUTER_TRUSTED_CIDRS",
+        value_delimiter = ',',
+        value_parser = network,
+        value_name = "NETWORKS"
+    )]
+    trusted_cidrs: Vec<IpNet>,
+
+    /// Port under which clients reach HTTPS; https redirects name it
+    #[arg(long, env = "FAIRLEAD_ROUTER_PUBLIC_HTTPS_PORT", default_value = "443", value_name = "PORT")]
+    public_https_port: u16,
+
+    /// Limit for connecting to a pod, where its app sets none
+    #[arg(long, env = "FAIRLEAD_ROUTER_CONNECT_TIMEOUT", default_value = "30s", value_parser = duration, value_name = "DURATION")]
+    connect_timeout: Duration,
+
+    /// Limit between two reads or writes on the way to a pod, where its app sets none
+    #[arg(long, env = "FAIRLEAD_ROUTER_TCP_TIMEOUT", default_value = "1300s", value_parser = duration, value_name = "DURATION")]
+    tcp_timeout: Duration,
+
+    /// How long a client may keep a connection open without a request; longer than the load
+    /// balancer in front does
+    #[arg(long, env = "FAIRLEAD_ROUTER_IDLE_TIMEOUT", default_value = "1300s", value_parser = duration, value_name = "DURATION")]
+    idle_timeout: Duration,
+
+    /// Limit for the head of a request, from its first byte
+    #[arg(long, env = "FAIRLEAD_ROUTER_HEAD_TIMEOUT", default_value = "10s", value_parser = duration, value_name = "DURATION")]
+    head_timeout: Duration,
+
+    /// Limit for a TLS handshake
+    #[arg(long, env = "FAIRLEAD_ROUTER_HANDSHAKE_TIMEOUT", default_value = "10s", value_parser = duration, value_name = "DURATION")]
+    handshake_timeout: Duration,
+
+    /// Connections open at a time
+    #[arg(long, env = "FAIRLEAD_ROUTER_MAX_CONNECTIONS", default_value = "65536", value_name = "N")]
+    max_connections: NonZeroUsize,
+
+    /// Connections open at a time from one IPv4 address or IPv6 /64
+    #[arg(long, env = "FAIRLEAD_ROUTER_MAX_CONNECTIONS_PER_CLIENT", default_value = "16384", value_name = "N")]
+    max_connections_per_client: NonZeroUsize,
+
+    /// A line on standard output for each request: json, deis (its 14 fields) or off
+    #[arg(long, env = "FAIRLEAD_ROUTER_ACCESS_LOG", default_value = "json", value_name = "FORMAT")]
+    access_log: AccessFormat,
+
+    /// How many apps, the busiest, have metrics of their own; the others are app="_other"
+    #[arg(long, env = "FAIRLEAD_ROUTER_METRICS_APPS", default_value = "2000", value_name = "N")]
+    metrics_apps: usize,
+
+    /// On SIGTERM, how long to go on accepting connections after /readyz has failed
+    #[arg(long, env = "FAIRLEAD_ROUTER_SHUTDOWN_DELAY", default_value = "5s", value_parser = duration_or_zero, value_name = "DURATION")]
+    shutdown_delay: Duration,
+
+    /// After that, how long requests and WebSockets may take to end
+    #[arg(long, env = "FAIRLEAD_ROUTER_DRAIN_TIMEOUT", default_value = "30s", value_parser = duration_or_zero, value_name = "DURATION")]
+    drain_timeout: Duration,
+}
+
+impl Flags {
+    /// What the flags say.
+    pub fn options(self) -> RouterOptions {
+        let default = RouterOptions::default();
+        RouterOptions {
+            http: self.http,
+            https: self.https,
+            admin: self.admin,
+            workers: self.workers.unwrap_or(default.workers),
+            namespaces: self.namespaces,
+            platform_domain: self.platform_domain,
+            trusted_cidrs: self.trusted_cidrs,
+            public_https_port: self.public_https_port,
+            connect_timeout: self.connect_timeout,
+            tcp_timeout: self.tcp_timeout,
+            idle_timeout: self.idle_timeout,
+            head_timeout: self.head_timeout,
+            handshake_timeout: self.handshake_timeout,
+            max_connections: self.max_connections,
+            max_connections_per_client: self.max_connections_per_client,
+            access_log: self.access_log,
+            access_output: AccessOutput::Stdout,
+            metrics_apps: self.metrics_apps,
+            shutdown_delay: self.shutdown_delay,
+            drain_timeout: self.drain_timeout,
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, value::ValueError> {
+    value::duration(text)
+}
+
+fn duration_or_zero(text: &str) -> Result<Duration, value::ValueError> {
+    if matches!(text.trim(), "0" | "0s") { Ok(Duration::ZERO) } else { value::duration(text) }
+}
+
+fn network(text: &str) -> Result<IpNet, value::ValueError> {
+    value::network(text.trim())
+}
+
+fn namespace(text: &str) -> Result<String, &'static str> {
+    let name = text.trim();
+    let valid = (1..=63).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if valid { Ok(name.to_owned()) } else { Err("write names of namespaces, such as shop,blog") }
+}
+
+fn domain(text: &str) -> Result<String, String> {
+    match HostPattern::parse(text.trim()) {
+        Ok(HostPattern::Exact(name)) => Ok(name.to_string()),
+        Ok(HostPattern::Wildcard(_)) => Err("write the domain without *.".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! The edge router as a program: flags in, signals, exit code out.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use fairlead_router::{Flags, Router, RouterOptions};
+use tokio::{
+    runtime::Builder,
+    signal::unix::{Signal, SignalKind, signal},
+};
+use tracing_subscriber::EnvFilter;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // Before anything else: other crates install another provider where there is none.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let options = Flags::parse().options();
+    // Standard output is the access log's.
+    let filter = EnvFilter::try_from_env("FAIRLEAD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+
+    let run = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(run(options)));
+    match run {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: RouterOptions) -> Result<(), Box<dyn std::error::Error>> {
+    let mut stop = Stop::new()?;
+    let client = kube::Client::try_default()
+        .await
+        .map_err(|error| format!("no Kubernetes API to read from: {error}; set KUBECONFIG"))?;
+    let router = Router::start(options, client)?;
+    tracing::info!(
+        http = ?router.addr(fairlead_router::HTTP),
+        https = ?router.addr(fairlead_router::HTTPS),
+        admin = %router.admin_addr(),
+        "listening"
+    );
+    tokio::select! {
+        () = async {
+            router.ready().await;
+            tracing::info!("ready");
+            std::future::pending().await
+        } => {}
+        () = stop.asked() => {}
+    }
+    tracing::info!("shutting down");
+    tokio::select! {
+        cut = router.shutdown() => tracing::info!(cut, "stopped"),
+        () = stop.asked() => return Err("stopped at once by a second signal".into()),
+    }
+    Ok(())
+}
+
+/// The signals that ask for an end.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

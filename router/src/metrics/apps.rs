@@ -1,0 +1,106 @@
+//! The series of applications, bounded however many there are.
+
+use std::fmt;
+
+use fairlead_router_core::app::Counts;
+use prometheus_client::{encoding::DescriptorEncoder, metrics::MetricType};
+
+use super::{counter, gauge};
+
+/// The label of all apps that have no series of their own.
+const OTHER: &str = "_other";
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// The `limit` busiest of `apps` by requests, sorted by name; all others as one.
+pub(super) fn busiest(mut apps: Vec<(String, Counts)>, limit: usize) -> Vec<(String, Counts)> {
+    let rest = if apps.len() > limit {
+        apps.sort_unstable_by_key(|(_, counts)| std::cmp::Reverse(requests(counts)));
+        let rest = apps.split_off(limit);
+        Some((OTHER.to_owned(), rest.iter().fold(Counts::default(), |sum, (_, c)| add(sum, c))))
+    } else {
+        None
+    };
+    apps.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    apps.extend(rest);
+    apps
+}
+
+fn requests(counts: &Counts) -> u64 {
+    counts.classes.iter().sum::<u64>() + counts.in_flight
+}
+
+fn add(mut sum: Counts, more: &Counts) -> Counts {
+    for (sum, more) in sum.classes.iter_mut().zip(more.classes) {
+        *sum += more;
+    }
+    sum.received += more.received;
+    sum.sent += more.sent;
+    sum.upstream_errors += more.upstream_errors;
+    sum.in_flight += more.in_flight;
+    sum
+}
+
+/// Nine series for each of `apps`.
+pub(super) fn encode(
+    apps: &[(String, Counts)],
+    encoder: &mut DescriptorEncoder<'_>,
+) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(
+        "app_requests",
+        "Requests answered, by application and status class",
+        None,
+        MetricType::Counter,
+    )?;
+    for (app, counts) in apps {
+        for (class, count) in CLASSES.into_iter().zip(counts.classes) {
+            counter(&mut metric, &[("app", app.as_str()), ("class", class)], count)?;
+        }
+    }
+    type Read = fn(&Counts) -> u64;
+    let counters: [(&str, &str, Read); 3] = [
+        ("app_received_bytes", "Bytes of request bodies read from clients", |c| c.received),
+        ("app_sent_bytes", "Bytes of response bodies written to clients", |c| c.sent),
+        ("app_upstream_errors", "Failed attempts to get an answer from an endpoint", |c| {
+            c.upstream_errors
+        }),
+    ];
+    for (name, help, read) in counters {
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (app, counts) in apps {
+            counter(&mut metric, &[("app", app.as_str())], read(counts))?;
+        }
+    }
+    let mut metric = encoder.encode_descriptor(
+        "app_requests_in_flight",
+        "Requests being answered now",
+        None,
+        MetricType::Gauge,
+    )?;
+    for (app, counts) in apps {
+        gauge(&mut metric, &[("app", app.as_str())], counts.in_flight)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(requests: u64) -> Counts {
+        Counts { classes: [0, requests, 0, 0, 0], received: 1, ..Counts::default() }
+    }
+
+    #[test]
+    fn the_busiest_have_their_own_series_and_nothing_is_lost() {
+        let apps = [("a", 1), ("b", 5), ("c", 2), ("d", 9)];
+        let apps = apps.map(|(name, n)| (name.to_owned(), counts(n)));
+        let all = busiest(apps.to_vec(), 4);
+        assert_eq!(all, apps);
+        let some = busiest(apps.to_vec(), 2);
+        let names: Vec<_> = some.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["b", "d", "_other"]);
+        let other = Counts { received: 2, ..counts(3) };
+        assert_eq!(some[2].1, other);
+    }
+}

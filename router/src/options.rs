@@ -1,0 +1,120 @@
+//! How a router is set up.
+
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    num::NonZeroUsize,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use fairlead_router_core::Settings;
+use fairlead_router_engine::EngineLimits;
+use fairlead_router_listen::Limits;
+use ipnet::IpNet;
+
+use crate::access_log::{AccessFormat, AccessOutput};
+
+/// How a router is set up; [`crate::Flags`] has the same for the command line.
+#[derive(Debug)]
+pub struct RouterOptions {
+    /// Where HTTP is served. Port 0 lets the system choose. `[::]:8080`
+    pub http: SocketAddr,
+    /// Where HTTPS is served. `[::]:8443`
+    pub https: SocketAddr,
+    /// Where the admin endpoints are served. `[::]:9090`
+    pub admin: SocketAddr,
+    /// Threads that serve requests. One per core that the process may use.
+    pub workers: NonZeroUsize,
+    /// Namespaces to watch. Empty: all.
+    pub namespaces: Vec<String>,
+    /// A dot-less name `web` is served at `web.<platform_domain>`. Without one it is refused.
+    pub platform_domain: Option<String>,
+    /// Peers whose `X-Forwarded-*` headers are believed. Empty: none.
+    pub trusted_cidrs: Vec<IpNet>,
+    /// The port that https redirects name. 443
+    pub public_https_port: u16,
+    /// Limit for connecting to an endpoint where an app sets none. 30 s
+    pub connect_timeout: Duration,
+    /// Limit between two reads or writes upstream where an app sets none. 1,300 s
+    pub tcp_timeout: Duration,
+    /// How long a client's connection may be idle between requests. 1,300 s
+    pub idle_timeout: Duration,
+    /// Limit for a request head. 10 s
+    pub head_timeout: Duration,
+    /// Limit for a TLS handshake. 10 s
+    pub handshake_timeout: Duration,
+    /// Connections open at a time. 65,536
+    pub max_connections: NonZeroUsize,
+    /// Connections open at a time from one client. 16,384
+    pub max_connections_per_client: NonZeroUsize,
+    /// How requests are logged. JSON
+    pub access_log: AccessFormat,
+    /// Where they are logged. Standard output
+    pub access_output: AccessOutput,
+    /// How many apps, the busiest, have metrics of their own. 2,000
+    pub metrics_apps: usize,
+    /// From the moment `/readyz` fails to the moment the listeners close. 5 s
+    pub shutdown_delay: Duration,
+    /// From there to the moment remaining requests are cut off. 30 s
+    pub drain_timeout: Duration,
+}
+
+impl Default for RouterOptions {
+    fn default() -> Self {
+        let any = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+        let limits = Limits::default();
+        let settings = Settings::default();
+        let bound = |n| NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MAX);
+        Self {
+            http: any(8080),
+            https: any(8443),
+            admin: any(9090),
+            workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            namespaces: Vec::new(),
+            platform_domain: None,
+            trusted_cidrs: Vec::new(),
+            public_https_port: settings.public_https_port,
+            connect_timeout: settings.connect_timeout,
+            tcp_timeout: settings.tcp_timeout,
+            idle_timeout: limits.idle,
+            head_timeout: limits.head,
+            handshake_timeout: limits.handshake,
+            max_connections: bound(limits.max_connections),
+            max_connections_per_client: bound(limits.max_connections_per_client),
+            access_log: AccessFormat::default(),
+            access_output: AccessOutput::Stdout,
+            metrics_apps: 2_000,
+            shutdown_delay: Duration::from_secs(5),
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl RouterOptions {
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::new(Settings {
+            platform_domain: self.platform_domain.as_deref().map(Into::into),
+            trusted: self.trusted_cidrs.clone(),
+            public_https_port: self.public_https_port,
+            connect_timeout: self.connect_timeout,
+            tcp_timeout: self.tcp_timeout,
+            workers: self.workers.get(),
+        })
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            handshake: self.handshake_timeout,
+            head: self.head_timeout,
+            idle: self.idle_timeout,
+            max_connections: self.max_connections.get(),
+            max_connections_per_client: self.max_connections_per_client.get(),
+            ..Limits::default()
+        }
+    }
+
+    pub(crate) fn engine_limits(&self) -> EngineLimits {
+        EngineLimits { h2_idle: self.idle_timeout, ..EngineLimits::default() }
+    }
+}
