@@ -14,9 +14,7 @@ const BACKLOG: i32 = 4096;
 /// Also when somebody who shares ports as we do (`SO_REUSEPORT`) listens there: the two would take each other's connections.
 pub(crate) fn bind(addr: SocketAddr, n: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
     if addr.port() != 0 {
-        let probe = socket(addr)?;
-        probe.bind(&addr.into())?;
-        probe.listen(1)?;
+        socket(addr)?.bind(&addr.into())?;
     }
     let first = listen(addr)?;
     let addr = first.local_addr()?;

@@ -13,6 +13,7 @@ use support::{
     within,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 use tokio::sync::{Notify, mpsc};
 
 const TIMED_OUT: &str =
@@ -91,6 +92,35 @@ async fn requests_follow_one_another_until_the_idle_limit_closes_without_a_word(
 }
 
 #[tokio::test]
+async fn nothing_can_be_written_once_a_limit_has_closed_the_stream() {
+    let (wrote, mut writes) = mpsc::channel(1);
+    let limits = Limits { idle: millis(50), ..Limits::default() };
+    let (_workers, addr) = plain(limits, move |mut connection: Connection, _| {
+        let wrote = wrote.clone();
+        async move {
+            let stream = &mut connection.stream;
+            read_head(stream).await.unwrap();
+            stream.phase().busy();
+            stream.phase().awaiting_head();
+            assert_eq!(read_head(stream).await.unwrap(), None);
+            let write = stream.write_all(b"late").await.unwrap_err();
+            wrote
+                .send((
+                    write.kind(),
+                    stream.flush().await.is_err(),
+                    stream.shutdown().await.is_ok(),
+                ))
+                .await
+                .unwrap();
+        }
+    });
+    let mut client = connect(addr).await;
+    client.write_all(GET.as_bytes()).await.unwrap();
+    assert_eq!(read_to_end(&mut client).await, "");
+    assert_eq!(within(writes.recv()).await, Some((ErrorKind::BrokenPipe, true, true)));
+}
+
+#[tokio::test]
 async fn no_deadline_on_reads_while_the_engine_is_busy() {
     let limits = Limits { head: millis(50), idle: millis(50), ..Limits::default() };
     let (workers, addr) = plain(limits, |mut connection: Connection, _| async move {
@@ -123,9 +153,14 @@ async fn a_head_above_its_bound_is_answered_431_though_more_is_on_the_way() {
             failed.send(error.kind()).await.unwrap();
         }
     });
-    let mut client = connect(addr).await;
-    client.write_all(&[b'a'; 100_000]).await.unwrap();
-    assert_eq!(read_exactly(&mut client, TOO_LARGE.len()).await, TOO_LARGE);
+    // A small send buffer: the client is done writing only if the server goes on reading.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_send_buffer_size(4096).unwrap();
+    let mut client = within(socket.connect(addr)).await.unwrap();
+    within(client.write_all(&[b'a'; 200_000])).await.unwrap();
+    let mut answer = String::new();
+    within(client.read_to_string(&mut answer)).await.expect("the end, not a reset");
+    assert_eq!(answer, TOO_LARGE);
     drop(client);
     assert_eq!(within(failures.recv()).await, Some(ErrorKind::InvalidData));
     assert_eq!(workers.counters().heads_too_large.get(), 1);
@@ -138,11 +173,13 @@ async fn each_head_of_a_connection_has_the_whole_bound_and_a_body_does_not_count
         let phase = connection.stream.phase();
         for _ in 0..3 {
             phase.awaiting_head();
-            let head = read_head(&mut connection.stream).await.unwrap().unwrap();
+            let mut read = Vec::new();
+            // In small pieces, each of which counts.
+            while !read.ends_with(b"\r\n\r\n") {
+                read.push(connection.stream.read_u8().await.unwrap());
+            }
             phase.busy();
-            let (_, part) = head.split_once("\r\n\r\n").unwrap();
-            let mut rest = vec![0; 200 - part.len()];
-            connection.stream.read_exact(&mut rest).await.unwrap();
+            connection.stream.read_exact(&mut [0; 200]).await.unwrap();
             answer(&mut connection.stream, OK).await;
         }
     });

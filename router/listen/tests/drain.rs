@@ -138,16 +138,43 @@ async fn the_deadline_cuts_what_is_left_and_counts_it() {
 }
 
 #[tokio::test]
-async fn a_request_already_sent_when_draining_begins_is_answered() {
-    let (workers, addr) = plain(Limits::default(), |mut connection: Connection, _| async move {
-        read_head(&mut connection.stream).await.unwrap();
-        answer(&mut connection.stream, OK).await;
-    });
-    let mut client = connect(addr).await;
-    client.write_all(GET.as_bytes()).await.unwrap();
-    // Whether the worker has accepted it by now or finds it in the queue is all the same.
-    assert_eq!(within(workers.drain(LONG)).await, 0);
-    assert_eq!(read_to_end(&mut client).await, OK);
+async fn a_client_that_has_just_connected_may_still_ask() {
+    let (signalled, mut signals) = mpsc::channel(2);
+    let (workers, addr) =
+        plain(Limits::default(), move |mut connection: Connection, drain: Drain| {
+            let signalled = signalled.clone();
+            async move {
+                read_head(&mut connection.stream).await.unwrap();
+                connection.stream.phase().busy();
+                drain.signalled().await;
+                signalled.send(()).await.unwrap();
+                answer(&mut connection.stream, OK).await;
+            }
+        });
+    let mut busy = connect(addr).await;
+    busy.write_all(GET.as_bytes()).await.unwrap();
+    let mut silent = connect(addr).await;
+    support::reaches(&workers.counters().open, 2).await;
+    let asked = async {
+        within(signals.recv()).await.unwrap();
+        assert_eq!(read_to_end(&mut busy).await, OK);
+        silent.write_all(GET.as_bytes()).await.unwrap();
+        read_to_end(&mut silent).await
+    };
+    let (cut, answered) = within(async { tokio::join!(workers.drain(LONG), asked) }).await;
+    assert_eq!((cut, answered.as_str()), (0, OK));
+}
+
+#[tokio::test]
+async fn requests_that_the_worker_has_not_yet_seen_when_draining_begins_are_answered() {
+    let (workers, addr, blocked) = support::blocked_worker().await;
+    let mut queued = connect(addr).await;
+    queued.write_all(GET.as_bytes()).await.unwrap();
+    let mut drained = std::pin::pin!(workers.drain(LONG));
+    assert!(support::poll_once(drained.as_mut()).await.is_none(), "the worker is blocked");
+    drop(blocked);
+    assert_eq!(within(drained).await, 0);
+    assert_eq!(read_to_end(&mut queued).await, OK);
 }
 
 #[tokio::test]

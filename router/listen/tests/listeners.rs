@@ -4,7 +4,7 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, mpsc as blocking};
+use std::sync::Arc;
 
 use fairlead_router_listen::{
     Connection, Limits, ListenError, ListenerSpec, Protocol, WorkerId, start,
@@ -45,47 +45,21 @@ async fn a_listener_comes_and_goes_and_its_connections_live_on() {
 
 #[tokio::test]
 async fn connections_that_the_kernel_has_queued_at_removal_are_served() {
-    let (hold, held) = blocking::channel::<()>();
-    let held = Mutex::new(Some(held));
-    let (blocked, is_blocked) = blocking::channel();
-    let (workers, addr) = plain(Limits::default(), move |mut connection: Connection, _| {
-        // The first connection keeps the worker's thread, so that nothing more is accepted.
-        if let Some(held) = held.lock().take() {
-            blocked.send(()).unwrap();
-            let _ = held.recv();
-        }
-        async move {
-            read_head(&mut connection.stream).await.unwrap();
-            answer(&mut connection.stream, OK).await;
-        }
-    });
-    let mut blocker = connect(addr).await;
-    blocker.write_all(GET.as_bytes()).await.unwrap();
-    tokio::task::spawn_blocking(move || is_blocked.recv().unwrap()).await.unwrap();
+    let (workers, addr, blocked) = support::blocked_worker().await;
     let mut queued = Vec::new();
     for _ in 0..20 {
         let mut client = connect(addr).await;
         client.write_all(GET.as_bytes()).await.unwrap();
         queued.push(client);
     }
-    let removed = workers.remove_listener("main");
-    tokio::pin!(removed);
-    assert!(futures_poll_once(removed.as_mut()).await.is_none(), "the worker is held");
-    drop(hold);
+    let mut removed = std::pin::pin!(workers.remove_listener("main"));
+    assert!(support::poll_once(removed.as_mut()).await.is_none(), "the worker is blocked");
+    drop(blocked);
     within(removed).await.unwrap();
     for client in &mut queued {
         assert_eq!(read_to_end(client).await, OK);
     }
     assert!(TcpStream::connect(addr).await.is_err());
-}
-
-/// The result of `future` if it is ready at its first poll.
-async fn futures_poll_once<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
-    std::future::poll_fn(|cx| match std::pin::Pin::new(&mut future).poll(cx) {
-        std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
-        std::task::Poll::Pending => std::task::Poll::Ready(None),
-    })
-    .await
 }
 
 #[tokio::test]

@@ -4,13 +4,15 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc as blocking};
+use std::task::Poll;
 use std::time::Duration;
 
 use fairlead_router_listen::{
     Connection, Counter, Drain, EdgeStream, Limits, ListenerSpec, PhaseHandle, Protocol, Serve,
     Workers, start,
 };
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -152,4 +154,35 @@ pub(crate) async fn idle_at_drain(phase: &PhaseHandle, drain: &Drain) {
     if !phase.is_idle() {
         std::future::pending::<()>().await;
     }
+}
+
+/// A worker whose thread is held by its first connection, so that the kernel queues what comes, until the last value is dropped. Then it
+/// answers one request per connection.
+pub(crate) async fn blocked_worker() -> (Workers, SocketAddr, blocking::Sender<()>) {
+    let (hold, held) = blocking::channel::<()>();
+    let held = Mutex::new(Some(held));
+    let (blocked, is_blocked) = blocking::channel();
+    let (workers, addr) = plain(Limits::default(), move |mut connection: Connection, _| {
+        if let Some(held) = held.lock().take() {
+            blocked.send(()).unwrap();
+            let _ = held.recv();
+        }
+        async move {
+            read_head(&mut connection.stream).await.unwrap();
+            answer(&mut connection.stream, OK).await;
+        }
+    });
+    let mut first = connect(addr).await;
+    first.write_all(GET.as_bytes()).await.unwrap();
+    tokio::task::spawn_blocking(move || is_blocked.recv().unwrap()).await.unwrap();
+    (workers, addr, hold)
+}
+
+/// The result of `future` if it is ready at its first poll.
+pub(crate) async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
