@@ -6,7 +6,13 @@ use arc_swap::ArcSwap;
 use fairlead_router_core::Table;
 use fairlead_router_listen::{Connection, Drain, Serve};
 
-use crate::{AccessLog, EngineLimits, EngineMetrics};
+use pingora_core::{
+    apps::HttpServerOptions, protocols::http::v2::server::H2Options,
+    server::configuration::ServerConf,
+};
+use pingora_proxy::HttpProxy;
+
+use crate::{AccessLog, EngineLimits, EngineMetrics, connection, proxy::Proxy, retry::MOST};
 
 /// What the engines of all workers share.
 pub struct Shared {
@@ -23,19 +29,36 @@ pub struct Shared {
 }
 
 /// Serves the connections of one worker, with connections to endpoints of its own.
-pub struct Engine {
-    _worker: usize,
-    _shared: Arc<Shared>,
-}
+pub struct Engine(Arc<HttpProxy<Proxy>>);
 
 impl Engine {
     /// The engine of `worker`, to be made on its thread.
     pub fn new(worker: usize, shared: Arc<Shared>) -> Arc<Self> {
+        // Pingora installs another provider where there is none.
         fairlead_router_listen::tls::install_default_provider();
-        Arc::new(Self { _worker: worker, _shared: shared })
+        let limits = shared.limits.clone();
+        let conf = ServerConf {
+            threads: 1,
+            max_retries: MOST,
+            upstream_keepalive_pool_size: limits.upstream_idle,
+            // Endpoints are spoken to in the clear. Else every worker would read all of the
+            // system's authorities, and panic on one that it cannot read.
+            ca_file: Some("/dev/null".to_owned()),
+            ..ServerConf::default()
+        };
+        let mut options = HttpServerOptions::default();
+        options.h2_idle_timeout = Some(limits.h2_idle);
+        let mut h2 = H2Options::default();
+        h2.max_concurrent_streams(limits.h2_streams).max_header_list_size(limits.h2_header_list);
+        let mut proxy = HttpProxy::new(Proxy::new(worker, shared), Arc::new(conf));
+        proxy.server_options = Some(options);
+        proxy.h2_options = Some(h2);
+        Arc::new(Self(Arc::new(proxy)))
     }
 }
 
 impl Serve for Engine {
-    async fn serve(self: Arc<Self>, _connection: Connection, _drain: Drain) {}
+    async fn serve(self: Arc<Self>, connection: Connection, drain: Drain) {
+        connection::serve(&self.0, connection, drain).await;
+    }
 }

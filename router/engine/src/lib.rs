@@ -11,9 +11,19 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod connection;
+mod context;
 mod engine;
+mod forwarded;
+mod head;
+mod hop;
+mod io;
 mod limits;
 mod metrics;
+mod proxy;
+mod respond;
+mod retry;
+mod upstream;
 
 pub use access::{AccessEntry, AccessLog};
 pub use engine::{Engine, Shared};

@@ -1,0 +1,108 @@
+//! The life of a connection: one request after another, or HTTP/2, until it ends or drains.
+
+use std::{any::Any, future::pending, sync::Arc, time::Duration};
+
+use fairlead_router_listen::{Connection, ConnectionInfo, Drain, PhaseHandle};
+use http::{HeaderValue, StatusCode};
+use pingora_core::{
+    apps::{HttpServerApp, ServerApp},
+    protocols::{http::ServerSession, raw_connect::ProxyDigest},
+    server::ShutdownWatch,
+};
+use pingora_error::Result;
+use pingora_http::ResponseHeader;
+use pingora_proxy::{HttpProxy, Session};
+use tokio::time::sleep;
+
+use crate::{io::EdgeIo, proxy::Proxy};
+
+/// How long a connection without a request is still heard when draining begins: its first one may
+/// be on the way.
+const DRAIN_GRACE: Duration = Duration::from_secs(1);
+
+/// Pingora's name for a keep-alive without a limit of its own: `EdgeStream` keeps the limits.
+const KEEP_ALIVE: Option<u64> = Some(0);
+
+/// What the filters know of the connection that a request came by.
+pub(crate) struct Origin {
+    pub(crate) info: Arc<ConnectionInfo>,
+    pub(crate) phase: PhaseHandle,
+    pub(crate) drain: Drain,
+    pub(crate) http2: bool,
+    /// The peer's address as `X-Forwarded-For` has it.
+    pub(crate) peer: HeaderValue,
+    /// The port that the peer connected to as `X-Forwarded-Port` has it.
+    pub(crate) port: HeaderValue,
+}
+
+impl Origin {
+    /// The origin of the request in `session`.
+    pub(crate) fn of(session: &Session) -> Option<&Arc<Self>> {
+        let data: &(dyn Any + Send + Sync) =
+            session.digest()?.proxy_digest.as_ref()?.user_data.as_deref()?;
+        data.downcast_ref()
+    }
+
+    fn digest(self: Arc<Self>) -> Result<Arc<ProxyDigest>> {
+        // Pingora's place for facts of a connection wants a response; nobody reads it.
+        let unused = ResponseHeader::build_no_case(StatusCode::OK, Some(0))?;
+        Ok(Arc::new(ProxyDigest::new(Box::new(unused), Some(Box::new(self)))))
+    }
+}
+
+/// Serves `connection` to its end.
+pub(crate) async fn serve(proxy: &Arc<HttpProxy<Proxy>>, connection: Connection, drain: Drain) {
+    let Connection { stream, info, http2 } = connection;
+    let text = |text: String| HeaderValue::try_from(text);
+    let (Ok(peer), Ok(port)) =
+        (text(info.peer.ip().to_string()), text(info.local.port().to_string()))
+    else {
+        return;
+    };
+    let phase = stream.phase();
+    let origin = Arc::new(Origin { info, phase, drain, http2, peer, port });
+    let Ok(digest) = origin.clone().digest() else { return };
+    let io = Box::new(EdgeIo::new(stream, http2, digest));
+    let shutdown = origin.drain.watch();
+    if http2 {
+        proxy.process_new(io, &shutdown).await;
+    } else {
+        serve_http1(proxy, ServerSession::new_http1(io), &origin, &shutdown).await;
+    }
+}
+
+async fn serve_http1(
+    proxy: &Arc<HttpProxy<Proxy>>,
+    mut session: ServerSession,
+    origin: &Origin,
+    shutdown: &ShutdownWatch,
+) {
+    session.set_keepalive(KEEP_ALIVE);
+    let mut fresh = true;
+    loop {
+        origin.phase.awaiting_head();
+        let reused = tokio::select! {
+            biased;
+            reused = proxy.process_new_http(session, shutdown) => reused,
+            () = drained_while_idle(origin, fresh) => return,
+        };
+        let Some(reused) = reused else { return };
+        let (stream, settings) = reused.consume();
+        session = ServerSession::new_http1(stream);
+        if let Some(settings) = settings {
+            settings.apply_to_session(&mut session);
+        }
+        fresh = false;
+    }
+}
+
+/// Returns when draining begins with no request under way or half read; never if there is one.
+async fn drained_while_idle(origin: &Origin, fresh: bool) {
+    origin.drain.signalled().await;
+    if fresh {
+        sleep(DRAIN_GRACE).await;
+    }
+    if !origin.phase.is_idle() {
+        pending::<()>().await;
+    }
+}

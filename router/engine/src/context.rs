@@ -1,0 +1,76 @@
+//! What is known of a request while it is being served.
+
+use std::{sync::Arc, time::Instant};
+
+use fairlead_router_core::{HostPattern, Lease, Rule, app::Outcome};
+
+use crate::{connection::Origin, forwarded::Client, retry::Attempts};
+
+/// Made when a request's head is complete, dropped when its answer is.
+pub(crate) struct Context {
+    pub(crate) started: Instant,
+    /// Set by the first filter.
+    pub(crate) origin: Option<Arc<Origin>>,
+    pub(crate) client: Option<Client>,
+    /// The pattern of the host that was found.
+    pub(crate) pattern: Option<HostPattern>,
+    /// The rule that was found. Keeps its generation of the table for this request.
+    pub(crate) flight: Option<Flight>,
+    /// The client asks for WebSocket.
+    pub(crate) upgrade: bool,
+    /// A probe that nobody wants to read of.
+    pub(crate) unrecorded: bool,
+    pub(crate) upstream: Upstream,
+}
+
+/// The exchange with endpoints.
+#[derive(Default)]
+pub(crate) struct Upstream {
+    pub(crate) attempts: Attempts,
+    /// The endpoint in use; counts as busy with this request until it ends.
+    pub(crate) lease: Option<Lease>,
+    pub(crate) began: Option<Instant>,
+    pub(crate) ended: Option<Instant>,
+    /// A response head has come.
+    pub(crate) answered: bool,
+}
+
+impl Context {
+    pub(crate) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            origin: None,
+            client: None,
+            pattern: None,
+            flight: None,
+            upgrade: false,
+            unrecorded: false,
+            upstream: Upstream::default(),
+        }
+    }
+}
+
+/// A request counted as in flight in its app, until it ends or is dropped.
+pub(crate) struct Flight {
+    pub(crate) rule: Arc<Rule>,
+    worker: usize,
+    outcome: Outcome,
+}
+
+impl Flight {
+    pub(crate) fn begin(rule: Arc<Rule>, worker: usize) -> Self {
+        rule.app.begin(worker);
+        Self { rule, worker, outcome: Outcome { status: 0, received: 0, sent: 0 } }
+    }
+
+    /// Sets what the request will have come to when this is dropped.
+    pub(crate) fn set_outcome(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.rule.app.end(self.worker, self.outcome);
+    }
+}

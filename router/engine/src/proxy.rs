@@ -1,0 +1,418 @@
+//! One request, from its head to the record of it: the hooks that Pingora calls.
+
+use std::{
+    net::SocketAddr,
+    os::fd::RawFd,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use fairlead_router_core::{Reply, RequestFacts, app::Outcome};
+use fairlead_router_listen::Scheme;
+use http::{
+    Method, StatusCode, Version,
+    header::{REFERER, UPGRADE, USER_AGENT},
+};
+use pingora_core::{protocols::Digest, upstreams::peer::HttpPeer};
+use pingora_error::{Error, ErrorSource, ErrorType, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+
+use crate::{
+    AccessEntry, Shared,
+    connection::Origin,
+    context::{Context, Flight},
+    forwarded::Client,
+    head, hop, respond,
+    retry::Failure,
+    upstream::{self, Pool},
+};
+
+/// The requests of one worker.
+pub(crate) struct Proxy {
+    worker: usize,
+    shared: Arc<Shared>,
+    /// Numbers attempts that must have a connection of their own.
+    fresh: AtomicU64,
+}
+
+/// What becomes of a request once its host and path are known.
+enum Route {
+    Proxy,
+    Answer(Reply),
+}
+
+impl Proxy {
+    pub(crate) fn new(worker: usize, shared: Arc<Shared>) -> Self {
+        Self { worker, shared, fresh: AtomicU64::new(0) }
+    }
+
+    /// Milliseconds since the start: the clock of [`fairlead_router_core::Endpoint`].
+    fn now(&self) -> u64 {
+        u64::try_from(self.shared.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn route(&self, request: &RequestHeader, origin: &Origin, context: &mut Context) -> Route {
+        let table = self.shared.table.load();
+        let client = Client::of(&request.headers, &origin.info, &table.settings);
+        context.client = Some(client);
+        let unrouted = |reply| {
+            self.shared.metrics.unrouted(self.worker);
+            Route::Answer(reply)
+        };
+        let Ok(name) = head::host(request) else { return unrouted(Reply::bad_host()) };
+        let Some(host) = name.as_deref().and_then(|name| table.host(name)) else {
+            if request.method == Method::GET && request.uri.path() == "/healthz" {
+                context.unrecorded = true;
+                return Route::Answer(Reply::healthy());
+            }
+            return unrouted(Reply::not_found());
+        };
+        context.pattern = Some(host.pattern.clone());
+        if origin.info.scheme == Scheme::Https && host.certificate.is_none() {
+            return unrouted(Reply::not_found());
+        }
+        let Some(rule) = host.route(request.uri.path()) else {
+            return unrouted(Reply::not_found());
+        };
+        context.flight = Some(Flight::begin(rule.clone(), self.worker));
+        context.upgrade = is_websocket(request);
+        let facts = RequestFacts {
+            client: client.address,
+            secure: client.proto.is_secure(),
+            host: name.as_deref().unwrap_or_default(),
+            target: target(request),
+            websocket: context.upgrade,
+        };
+        rule.decide(&facts).map_or(Route::Proxy, Route::Answer)
+    }
+
+    /// An endpoint for the next attempt.
+    fn pick(&self, context: &mut Context) -> Option<SocketAddr> {
+        // Given back first: the request does not compete with itself.
+        context.upstream.lease = None;
+        let backend = &context.flight.as_ref()?.rule.backend;
+        let lease = backend.pick(context.upstream.attempts.avoid, self.now())?;
+        let address = lease.address;
+        context.upstream.lease = Some(lease);
+        Some(address)
+    }
+
+    /// Decides about another attempt and counts.
+    fn retry(&self, context: &mut Context, failure: Failure) -> bool {
+        let again = context.upstream.attempts.retry(failure);
+        if again {
+            self.shared.metrics.retried(self.worker);
+        }
+        // What a kept connection's age explains is no fault of the application.
+        if (!again || matches!(failure, Failure::Connect(_)))
+            && let Some(flight) = &context.flight
+        {
+            flight.rule.app.upstream_error(self.worker);
+        }
+        again
+    }
+}
+
+/// Path and query as received, of a target in any form.
+fn target(request: &RequestHeader) -> &str {
+    request.uri.path_and_query().map_or("", |target| target.as_str())
+}
+
+fn is_websocket(request: &RequestHeader) -> bool {
+    request.version == Version::HTTP_11
+        && request
+            .headers
+            .get(UPGRADE)
+            .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// The final status that the client was sent; 0 where there was none.
+fn status(session: &Session) -> u16 {
+    session.response_written().map_or(0, |head| match head.status {
+        StatusCode::SWITCHING_PROTOCOLS => 101,
+        status if status.is_informational() => 0,
+        status => status.as_u16(),
+    })
+}
+
+/// What is impossible as long as [`crate::connection`] makes the streams and the filters run in order.
+fn out_of_order() -> Box<Error> {
+    Error::new_in(ErrorType::InternalError)
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context::new()
+    }
+
+    async fn early_request_filter(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+    ) -> Result<()> {
+        let origin = Origin::of(session).ok_or_else(out_of_order)?.clone();
+        let limits = &self.shared.limits;
+        session.set_write_timeout(Some(limits.body_write));
+        session.set_total_drain_timeout(Some(limits.body_discard));
+        if !origin.http2 {
+            origin.phase.busy();
+            session.set_read_timeout(Some(limits.body_read));
+            session.set_pipelining_enabled(true);
+            // RFC 9110 §15.2: not for HTTP/1.0 clients.
+            let old = session.req_header().version < Version::HTTP_11;
+            session.set_ignore_info_resp(old);
+        }
+        context.origin = Some(origin);
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
+        let origin = context.origin.clone().ok_or_else(out_of_order)?;
+        match self.route(session.req_header(), &origin, context) {
+            Route::Proxy => Ok(false),
+            Route::Answer(reply) => {
+                if origin.drain.draining() {
+                    session.set_keepalive(None);
+                }
+                respond::reply(session, &reply).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+    ) -> Result<Box<HttpPeer>> {
+        context.upstream.began.get_or_insert_with(Instant::now);
+        let Some(address) = self.pick(context) else {
+            return Error::e_explain(ErrorType::HTTPStatus(503), "no endpoint");
+        };
+        let timeouts = context.flight.as_ref().ok_or_else(out_of_order)?.rule.timeouts;
+        let without_body = session.is_body_empty();
+        let pool = if context.upstream.attempts.fresh {
+            Pool::Fresh(self.fresh.fetch_add(1, Relaxed))
+        } else if upstream::is_repeatable(session.req_header(), without_body) {
+            Pool::Repeatable
+        } else {
+            Pool::Once
+        };
+        if context.upgrade
+            && let Some(origin) = &context.origin
+        {
+            origin.phase.tunnel(timeouts.tcp);
+        }
+        let kept = self.shared.limits.upstream_idle_time;
+        Ok(upstream::peer(address, timeouts, pool, kept, context.upgrade))
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        context: &mut Context,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        let mut again = false;
+        if let Some(lease) = &context.upstream.lease {
+            let address = lease.address;
+            lease.failed(self.now());
+            again = self.retry(context, Failure::Connect(address));
+        }
+        error.set_retry(again);
+        error
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        session: &mut Session,
+        reused: bool,
+        _peer: &HttpPeer,
+        fd: RawFd,
+        _digest: Option<&Digest>,
+        _context: &mut Context,
+    ) -> Result<()> {
+        if reused && !session.req_header().method.is_idempotent() && upstream::is_closed(fd) {
+            return Err(Error::new_up(upstream::STALE));
+        }
+        Ok(())
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        request: &mut RequestHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        // RFC 9112 §3.2.2: a server gets the target in origin form.
+        if !request.raw_path().starts_with(b"/") && request.raw_path() != b"*" {
+            let origin_form = target(request).to_owned();
+            request.set_raw_path(origin_form.as_bytes())?;
+        }
+        let (Some(client), Some(origin)) = (&context.client, &context.origin) else {
+            return Err(out_of_order());
+        };
+        client.tell(request, origin)
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        context: &mut Context,
+        reused: bool,
+    ) -> Box<Error> {
+        let broken = matches!(
+            error.etype(),
+            ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed
+        );
+        let failure = if *error.etype() == upstream::STALE {
+            Failure::Stale
+        } else {
+            let repeatable = session.req_header().method.is_idempotent()
+                && !session.as_ref().retry_buffer_truncated();
+            let answered = context.upstream.answered;
+            Failure::Broken { reused: reused && broken, repeatable, answered }
+        };
+        let again = *error.esource() == ErrorSource::Upstream && self.retry(context, failure);
+        error.set_retry(again);
+        error
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        let upstream = &mut context.upstream;
+        if !upstream.answered {
+            upstream.answered = true;
+            upstream.lease.as_deref().inspect(|endpoint| endpoint.answered());
+        }
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            // The stream watches both directions from here on.
+            session.set_read_timeout(None);
+            return Ok(());
+        }
+        hop::strip_response(response);
+        if context.origin.as_ref().is_some_and(|origin| origin.drain.draining())
+            && !response.status.is_informational()
+        {
+            session.set_keepalive(None);
+        }
+        Ok(())
+    }
+
+    fn upstream_response_body_filter(
+        &self,
+        _session: &mut Session,
+        _body: &mut Option<Bytes>,
+        end: bool,
+        context: &mut Context,
+    ) -> Result<Option<Duration>> {
+        if end {
+            context.upstream.ended = Some(Instant::now());
+        }
+        Ok(None)
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        context: &mut Context,
+    ) -> FailToProxy {
+        let endpoint = context.upstream.lease.as_deref().map(|endpoint| endpoint.address);
+        if *error.esource() == ErrorSource::Downstream {
+            tracing::debug!(%error, "the client failed");
+        } else if let Some(flight) = &context.flight {
+            let app = flight.rule.app.id.as_str();
+            tracing::warn!(app, ?endpoint, %error, "no answer from the application");
+        }
+        // An answer that has begun can only be cut.
+        if status(session) == 0
+            && let Some(reply) = respond::answer_to(error)
+            && let Err(error) = respond::refuse(session, &reply).await
+        {
+            tracing::debug!(%error, "the client left before the answer");
+        }
+        FailToProxy { error_code: status(session), can_reuse_downstream: false }
+    }
+
+    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+        // Told by `fail_to_proxy`, to whom it concerns.
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _: &Session,
+        _: &Context,
+        _: &Error,
+        _: ProxyWarnLogContext,
+    ) -> bool {
+        // Retries are counted.
+        true
+    }
+
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, context: &mut Context) {
+        let Some(origin) = &context.origin else { return };
+        let status = status(session);
+        let (received, sent) = (session.body_bytes_read() as u64, session.body_bytes_sent() as u64);
+        let request_time = context.started.elapsed();
+        if status != StatusCode::SWITCHING_PROTOCOLS.as_u16() {
+            self.shared.metrics.finished(self.worker, request_time);
+        }
+        if let Some(flight) = &mut context.flight {
+            flight.set_outcome(Outcome { status, received, sent });
+        }
+        if context.unrecorded {
+            return;
+        }
+        let request = session.req_header();
+        let upstream = &context.upstream;
+        let secure = match context.client {
+            Some(client) => client.proto.is_secure(),
+            None => origin.info.scheme == Scheme::Https,
+        };
+        let field = |name| request.headers.get(name).map(|value| value.as_bytes());
+        self.shared.access.record(
+            self.worker,
+            &AccessEntry {
+                time: SystemTime::now(),
+                app: context.flight.as_ref().map(|flight| &flight.rule.app.id),
+                host_pattern: context.pattern.as_ref(),
+                client: context.client.map_or(origin.info.peer.ip(), |client| client.address),
+                connection: &origin.info,
+                scheme: if secure { "https" } else { "http" },
+                method: request.method.as_str(),
+                host: head::received(request).unwrap_or_default(),
+                target: target(request),
+                version: request.version,
+                status,
+                received,
+                sent,
+                referer: field(REFERER),
+                user_agent: field(USER_AGENT),
+                upstream: upstream.lease.as_deref().map(|endpoint| endpoint.address),
+                upstream_time: upstream.began.map(|began| {
+                    upstream.ended.map_or_else(|| began.elapsed(), |ended| ended - began)
+                }),
+                request_time,
+                retries: upstream.attempts.retries,
+            },
+        );
+    }
+}

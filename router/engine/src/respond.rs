@@ -1,0 +1,110 @@
+//! Answers that the router gives itself.
+
+use bytes::Bytes;
+use fairlead_router_core::Reply;
+use http::{
+    HeaderValue, Method, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, LOCATION},
+};
+use pingora_error::{Error, ErrorSource, ErrorType, Result};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+/// Answers a request whose connection stays in order: what is left of its body is read and thrown
+/// away, so that the next request can follow.
+///
+/// # Errors
+/// When the client is gone.
+pub(crate) async fn reply(session: &mut Session, reply: &Reply) -> Result<()> {
+    // Who waits for 100 (Continue) may leave the body out, and nobody could tell what comes next.
+    let keeps = !session.req_header().headers.contains_key(EXPECT);
+    session.set_close_on_response_before_downstream_finish(!keeps);
+    send(session, reply).await
+}
+
+/// Answers a request that failed, and ends its connection (HTTP/1) in a way that the answer is seen.
+pub(crate) async fn refuse(session: &mut Session, reply: &Reply) -> Result<()> {
+    session.set_keepalive(None);
+    send(session, reply).await?;
+    if !session.is_http2() {
+        session.shutdown().await;
+    }
+    Ok(())
+}
+
+async fn send(session: &mut Session, reply: &Reply) -> Result<()> {
+    let mut head = ResponseHeader::build(reply.status, Some(5))?;
+    head.insert_header(CONTENT_LENGTH, HeaderValue::from(reply.body.len()))?;
+    if !reply.body.is_empty() {
+        head.insert_header(CONTENT_TYPE, HeaderValue::from_static(reply.content_type))?;
+    }
+    if let Some(location) = &reply.location {
+        head.insert_header(LOCATION, location.as_str())?;
+    }
+    let is_head = session.req_header().method == Method::HEAD;
+    let body = if is_head { Bytes::new() } else { reply.body.clone() };
+    let downstream = session.as_downstream_mut();
+    downstream.write_response_header(Box::new(head)).await?;
+    downstream.write_response_body(body, true).await?;
+    if downstream.is_http2() {
+        // A stream that is dropped before its body has come is reset, and the reset may overtake the answer.
+        let _ = downstream.drain_request_body().await;
+    }
+    Ok(())
+}
+
+/// What to tell the client about `error`; nothing where the client is gone.
+pub(crate) fn answer_to(error: &Error) -> Option<Reply> {
+    use ErrorType::{
+        ConnectTimedout, ConnectionClosed, H2Error, HTTPStatus, ReadError, ReadTimedout,
+        WriteError, WriteTimedout,
+    };
+    match (error.esource(), error.etype()) {
+        (_, HTTPStatus(503)) => Some(Reply::unavailable()),
+        (ErrorSource::Downstream, ReadTimedout) => Some(text(
+            StatusCode::REQUEST_TIMEOUT,
+            "The rest of this request did not come in time.\n",
+        )),
+        (
+            ErrorSource::Downstream,
+            ReadError | WriteError | WriteTimedout | ConnectionClosed | H2Error,
+        ) => None,
+        (ErrorSource::Downstream, _) => {
+            Some(text(StatusCode::BAD_REQUEST, "This request is malformed.\n"))
+        }
+        (_, ConnectTimedout | ReadTimedout | WriteTimedout) => Some(Reply::gateway_timeout()),
+        _ => Some(Reply::bad_gateway()),
+    }
+}
+
+const fn text(status: StatusCode, body: &'static str) -> Reply {
+    Reply {
+        status,
+        content_type: "text/plain; charset=utf-8",
+        location: None,
+        body: Bytes::from_static(body.as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_has_its_status() {
+        let status = |error: Box<Error>| answer_to(&error).map(|reply| reply.status.as_u16());
+        for (kind, upstream, downstream) in [
+            (ErrorType::ConnectTimedout, Some(504), Some(400)),
+            (ErrorType::ReadTimedout, Some(504), Some(408)),
+            (ErrorType::WriteTimedout, Some(504), None),
+            (ErrorType::ConnectRefused, Some(502), Some(400)),
+            (ErrorType::ConnectionClosed, Some(502), None),
+            (ErrorType::ReadError, Some(502), None),
+            (ErrorType::InvalidHTTPHeader, Some(502), Some(400)),
+            (ErrorType::HTTPStatus(503), Some(503), Some(503)),
+        ] {
+            assert_eq!(status(Error::new_up(kind.clone())), upstream, "{kind:?} upstream");
+            assert_eq!(status(Error::new_down(kind.clone())), downstream, "{kind:?} downstream");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Connections to endpoints: how they are made, and which requests may share them.
+
+use std::{net::SocketAddr, os::fd::RawFd, time::Duration};
+
+use fairlead_router_core::Timeouts;
+use http::{Method, header::CONTENT_LENGTH};
+use nix::{
+    errno::Errno,
+    sys::socket::{MsgFlags, recv},
+};
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::ErrorType;
+use pingora_http::RequestHeader;
+
+/// How long a connection is kept for requests that must not be repeated. Endpoints commonly close
+/// idle connections after a second or more; this stays well below, so that such a request never
+/// meets a connection that is about to be closed for its age.
+const ONCE_IDLE: Duration = Duration::from_millis(300);
+
+/// The largest body that is kept for a repetition. Fixed by Pingora.
+pub(crate) const REPEATABLE_BODY: usize = 64 * 1024;
+
+/// Which kept connections a request may use. Each group has connections of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pool {
+    /// Any: should one fail for its age, the request is repeated on a fresh one.
+    Repeatable,
+    /// Only connections that were in use a moment ago.
+    Once,
+    /// None: the number is used for this attempt alone.
+    Fresh(u64),
+}
+
+impl Pool {
+    const fn key(self) -> u64 {
+        match self {
+            Self::Repeatable => 0,
+            Self::Once => 1,
+            Self::Fresh(number) => 2 + number,
+        }
+    }
+}
+
+/// The endpoint at `address` in Pingora's terms. `kept` is how long the connection may be kept
+/// idle for other repeatable requests. For a request that asks for an upgrade the wait for bytes
+/// has no limit of its own here: the client's stream watches both directions.
+pub(crate) fn peer(
+    address: SocketAddr,
+    timeouts: Timeouts,
+    pool: Pool,
+    kept: Duration,
+    upgrade: bool,
+) -> Box<HttpPeer> {
+    let mut peer = HttpPeer::new(address, false, String::new());
+    peer.group_key = pool.key();
+    let options = &mut peer.options;
+    options.connection_timeout = Some(timeouts.connect);
+    options.read_timeout = (!upgrade).then_some(timeouts.tcp);
+    options.write_timeout = Some(timeouts.tcp);
+    options.idle_timeout = Some(match pool {
+        Pool::Repeatable => kept,
+        Pool::Once => ONCE_IDLE,
+        Pool::Fresh(_) => Duration::ZERO,
+    });
+    Box::new(peer)
+}
+
+/// Whether `request` may be made twice (RFC 9110 §9.2.2) and its body, if any, fits into memory.
+pub(crate) fn is_repeatable(request: &RequestHeader, without_body: bool) -> bool {
+    let fits = || {
+        let length = request.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse::<usize>().ok()?;
+        Some(length <= REPEATABLE_BODY)
+    };
+    is_idempotent(&request.method) && (without_body || fits().unwrap_or(false))
+}
+
+fn is_idempotent(method: &Method) -> bool {
+    method.is_idempotent()
+}
+
+/// Whether the endpoint has closed the idle connection `fd`, or sent what nobody asked for. Asks
+/// the kernel: the runtime may not have heard of it yet.
+pub(crate) fn is_closed(fd: RawFd) -> bool {
+    let mut byte = [0];
+    let peeked = recv(fd, &mut byte, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
+    peeked != Err(Errno::EAGAIN)
+}
+
+/// The kept connection was closed before anything was sent on it.
+pub(crate) const STALE: ErrorType = ErrorType::new("StaleConnection");
