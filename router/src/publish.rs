@@ -13,7 +13,9 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use fairlead_router_core::{Compiler, Diagnostic, Publication, Settings, Table};
+use fairlead_router_core::{
+    Change, Compiler, Diagnostic, Publication, Settings, Table, object::Kind,
+};
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, mpsc},
@@ -44,8 +46,8 @@ pub(crate) struct State {
 /// What the publishing loop has done.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    /// The highest resourceVersion in the table in use.
-    pub(crate) revision: AtomicU64,
+    /// The highest resourceVersion in effect, by kind.
+    pub(crate) revisions: Revisions,
     /// Changes taken.
     pub(crate) changes: AtomicU64,
     /// Tables published.
@@ -54,6 +56,16 @@ pub(crate) struct Counts {
     pub(crate) compiled: AtomicU64,
     /// Time spent on compiling and publishing, in nanoseconds.
     pub(crate) nanoseconds: AtomicU64,
+}
+
+/// A resourceVersion for each kind.
+#[derive(Debug, Default)]
+pub(crate) struct Revisions([AtomicU64; 3]);
+
+impl Revisions {
+    pub(crate) fn get(&self, kind: Kind) -> u64 {
+        self.0[kind as usize].load(Relaxed)
+    }
 }
 
 impl State {
@@ -88,8 +100,8 @@ impl State {
 pub(crate) struct Publisher {
     state: Arc<State>,
     retired: Vec<Arc<Table>>,
-    /// The highest resourceVersion taken.
-    revision: u64,
+    /// The highest resourceVersion taken, by kind.
+    revisions: [u64; 3],
     /// No table before this moment.
     next: Instant,
     findings: mpsc::Sender<Diagnostic>,
@@ -98,7 +110,7 @@ pub(crate) struct Publisher {
 impl Publisher {
     /// `findings` is told of each finding that appears; when it is full they are not told.
     pub(crate) fn new(state: Arc<State>, findings: mpsc::Sender<Diagnostic>) -> Self {
-        Self { state, retired: Vec::new(), revision: 0, next: Instant::now(), findings }
+        Self { state, retired: Vec::new(), revisions: [0; 3], next: Instant::now(), findings }
     }
 
     /// Publishes what `feed` brings, until it ends.
@@ -123,13 +135,16 @@ impl Publisher {
     fn take(&mut self, feed: Feed) {
         match feed {
             Feed::Change(change, version) => {
+                let kind = match &change {
+                    Change::Service(..) => Kind::Service,
+                    Change::EndpointSlice(..) => Kind::EndpointSlice,
+                    Change::Secret(..) => Kind::Secret,
+                };
                 self.state.compiler.lock().apply(change);
                 self.state.counts.changes.fetch_add(1, Relaxed);
-                self.revision = self.revision.max(version.unwrap_or(0));
-                if self.state.is_synced() && !self.state.compiler.lock().is_dirty() {
-                    self.settle();
-                }
+                self.saw(kind, version);
             }
+            Feed::Seen(kind, version) => self.saw(kind, version),
             Feed::Synced => {
                 self.publish();
                 self.state.synced.store(true, Relaxed);
@@ -138,9 +153,19 @@ impl Publisher {
         }
     }
 
+    fn saw(&mut self, kind: Kind, version: Option<u64>) {
+        let revision = &mut self.revisions[kind as usize];
+        *revision = (*revision).max(version.unwrap_or(0));
+        if self.state.is_synced() && !self.state.compiler.lock().is_dirty() {
+            self.settle();
+        }
+    }
+
     /// Everything taken is in effect.
     fn settle(&self) {
-        self.state.counts.revision.store(self.revision, Relaxed);
+        for (revision, taken) in self.state.counts.revisions.0.iter().zip(self.revisions) {
+            revision.store(taken, Relaxed);
+        }
         let appeared = self.state.compiler.lock().take_appeared();
         self.tell(appeared);
     }

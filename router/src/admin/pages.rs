@@ -1,6 +1,6 @@
 //! What each endpoint answers; see `docs/reference/admin-api.md`.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
@@ -10,13 +10,13 @@ use axum::{
 };
 use fairlead_router_core::{
     Diagnostic, Severity,
-    object::ObjectRef,
+    object::{Kind, ObjectRef},
     view::{self, RouteView},
 };
 use serde::Serialize;
 
 use super::Admin;
-use crate::watch::{Phase, WatchReport};
+use crate::watch::{KINDS, Phase, WatchReport};
 
 /// The process answers; says nothing of the API or of routes.
 pub(super) async fn healthz() -> &'static str {
@@ -49,6 +49,7 @@ pub(super) struct Status {
     ready: bool,
     uptime_seconds: u64,
     revision: u64,
+    revisions: BTreeMap<Kind, u64>,
     generation: u64,
     hosts: usize,
     apps: usize,
@@ -62,11 +63,15 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
         let table = health.state.table.load();
         (table.generation, table.len())
     };
+    let revisions = &health.state.counts.revisions;
+    let revisions: BTreeMap<_, _> =
+        KINDS.into_iter().map(|kind| (kind, revisions.get(kind))).collect();
     Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         ready: health.is_ready(),
         uptime_seconds: admin.started.elapsed().as_secs(),
-        revision: health.state.counts.revision.load(Relaxed),
+        revision: revisions.values().copied().max().unwrap_or_default(),
+        revisions,
         generation,
         hosts,
         apps: health.state.compiler.lock().apps().count(),

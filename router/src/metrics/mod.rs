@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use fairlead_router_core::{Severity, object::Kind};
+use fairlead_router_core::Severity;
 use fairlead_router_engine::{EngineMetrics, LATENCY_BOUNDS};
 use fairlead_router_listen::Counters;
 use prometheus_client::{
@@ -17,7 +17,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{access_log::Dropped, publish::State, watch::Watches};
+use crate::{access_log::Dropped, publish::State, watch::{KINDS, Watches}};
 
 /// Where the numbers are counted.
 #[derive(Debug)]
@@ -126,8 +126,12 @@ impl Sources {
         };
         one_gauge(encoder, "table_generation", "Number of the table in use", generation)?;
         one_gauge(encoder, "table_hosts", "Hosts in the table in use", hosts)?;
-        let revision = counts.revision.load(Relaxed);
-        one_gauge(encoder, "revision", "Highest resourceVersion that is served", revision)?;
+        let help = "Highest resourceVersion in effect";
+        let mut metric = encoder.encode_descriptor("revision", help, None, MetricType::Gauge)?;
+        for kind in KINDS {
+            let revision = counts.revisions.get(kind);
+            gauge(&mut metric, &[("kind", kind.to_string().as_str())], revision)?;
+        }
         for (name, help, value) in [
             ("changes", "Changes of objects taken", &counts.changes),
             ("publications", "Tables published", &counts.publications),
@@ -147,7 +151,7 @@ impl Sources {
         let help = "How old what the watch has shown may be: 0 while it follows changes";
         let mut metric =
             encoder.encode_descriptor("watch_age_seconds", help, None, MetricType::Gauge)?;
-        for kind in [Kind::Service, Kind::EndpointSlice, Kind::Secret] {
+        for kind in KINDS {
             let age = self.watches.age(kind).as_secs_f64();
             gauge(&mut metric, &[("kind", kind.to_string().as_str())], age)?;
         }

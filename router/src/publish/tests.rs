@@ -1,4 +1,4 @@
-use fairlead_router_core::{Change, Key, Service, object::ServicePort};
+use fairlead_router_core::{Key, Service, object::ServicePort};
 
 use super::*;
 
@@ -51,7 +51,7 @@ async fn nothing_is_published_before_the_first_state_is_complete() {
     it.feed.send(Feed::Synced).await.unwrap();
     it.state.synced().await;
     assert!(it.state.table.load().host("web.example").is_some());
-    assert_eq!(it.state.counts.revision.load(Relaxed), 7);
+    assert_eq!(it.state.counts.revisions.get(Kind::Service), 7);
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,6 +22,8 @@ pub(crate) type Version = Option<u64>;
 pub(crate) enum Step {
     /// Compile this.
     Forward(Change, Version),
+    /// A Secret of this version has nothing to compile.
+    Pass(Version),
     /// Read this Secret, again and again until that works.
     Read(Key),
     /// Stop reading this Secret.
@@ -115,6 +117,9 @@ impl Gate {
         if let Some(version) = version {
             self.seen.insert(key.clone(), version);
             self.read_if_due(key, steps);
+            if !self.reading.contains(key) {
+                steps.push(Step::Pass(version));
+            }
         } else {
             self.seen.remove(key);
             self.drop_content(key, steps);

@@ -32,13 +32,16 @@ use self::{
 /// How many changes may wait between two stages; a full queue slows down the watches.
 pub(crate) const QUEUE: usize = 1024;
 
-const KINDS: [Kind; 3] = [Kind::Service, Kind::EndpointSlice, Kind::Secret];
+/// The kinds that are watched.
+pub(crate) const KINDS: [Kind; 3] = [Kind::Service, Kind::EndpointSlice, Kind::Secret];
 
 /// What the publishing loop is told.
 #[derive(Debug)]
 pub(crate) enum Feed {
     /// A change to compile, and the resourceVersion of the object.
     Change(Change, Version),
+    /// An object of this kind and resourceVersion asks for no compiling.
+    Seen(Kind, Version),
     /// Everything there was at the start has been told. Sent once.
     Synced,
 }
@@ -164,6 +167,11 @@ impl Stage {
                 match step {
                     Step::Forward(change, version) => {
                         if self.out.send(Feed::Change(change, version)).await.is_err() {
+                            return;
+                        }
+                    }
+                    Step::Pass(version) => {
+                        if self.out.send(Feed::Seen(Kind::Secret, version)).await.is_err() {
                             return;
                         }
                     }
