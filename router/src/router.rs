@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use fairlead_router_core::{Diagnostic, Table};
 use fairlead_router_engine::{AccessLog, Engine, EngineMetrics, Shared};
 use fairlead_router_listen::{ListenerSpec, Protocol, Workers, tls};
 use kube::Client;
@@ -34,6 +35,7 @@ pub struct Router {
     workers: Workers,
     control: Handle,
     health: Arc<Health>,
+    engine: Arc<EngineMetrics>,
     /// Dropped last, so that the last lines are written.
     access: Arc<dyn AccessLog>,
     addresses: [(&'static str, SocketAddr); 2],
@@ -98,7 +100,8 @@ impl Router {
 
         let connections = workers.counters();
         let apps = options.metrics_apps;
-        let sources = metrics::Sources { state, watches, engine, connections, dropped, apps };
+        let sources =
+            metrics::Sources { state, watches, engine: engine.clone(), connections, dropped, apps };
         let registry = metrics::registry(sources);
         let started = Instant::now();
         let control = Control {
@@ -109,7 +112,7 @@ impl Router {
         };
         let control = control.start()?;
         let (delay, deadline) = (options.shutdown_delay, options.drain_timeout);
-        Ok(Self { workers, control, health, access, addresses, admin, delay, deadline })
+        Ok(Self { workers, control, health, engine, access, addresses, admin, delay, deadline })
     }
 
     /// The address of the listener [`HTTP`] or [`HTTPS`], with its real port.
@@ -120,6 +123,21 @@ impl Router {
     /// The address of the admin endpoints, with its real port.
     pub const fn admin_addr(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// The table in use.
+    pub fn table(&self) -> Arc<Table> {
+        self.health.state.table.load_full()
+    }
+
+    /// What is wrong with objects as they are now, sorted.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        self.health.state.compiler.lock().diagnostics()
+    }
+
+    /// How many requests have been answered since the start; upgraded connections are left out.
+    pub fn requests(&self) -> u64 {
+        self.engine.snapshot().latency.iter().sum()
     }
 
     /// Waits until the first complete state is served.

@@ -6,39 +6,39 @@ use clap::{Args, ValueEnum};
 
 /// Runs a cluster and a router in one process, on this machine.
 #[derive(Args, Debug)]
-pub struct UpArgs {
+pub(crate) struct UpArgs {
     /// Folder of manifests (*.yaml, *.yml, *.json) to load and follow.
     #[arg(long, env = "FAIRLEAD_MANIFESTS", default_value = "examples/hello")]
-    pub manifests: PathBuf,
+    pub(crate) manifests: PathBuf,
     /// Run only this part. `router`: no pods are run; EndpointSlices come from the manifests.
     #[arg(long, env = "FAIRLEAD_ONLY", value_enum)]
-    pub only: Option<Part>,
+    pub(crate) only: Option<Part>,
     /// Address to listen on. Whoever reaches it reaches the applications.
     #[arg(long, env = "FAIRLEAD_BIND", default_value = "127.0.0.1")]
-    pub bind: IpAddr,
+    pub(crate) bind: IpAddr,
     /// Port for http; 0 picks one.
     #[arg(long, env = "FAIRLEAD_HTTP_PORT", default_value_t = 8080)]
-    pub http_port: u16,
+    pub(crate) http_port: u16,
     /// Port for https; 0 picks one.
     #[arg(long, env = "FAIRLEAD_HTTPS_PORT", default_value_t = 8443)]
-    pub https_port: u16,
+    pub(crate) https_port: u16,
     /// Port of the router's admin endpoints; 0 picks one.
     #[arg(long, env = "FAIRLEAD_ADMIN_PORT", default_value_t = 9090)]
-    pub admin_port: u16,
+    pub(crate) admin_port: u16,
     /// Folder for the lock, the kubeconfig and the pods' files [default: $XDG_STATE_HOME/fairlead].
     #[arg(long, env = "FAIRLEAD_STATE_DIR")]
-    pub state_dir: Option<PathBuf>,
+    pub(crate) state_dir: Option<PathBuf>,
     /// Data-plane threads of the router [default: one per core].
     #[arg(long, env = "FAIRLEAD_WORKERS")]
-    pub workers: Option<NonZeroUsize>,
+    pub(crate) workers: Option<NonZeroUsize>,
     /// Write a JSON line per request to standard output.
     #[arg(long, env = "FAIRLEAD_ACCESS_LOG")]
-    pub access_log: bool,
+    pub(crate) access_log: bool,
 }
 
 /// A part that can run by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Part {
+pub(crate) enum Part {
     /// The router, with the Kubernetes API that feeds it and nothing else.
     Router,
 }

@@ -9,22 +9,22 @@ use super::manifests::{Document, ObjectId};
 use crate::demo_cert::demo_certificate;
 
 /// The label of a Secret made here; a manifest that provides the Secret takes it over.
-pub const LABEL: &str = "fairlead.dev/development-certificate";
+pub(crate) const LABEL: &str = "fairlead.dev/development-certificate";
 
 /// A Secret that has to be there, and the hosts that use it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// Namespace of Service and Secret.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Name of the Secret.
-    pub name: String,
+    pub(crate) name: String,
     /// The hosts that the certificate is for.
-    pub hosts: BTreeSet<String>,
+    pub(crate) hosts: BTreeSet<String>,
 }
 
 /// The Secrets that the Services of `documents` name in `certificates` and that
 /// no document provides.
-pub fn missing<'a>(documents: impl Iterator<Item = &'a Document> + Clone) -> Vec<Wanted> {
+pub(crate) fn missing<'a>(documents: impl Iterator<Item = &'a Document> + Clone) -> Vec<Wanted> {
     let provided: BTreeSet<_> = documents
         .clone()
         .filter(|document| document.id.kind == "Secret")
@@ -52,7 +52,7 @@ fn certificates(service: &Value) -> &str {
 
 impl Wanted {
     /// Which Secret it is.
-    pub fn id(&self) -> ObjectId {
+    pub(crate) fn id(&self) -> ObjectId {
         ObjectId {
             api_version: "v1".to_owned(),
             kind: "Secret".to_owned(),
@@ -65,7 +65,7 @@ impl Wanted {
     ///
     /// # Errors
     /// When a host cannot stand in a certificate.
-    pub fn issue(&self) -> Result<Document, rcgen::Error> {
+    pub(crate) fn issue(&self) -> Result<Document, rcgen::Error> {
         let (certificate, key) = demo_certificate(self.hosts.iter().cloned().collect())?;
         let object = json!({
             "apiVersion": "v1",
@@ -100,7 +100,10 @@ metadata: {name: other-cert}
         let documents = parse(SERVICES).unwrap();
         let wanted = missing(documents.iter());
         let hosts = ["*.web.example", "web.example"].map(str::to_owned).into();
-        assert_eq!(wanted, [Wanted { namespace: "default".into(), name: "web-cert".into(), hosts }]);
+        assert_eq!(
+            wanted,
+            [Wanted { namespace: "default".into(), name: "web-cert".into(), hosts }]
+        );
         let document = wanted[0].issue().unwrap();
         assert_eq!(document.id.to_string(), "Secret default/web-cert");
         assert_eq!(document.object["metadata"]["labels"][LABEL], "true");

@@ -4,7 +4,7 @@ use super::{manifests::ManifestError, state::StateError};
 
 /// Each variant says what to change.
 #[derive(Debug, thiserror::Error)]
-pub enum UpError {
+pub(crate) enum UpError {
     /// The system refused a runtime or a signal handler.
     #[error("the system refused a resource: {0}")]
     System(#[from] std::io::Error),

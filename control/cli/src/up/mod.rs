@@ -11,6 +11,7 @@ mod args;
 mod certificates;
 mod error;
 mod manifests;
+mod parts;
 mod run;
 mod state;
 mod status;
@@ -18,14 +19,17 @@ mod urls;
 
 use std::io::IsTerminal;
 
-pub use args::UpArgs;
-pub use error::UpError;
+pub(crate) use args::UpArgs;
+pub(crate) use error::UpError;
 
 /// Runs until SIGINT or SIGTERM, then stops every part and every pod.
 ///
 /// # Errors
 /// When a part cannot start; says which, and what to change.
-pub fn run(args: UpArgs) -> Result<(), UpError> {
+pub(crate) fn run(args: UpArgs) -> Result<(), UpError> {
     let screen = status::Screen::new(std::io::stdout(), std::io::stdout().is_terminal());
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run::run(args, screen))
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(run::run(args, screen))
 }

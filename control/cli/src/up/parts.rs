@@ -2,7 +2,6 @@
 
 use std::{
     net::{IpAddr, SocketAddr, TcpListener},
-    num::NonZeroUsize,
     time::Duration,
 };
 
@@ -17,7 +16,7 @@ use super::{args::UpArgs, error::UpError};
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// A client of the embedded API with a token of its own, so that what it does shows as its own.
-pub fn client(cluster: &Cluster, user: &str) -> Result<Client, UpError> {
+pub(crate) fn client(cluster: &Cluster, user: &str) -> Result<Client, UpError> {
     let url = cluster.url().parse().expect("made of a socket address");
     let mut config = Config::new(url);
     config.auth_info = AuthInfo { token: Some(cluster.mint(user).into()), ..AuthInfo::default() };
@@ -27,7 +26,7 @@ pub fn client(cluster: &Cluster, user: &str) -> Result<Client, UpError> {
 }
 
 /// The router, listening where `args` say.
-pub fn router(args: &UpArgs, client: Client) -> Result<Router, UpError> {
+pub(crate) fn router(args: &UpArgs, client: Client) -> Result<Router, UpError> {
     let https = match args.https_port {
         // Redirects name the port, so it has to be known before the listener has it.
         0 => free_port(args.bind)?,
@@ -46,7 +45,9 @@ pub fn router(args: &UpArgs, client: Client) -> Result<Router, UpError> {
         ..defaults
     };
     Router::start(options, client).map_err(|error| match error {
-        StartError::Bind { flag, address, source } => UpError::Port { address, source, flag: port_flag(flag) },
+        StartError::Bind { flag, address, source } => {
+            UpError::Port { address, source, flag: port_flag(flag) }
+        }
         error => UpError::Router(error),
     })
 }
@@ -65,12 +66,21 @@ fn free_port(address: IpAddr) -> std::io::Result<u16> {
 }
 
 /// How many pods are ready, and how many there are.
-pub fn pods(cluster: &Cluster) -> (usize, usize) {
+pub(crate) fn pods(cluster: &Cluster) -> (usize, usize) {
     let pods = cluster.registry().list(&kinds::POD, None, &Selector::default()).items;
     (pods.iter().filter(|pod| is_ready(pod)).count(), pods.len())
 }
 
 fn is_ready(pod: &Value) -> bool {
     let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.into_iter().flatten().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+}
+
+/// The cluster.
+pub(crate) fn cluster(args: &UpArgs, state: &std::path::Path) -> fairlead_cluster::ClusterOptions {
+    let _ = (args.only, state);
+    fairlead_cluster::ClusterOptions::default()
 }

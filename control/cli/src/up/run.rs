@@ -8,7 +8,8 @@ use std::{
 };
 
 use fairlead_cluster::Cluster;
-use fairlead_router::Router;
+use fairlead_router::{HTTP, HTTPS, Router};
+use fairlead_router_core::view::routes;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
@@ -34,7 +35,7 @@ pub(super) async fn run<W: Write>(args: UpArgs, screen: Screen<W>) -> Result<(),
     let errors = folder.read()?;
     let mut changes = follow(folder.path())?;
 
-    let cluster = Cluster::start(parts::cluster(&args, state.path())?).await?;
+    let cluster = Cluster::start(parts::cluster(&args, state.path())).await?;
     let kubeconfig = state.write_kubeconfig(&cluster.kubeconfig(&cluster.mint("fairlead-user")))?;
     let router = parts::router(&args, parts::client(&cluster, "fairlead-router")?)?;
     let sync = Sync::new(parts::client(&cluster, "fairlead-up")?);
@@ -86,7 +87,10 @@ impl<W: Write> Up<W> {
 
     fn welcome(&mut self, kubeconfig: &Path) {
         let Self { screen, folder, router, .. } = self;
-        screen.say(format_args!("Fairlead is up. It follows the manifests in {}.\n", folder.path().display()));
+        screen.say(format_args!(
+            "Fairlead is up. It follows the manifests in {}.\n",
+            folder.path().display()
+        ));
         screen.say(format_args!("  export KUBECONFIG={}", kubeconfig.display()));
         screen.say(format_args!("  http://{}/routes shows every route\n", router.admin_addr()));
     }
@@ -111,7 +115,9 @@ impl<W: Write> Up<W> {
     async fn edited(&mut self) {
         let begun = Instant::now();
         match self.folder.read() {
-            Ok(errors) => errors.iter().for_each(|error| self.screen.say(format_args!("error: {error}"))),
+            Ok(errors) => {
+                errors.iter().for_each(|error| self.screen.say(format_args!("error: {error}")))
+            }
             Err(error) => return self.screen.say(format_args!("error: {error}")),
         }
         let synced = self.write().await;
@@ -126,9 +132,9 @@ impl<W: Write> Up<W> {
     }
 
     fn status(&mut self) {
-        let routes = self.router.routes();
-        let addr = |name| self.router.addr(name).map_or(0, |addr: std::net::SocketAddr| addr.port());
-        let urls = urls(&routes, addr("http"), addr("https"));
+        let routes = routes(&self.router.table());
+        let port = |listener| self.router.addr(listener).map_or(0, |address| address.port());
+        let urls = urls(&routes, port(HTTP), port(HTTPS));
         for url in urls.difference(&self.shown) {
             self.screen.say(format_args!("  {url}"));
         }

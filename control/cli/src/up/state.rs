@@ -12,14 +12,14 @@ use nix::fcntl::{Flock, FlockArg};
 
 /// A locked state folder; the lock ends with the value, and with the process.
 #[derive(Debug)]
-pub struct State {
+pub(crate) struct State {
     path: PathBuf,
     _lock: Flock<File>,
 }
 
 /// Why the state folder cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum StateError {
+pub(crate) enum StateError {
     /// It cannot be made or written.
     #[error("{}: {source}; name another folder with --state-dir", path.display())]
     Io {
@@ -45,7 +45,7 @@ pub enum StateError {
 ///
 /// # Errors
 /// When neither variable is set to an absolute path.
-pub fn default_path() -> Result<PathBuf, StateError> {
+pub(crate) fn default_path() -> Result<PathBuf, StateError> {
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
@@ -58,7 +58,7 @@ impl State {
     ///
     /// # Errors
     /// When it cannot be made, or another process holds it: then says which.
-    pub fn lock(path: PathBuf) -> Result<Self, StateError> {
+    pub(crate) fn lock(path: PathBuf) -> Result<Self, StateError> {
         let failed = |source| StateError::Io { path: path.clone(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(failed)?;
         let file = OpenOptions::new()
@@ -78,13 +78,20 @@ impl State {
             }
             Err((_, errno)) => return Err(failed(errno.into())),
         };
-        let holder = format!("fairlead up, process {}, since {:.0}\n", std::process::id(), jiff::Timestamp::now());
-        lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(holder.as_bytes())).map_err(failed)?;
+        let holder = format!(
+            "fairlead up, process {}, since {:.0}\n",
+            std::process::id(),
+            jiff::Timestamp::now()
+        );
+        lock.set_len(0)
+            .and_then(|()| lock.rewind())
+            .and_then(|()| lock.write_all(holder.as_bytes()))
+            .map_err(failed)?;
         Ok(Self { path, _lock: lock })
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -92,7 +99,7 @@ impl State {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn write_kubeconfig(&self, text: &str) -> Result<PathBuf, StateError> {
+    pub(crate) fn write_kubeconfig(&self, text: &str) -> Result<PathBuf, StateError> {
         let path = self.path.join("kubeconfig");
         let failed = |source| StateError::Io { path: path.clone(), source };
         // A file that is there keeps its mode, so it is replaced, in one step.
@@ -122,7 +129,11 @@ mod tests {
         let path = dir.path().join("state");
         let held = State::lock(path.clone()).unwrap();
         let error = State::lock(path.clone()).unwrap_err().to_string();
-        let expected = format!("{} is in use by fairlead up, process {}, since ", path.display(), std::process::id());
+        let expected = format!(
+            "{} is in use by fairlead up, process {}, since ",
+            path.display(),
+            std::process::id()
+        );
         assert!(error.starts_with(&expected), "{error}");
         drop(held);
         State::lock(path).unwrap();
@@ -133,7 +144,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let state = State::lock(dir.path().to_owned()).unwrap();
         fs::write(dir.path().join("kubeconfig"), "old").unwrap();
-        fs::set_permissions(dir.path().join("kubeconfig"), fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(dir.path().join("kubeconfig"), fs::Permissions::from_mode(0o644))
+            .unwrap();
         let path = state.write_kubeconfig("new").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

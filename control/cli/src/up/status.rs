@@ -4,25 +4,28 @@ use std::{fmt, io::Write};
 
 /// What the status line tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Status {
+pub(crate) struct Status {
     /// Applications that the router knows.
-    pub apps: usize,
+    pub(crate) apps: usize,
     /// Routes that it serves.
-    pub routes: usize,
+    pub(crate) routes: usize,
     /// Pods that are ready, of all.
-    pub pods: (usize, usize),
+    pub(crate) pods: (usize, usize),
     /// Requests answered since the start.
-    pub requests: u64,
+    pub(crate) requests: u64,
     /// Requests answered in the last second.
-    pub per_second: u64,
+    pub(crate) per_second: u64,
     /// Findings about objects.
-    pub diagnostics: usize,
+    pub(crate) diagnostics: usize,
 }
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { apps, routes, pods: (ready, pods), requests, per_second, diagnostics } = self;
-        write!(f, "apps {apps} · routes {routes} · pods {ready}/{pods} ready · {per_second} requests/s ({requests})")?;
+        write!(
+            f,
+            "apps {apps} · routes {routes} · pods {ready}/{pods} ready · {per_second} requests/s ({requests})"
+        )?;
         if *diagnostics > 0 {
             write!(f, " · {diagnostics} findings, see /diagnostics")?;
         }
@@ -33,7 +36,7 @@ impl fmt::Display for Status {
 /// Where people read: a terminal gets a status line that is redrawn below the
 /// messages, anything else gets plain lines.
 #[derive(Debug)]
-pub struct Screen<W> {
+pub(crate) struct Screen<W> {
     out: W,
     terminal: bool,
     shown: Option<Status>,
@@ -41,12 +44,12 @@ pub struct Screen<W> {
 
 impl<W: Write> Screen<W> {
     /// Writes to `out`.
-    pub fn new(out: W, terminal: bool) -> Self {
+    pub(crate) fn new(out: W, terminal: bool) -> Self {
         Self { out, terminal, shown: None }
     }
 
     /// Writes a line of its own.
-    pub fn say(&mut self, message: impl fmt::Display) {
+    pub(crate) fn say(&mut self, message: impl fmt::Display) {
         // Nobody reads any more: going on serving is all that is left to do.
         let _ = if self.terminal && self.shown.is_some() {
             let shown = self.shown.map_or_else(String::new, |status| status.to_string());
@@ -58,7 +61,7 @@ impl<W: Write> Screen<W> {
     }
 
     /// Shows `status`: redrawn on a terminal; elsewhere a line when more than the request counts changed.
-    pub fn show(&mut self, status: Status) {
+    pub(crate) fn show(&mut self, status: Status) {
         let steady = |status: Status| Status { requests: 0, per_second: 0, ..status };
         let unchanged = if self.terminal {
             self.shown == Some(status)
@@ -69,12 +72,16 @@ impl<W: Write> Screen<W> {
             return;
         }
         self.shown = Some(status);
-        let _ = if self.terminal { write!(self.out, "\r\x1b[K{status}") } else { writeln!(self.out, "{status}") };
+        let _ = if self.terminal {
+            write!(self.out, "\r\x1b[K{status}")
+        } else {
+            writeln!(self.out, "{status}")
+        };
         let _ = self.out.flush();
     }
 
     /// Leaves the terminal at the start of a line.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         if self.terminal && self.shown.take().is_some() {
             let _ = writeln!(self.out);
         }
@@ -112,6 +119,9 @@ mod tests {
         screen.show(Status { requests: 11, per_second: 0, ..STATUS });
         screen.show(Status { diagnostics: 1, ..STATUS });
         screen.end();
-        assert_eq!(String::from_utf8(out).unwrap(), format!("{LINE}\n{LINE} · 1 findings, see /diagnostics\n"));
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            format!("{LINE}\n{LINE} · 1 findings, see /diagnostics\n")
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use fairlead_router_core::view::RouteView;
 
 /// The URLs of `routes`, sorted: http for each host, https for those with a certificate.
-pub fn urls(routes: &[RouteView], http: u16, https: u16) -> BTreeSet<String> {
+pub(crate) fn urls(routes: &[RouteView], http: u16, https: u16) -> BTreeSet<String> {
     routes
         .iter()
         .flat_map(|route| {

@@ -40,7 +40,9 @@ pub(crate) fn https(port: u16, host: &str, path: &str, certificate: &str) -> Opt
 /// `GET path` of the embedded API as the user of the kubeconfig.
 pub(crate) fn api(kubeconfig: &Path, path: &str) -> serde_json::Value {
     let text = std::fs::read_to_string(kubeconfig).unwrap();
-    let value = |key: &str| text.lines().find_map(|line| line.trim().strip_prefix(key)).unwrap().trim().to_owned();
+    let value = |key: &str| {
+        text.lines().find_map(|line| line.trim().strip_prefix(key)).unwrap().trim().to_owned()
+    };
     let server = value("server:");
     let host = server.strip_prefix("http://").unwrap();
     let port = host.rsplit_once(':').unwrap().1.parse().unwrap();
@@ -53,7 +55,8 @@ pub(crate) fn api(kubeconfig: &Path, path: &str) -> serde_json::Value {
 /// The certificate in a TLS Secret of the namespace `default`.
 pub(crate) fn certificate(kubeconfig: &Path, secret: &str) -> String {
     let secret = api(kubeconfig, &format!("/api/v1/namespaces/default/secrets/{secret}"));
-    String::from_utf8(STANDARD.decode(secret["data"]["tls.crt"].as_str().unwrap()).unwrap()).unwrap()
+    String::from_utf8(STANDARD.decode(secret["data"]["tls.crt"].as_str().unwrap()).unwrap())
+        .unwrap()
 }
 
 fn connect(port: u16) -> Option<TcpStream> {

@@ -12,10 +12,16 @@ fn a_second_up_says_who_holds_the_state() {
     up.port("http", "hello.localhost");
     let (code, stderr) = fails(&mut command(&up.state(), &up.manifests()));
     assert_eq!(code, Some(1));
-    let expected =
-        format!("fairlead: {} is in use by fairlead up, process {}, since ", up.state().display(), up.id());
+    let expected = format!(
+        "fairlead: {} is in use by fairlead up, process {}, since ",
+        up.state().display(),
+        up.id()
+    );
     assert!(stderr.starts_with(&expected), "{stderr}");
-    assert!(stderr.trim_end().ends_with("stop it, or name another folder with --state-dir"), "{stderr}");
+    assert!(
+        stderr.trim_end().ends_with("stop it, or name another folder with --state-dir"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -32,14 +38,18 @@ fn a_taken_port_is_named_with_its_flag() {
         }
         let (code, stderr) = fails(&mut command);
         assert_eq!(code, Some(1), "{stderr}");
-        assert!(stderr.contains(&format!("127.0.0.1:{port}")) && stderr.contains(flag), "{flag}: {stderr}");
+        assert!(
+            stderr.contains(&format!("127.0.0.1:{port}")) && stderr.contains(flag),
+            "{flag}: {stderr}"
+        );
     }
 }
 
 #[test]
 fn a_folder_that_is_not_there_is_named_with_its_flag() {
     let dir = tempfile::tempdir().unwrap();
-    let (code, stderr) = fails(&mut command(&dir.path().join("state"), &dir.path().join("nowhere")));
+    let (code, stderr) =
+        fails(&mut command(&dir.path().join("state"), &dir.path().join("nowhere")));
     assert_eq!(code, Some(1));
     assert!(stderr.contains("nowhere") && stderr.contains("--manifests"), "{stderr}");
 }
@@ -84,7 +94,9 @@ fn pods_of_the_example() -> usize {
         .unwrap()
         .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
         .flat_map(|text| {
-            let replicas = text.lines().filter_map(|line| line.trim().strip_prefix("replicas:")?.trim().parse().ok());
+            let replicas = text
+                .lines()
+                .filter_map(|line| line.trim().strip_prefix("replicas:")?.trim().parse().ok());
             replicas.collect::<Vec<usize>>()
         })
         .sum()

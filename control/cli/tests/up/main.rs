@@ -5,4 +5,5 @@
 mod client;
 mod faults;
 mod process;
+mod rolling;
 mod serving;

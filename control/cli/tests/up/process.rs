@@ -49,7 +49,9 @@ impl Up {
             .unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = channel();
-        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        std::thread::spawn(move || {
+            stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
         Self { child, lines, seen: Vec::new(), dir }
     }
 
@@ -83,8 +85,12 @@ impl Up {
                         return found;
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => panic!("no {what} in time; printed: {:#?}", self.seen),
-                Err(RecvTimeoutError::Disconnected) => panic!("ended without {what}; printed: {:#?}", self.seen),
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("no {what} in time; printed: {:#?}", self.seen)
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("ended without {what}; printed: {:#?}", self.seen)
+                }
             }
         }
     }
@@ -98,7 +104,8 @@ impl Up {
     /// Waits until at least `pods` pods are ready.
     pub(crate) fn ready(&mut self, pods: usize) {
         self.line(&format!("{pods} ready pods"), |line| {
-            let (ready, all) = line.split(" · ").find_map(|part| part.strip_prefix("pods "))?.split_once('/')?;
+            let (ready, all) =
+                line.split(" · ").find_map(|part| part.strip_prefix("pods "))?.split_once('/')?;
             (ready.parse() == Ok(pods) && all.starts_with(&format!("{pods} "))).then_some(())
         });
     }
@@ -165,7 +172,8 @@ fn processes() -> Vec<Process> {
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
         let fields: Vec<_> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
         let started = (*fields.get(19)?).to_owned();
-        (fields[0] != "Z").then(|| Some(Process { id, parent: fields[1].parse().ok()?, started }))?
+        (fields[0] != "Z")
+            .then(|| Some(Process { id, parent: fields[1].parse().ok()?, started }))?
     })
     .collect()
 }
@@ -187,5 +195,8 @@ pub(crate) fn descendants(id: u32) -> Vec<Process> {
 /// Those of `processes` that still live.
 pub(crate) fn alive(past: &[Process]) -> Vec<Process> {
     let now = processes();
-    past.iter().filter(|p| now.iter().any(|n| n.id == p.id && n.started == p.started)).cloned().collect()
+    past.iter()
+        .filter(|p| now.iter().any(|n| n.id == p.id && n.started == p.started))
+        .cloned()
+        .collect()
 }

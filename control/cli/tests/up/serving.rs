@@ -31,13 +31,19 @@ fn the_example_answers_over_http_and_https_and_edits_are_served() {
     let edited = text.replace("hello.localhost", "hello.localhost,second.localhost");
     assert_ne!(text, edited);
     fs::write(&manifest, edited).unwrap();
-    until("the second host", || http(http_port, "second.localhost", "/").filter(|(status, _)| *status == 200));
+    until("the second host", || {
+        http(http_port, "second.localhost", "/").filter(|(status, _)| *status == 200)
+    });
 
     // Gone again, with everything that the file held.
     fs::remove_file(&manifest).unwrap();
-    until("the end of the host", || http(http_port, "hello.localhost", "/").filter(|(status, _)| *status == 404));
+    until("the end of the host", || {
+        http(http_port, "hello.localhost", "/").filter(|(status, _)| *status == 404)
+    });
     fs::write(&manifest, text).unwrap();
-    until("its return", || http(http_port, "hello.localhost", "/").filter(|(status, _)| *status == 200));
+    until("its return", || {
+        http(http_port, "hello.localhost", "/").filter(|(status, _)| *status == 200)
+    });
 
     // A certificate of one's own in place of the one that was made.
     let own = rcgen::generate_simple_self_signed(["secure.localhost".to_owned()]).unwrap();
@@ -50,9 +56,13 @@ fn the_example_answers_over_http_and_https_and_edits_are_served() {
     });
     fs::write(up.manifest("certificate.json"), secret.to_string()).unwrap();
     until("the new certificate", || {
-        https(https_port, "secure.localhost", "/", &own.cert.pem()).filter(|(status, _)| *status == 200)
+        https(https_port, "secure.localhost", "/", &own.cert.pem())
+            .filter(|(status, _)| *status == 200)
     });
-    assert!(https(https_port, "secure.localhost", "/", &first).is_none(), "the old one is no longer shown");
+    assert!(
+        https(https_port, "secure.localhost", "/", &first).is_none(),
+        "the old one is no longer shown"
+    );
 }
 
 #[test]
@@ -60,7 +70,9 @@ fn a_broken_manifest_is_told_and_the_rest_goes_on() {
     let mut up = Up::example();
     let port = up.port("http", "hello.localhost");
     fs::write(up.manifest("broken.yaml"), "kind: [").unwrap();
-    up.line("an error", |line| (line.contains("error: ") && line.contains("broken.yaml")).then_some(()));
+    up.line("an error", |line| {
+        (line.contains("error: ") && line.contains("broken.yaml")).then_some(())
+    });
     until("an answer", || http(port, "hello.localhost", "/").filter(|(status, _)| *status == 200));
 }
 
@@ -124,7 +136,10 @@ spec:
             stream.read_to_string(&mut text).unwrap();
             text
         });
-        assert!(answer.as_ref().is_ok_and(|text| text.starts_with("HTTP/1.0 200 OK\r\n")), "{address}: {answer:?}");
+        assert!(
+            answer.as_ref().is_ok_and(|text| text.starts_with("HTTP/1.0 200 OK\r\n")),
+            "{address}: {answer:?}"
+        );
     }
     for _ in 0..30 {
         assert_eq!(http(port, "files.localhost", "/").unwrap().0, 200);
@@ -140,7 +155,9 @@ fn the_router_alone_serves_endpoints_from_the_manifests() {
             use std::io::{Read, Write};
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 4096]);
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nalone");
+            let _ = stream.write_all(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nalone",
+            );
         }
     });
     let dir = tempfile::tempdir().unwrap();
@@ -169,6 +186,8 @@ endpoints: [{{addresses: [127.0.0.1]}}]
     fs::write(dir.path().join("manifests/web.yaml"), manifest).unwrap();
     let mut up = Up::start(dir, &["--only", "router"]);
     let port = up.port("http", "web.localhost");
-    let answer = until("an answer", || http(port, "web.localhost", "/").filter(|(status, _)| *status == 200));
+    let answer = until("an answer", || {
+        http(port, "web.localhost", "/").filter(|(status, _)| *status == 200)
+    });
     assert_eq!(answer, (200, "alone".to_owned()));
 }

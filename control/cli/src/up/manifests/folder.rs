@@ -14,19 +14,19 @@ const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// `*.yaml`, `*.yml` and `*.json` of one folder, without its sub-folders.
 #[derive(Debug)]
-pub struct Folder {
+pub(crate) struct Folder {
     path: PathBuf,
     files: BTreeMap<PathBuf, Vec<Document>>,
 }
 
 impl Folder {
     /// The folder `path`; nothing is read yet.
-    pub fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, files: BTreeMap::new() }
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -35,7 +35,7 @@ impl Folder {
     ///
     /// # Errors
     /// Only where the folder itself cannot be read.
-    pub fn read(&mut self) -> Result<Vec<ManifestError>, ManifestError> {
+    pub(crate) fn read(&mut self) -> Result<Vec<ManifestError>, ManifestError> {
         let unreadable = |source| ManifestError::Read { path: self.path.clone(), source };
         let mut files = BTreeMap::new();
         let mut errors = Vec::new();
@@ -61,7 +61,7 @@ impl Folder {
 
     /// All objects of all files, in the order of file names. Where two files
     /// describe one object the last one counts.
-    pub fn documents(&self) -> impl Iterator<Item = &Document> {
+    pub(crate) fn documents(&self) -> impl Iterator<Item = &Document> {
         self.files.values().flatten()
     }
 }

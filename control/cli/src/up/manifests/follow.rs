@@ -12,7 +12,7 @@ const SETTLE_REMOVAL: Duration = Duration::from_millis(150);
 
 /// Tells when a folder has changed and is quiet again.
 #[derive(Debug)]
-pub struct Follow {
+pub(crate) struct Follow {
     _watcher: RecommendedWatcher,
     changes: mpsc::Receiver<Duration>,
 }
@@ -21,7 +21,7 @@ pub struct Follow {
 ///
 /// # Errors
 /// When the system cannot watch it.
-pub fn follow(folder: &Path) -> notify::Result<Follow> {
+pub(crate) fn follow(folder: &Path) -> notify::Result<Follow> {
     // One place is enough: any number of events while it is full means one reading.
     let (sender, changes) = mpsc::channel(1);
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -39,14 +39,16 @@ fn settle_after(kind: EventKind) -> Option<Duration> {
         EventKind::Access(_) => None,
         EventKind::Remove(_) => Some(SETTLE_REMOVAL),
         // A write under way ends with a close.
-        EventKind::Modify(notify::event::ModifyKind::Data(_)) | EventKind::Create(_) => Some(SETTLE_REMOVAL),
+        EventKind::Modify(notify::event::ModifyKind::Data(_)) | EventKind::Create(_) => {
+            Some(SETTLE_REMOVAL)
+        }
         _ => Some(SETTLE),
     }
 }
 
 impl Follow {
     /// Waits for the next change. `None` when the folder can no longer be watched.
-    pub async fn changed(&mut self) -> Option<()> {
+    pub(crate) async fn changed(&mut self) -> Option<()> {
         let mut settle = self.changes.recv().await?;
         while let Ok(next) = tokio::time::timeout(settle, self.changes.recv()).await {
             settle = next?;

@@ -6,9 +6,9 @@ mod parse;
 mod plan;
 mod sync;
 
-pub use follow::{Follow, follow};
-pub use folder::Folder;
-pub use parse::{Document, ManifestError, ObjectId};
-pub use sync::{Sync, Synced};
+pub(crate) use folder::Folder;
+pub(crate) use follow::{Follow, follow};
 #[cfg(test)]
-pub use parse::parse;
+pub(crate) use parse::parse;
+pub(crate) use parse::{Document, ManifestError, ObjectId};
+pub(crate) use sync::{Sync, Synced};

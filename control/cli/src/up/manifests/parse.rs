@@ -7,15 +7,15 @@ use serde_json::Value;
 
 /// Which object a document describes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ObjectId {
+pub(crate) struct ObjectId {
     /// `apiVersion` of the object.
-    pub api_version: String,
+    pub(crate) api_version: String,
     /// Its kind.
-    pub kind: String,
+    pub(crate) kind: String,
     /// Its namespace; empty for a cluster-wide kind.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 impl fmt::Display for ObjectId {
@@ -30,16 +30,16 @@ impl fmt::Display for ObjectId {
 
 /// One object as a manifest wants it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Document {
+pub(crate) struct Document {
     /// Which object.
-    pub id: ObjectId,
+    pub(crate) id: ObjectId,
     /// The whole object; `metadata.namespace` is filled in.
-    pub object: Value,
+    pub(crate) object: Value,
 }
 
 /// A manifest that cannot be used. Its file's last good content stays in force.
 #[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
+pub(crate) enum ManifestError {
     /// The file cannot be read.
     #[error("{}: {source}", path.display())]
     Read {
@@ -81,8 +81,9 @@ type Reason = String;
 ///
 /// # Errors
 /// The number of the document, counted from 1 (0: the whole text), and what is wrong.
-pub fn parse(text: &str) -> Result<Vec<Document>, (usize, Reason)> {
-    let documents: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| (0, error.to_string()))?;
+pub(crate) fn parse(text: &str) -> Result<Vec<Document>, (usize, Reason)> {
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple(text).map_err(|error| (0, error.to_string()))?;
     let mut found = Vec::new();
     for (i, document) in documents.into_iter().enumerate() {
         for object in unpack(document) {
@@ -147,10 +148,16 @@ mod tests {
         let error = |text| parse(text).unwrap_err();
         assert_eq!(error("kind: Service"), (1, "apiVersion is missing".to_owned()));
         assert_eq!(
-            error("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Service\n"),
+            error(
+                "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Service\n"
+            ),
             (2, "metadata.name is missing".to_owned())
         );
-        assert!(error("apiVersion: v1\nkind: Unicorn\nmetadata: {name: a}").1.starts_with("v1 Unicorn is not a kind"));
+        assert!(
+            error("apiVersion: v1\nkind: Unicorn\nmetadata: {name: a}")
+                .1
+                .starts_with("v1 Unicorn is not a kind")
+        );
         assert_eq!(error("a: [").0, 0);
     }
 }

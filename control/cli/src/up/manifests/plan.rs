@@ -6,7 +6,7 @@ use super::parse::{Document, ObjectId};
 
 /// One write.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Server-side apply of the object.
     Apply(Document),
     /// The object is in no manifest any more.
@@ -15,7 +15,7 @@ pub enum Action {
 
 /// The writes that lead from what was `applied` to what is `wanted`: first what
 /// others need, deletions last and in the opposite order.
-pub fn plan<'a>(
+pub(crate) fn plan<'a>(
     applied: &BTreeMap<ObjectId, Document>,
     wanted: impl Iterator<Item = &'a Document>,
 ) -> Vec<Action> {
@@ -63,10 +63,20 @@ mod tests {
 
     #[test]
     fn only_differences_are_written_in_the_order_of_need() {
-        let wanted = documents(&[("Deployment", "web"), ("Service", "web"), ("Namespace", "shop"), ("Secret", "s")]);
+        let wanted = documents(&[
+            ("Deployment", "web"),
+            ("Service", "web"),
+            ("Namespace", "shop"),
+            ("Secret", "s"),
+        ]);
         assert_eq!(
             shown(&plan(&BTreeMap::new(), wanted.iter())),
-            ["apply Namespace shop", "apply Secret default/s", "apply Service default/web", "apply Deployment default/web"]
+            [
+                "apply Namespace shop",
+                "apply Secret default/s",
+                "apply Service default/web",
+                "apply Deployment default/web"
+            ]
         );
         let applied: BTreeMap<_, _> = wanted.iter().map(|d| (d.id.clone(), d.clone())).collect();
         assert_eq!(plan(&applied, wanted.iter()), []);
@@ -74,7 +84,12 @@ mod tests {
         edited[0].object["metadata"]["labels"] = serde_json::json!({"a": "b"});
         assert_eq!(
             shown(&plan(&applied, edited.iter())),
-            ["apply Service default/web", "delete Deployment default/web", "delete Secret default/s", "delete Namespace shop"]
+            [
+                "apply Service default/web",
+                "delete Deployment default/web",
+                "delete Secret default/s",
+                "delete Namespace shop"
+            ]
         );
     }
 }

@@ -18,8 +18,7 @@ use super::{
 const MANAGER: &str = "fairlead-up";
 
 /// Keeps the cluster as the manifests say.
-#[derive(Debug)]
-pub struct Sync {
+pub(crate) struct Sync {
     client: Client,
     applied: BTreeMap<ObjectId, Document>,
 }
@@ -27,35 +26,35 @@ pub struct Sync {
 /// A manifest that the cluster refused. It is tried again with the next change.
 #[derive(Debug, thiserror::Error)]
 #[error("{id}: {source}")]
-pub struct SyncError {
+pub(crate) struct SyncError {
     id: ObjectId,
     source: Box<kube::Error>,
 }
 
 /// What one pass wrote.
 #[derive(Debug, Default)]
-pub struct Synced {
+pub(crate) struct Synced {
     /// Objects created or changed.
-    pub applied: Vec<ObjectId>,
+    pub(crate) applied: Vec<ObjectId>,
     /// Objects deleted.
-    pub deleted: Vec<ObjectId>,
+    pub(crate) deleted: Vec<ObjectId>,
     /// Objects that the cluster refused; the others were written.
-    pub errors: Vec<SyncError>,
+    pub(crate) errors: Vec<SyncError>,
 }
 
 impl Sync {
     /// Writes as the user of `client`.
-    pub fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client) -> Self {
         Self { client, applied: BTreeMap::new() }
     }
 
     /// What was last written of an object.
-    pub fn applied(&self, id: &ObjectId) -> Option<&Document> {
+    pub(crate) fn applied(&self, id: &ObjectId) -> Option<&Document> {
         self.applied.get(id)
     }
 
     /// Writes what differs from the last pass. An object that is refused costs only itself.
-    pub async fn sync(&mut self, wanted: impl Iterator<Item = &Document>) -> Synced {
+    pub(crate) async fn sync(&mut self, wanted: impl Iterator<Item = &Document>) -> Synced {
         let mut synced = Synced::default();
         for action in plan(&self.applied, wanted) {
             match action {
@@ -64,7 +63,9 @@ impl Sync {
                         synced.applied.push(document.id.clone());
                         self.applied.insert(document.id.clone(), document);
                     }
-                    Err(source) => synced.errors.push(SyncError { id: document.id, source: source.into() }),
+                    Err(source) => {
+                        synced.errors.push(SyncError { id: document.id, source: source.into() })
+                    }
                 },
                 Action::Delete(id) => match self.delete(&id).await {
                     Ok(()) => {
@@ -81,7 +82,10 @@ impl Sync {
     fn api(&self, id: &ObjectId) -> Api<DynamicObject> {
         let (group, version) = id.api_version.split_once('/').unwrap_or(("", &id.api_version));
         let plural = Kind::of(&id.api_version, &id.kind).map_or("", |kind| kind.plural);
-        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, &id.kind), plural);
+        let resource = ApiResource::from_gvk_with_plural(
+            &GroupVersionKind::gvk(group, version, &id.kind),
+            plural,
+        );
         match id.namespace.as_str() {
             "" => Api::all_with(self.client.clone(), &resource),
             namespace => Api::namespaced_with(self.client.clone(), namespace, &resource),
@@ -90,7 +94,10 @@ impl Sync {
 
     async fn apply(&self, document: &Document) -> Result<(), kube::Error> {
         let params = PatchParams::apply(MANAGER).force();
-        self.api(&document.id).patch(&document.id.name, &params, &Patch::Apply(&document.object)).await.map(drop)
+        self.api(&document.id)
+            .patch(&document.id.name, &params, &Patch::Apply(&document.object))
+            .await
+            .map(drop)
     }
 
     async fn delete(&self, id: &ObjectId) -> Result<(), kube::Error> {
