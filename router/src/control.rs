@@ -12,11 +12,7 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use crate::{
-    StartError, admin, events,
-    publish::Publisher,
-    watch::QUEUE,
-};
+use crate::{StartError, admin, events, publish::Publisher, watch::QUEUE};
 
 /// What the control thread works with.
 pub(crate) struct Control {
@@ -66,7 +62,10 @@ impl Control {
         tokio::spawn(Publisher::new(state, findings_in).run(feed));
         let watches = admin.health.watches.clone();
         tokio::spawn(async move { watches.run(client, settings, feed_in).await });
-        match listener.local_addr().and_then(|addr| Ok((addr, tokio::net::TcpListener::from_std(listener)?))) {
+        match listener
+            .local_addr()
+            .and_then(|addr| Ok((addr, tokio::net::TcpListener::from_std(listener)?)))
+        {
             Ok((address, listener)) => admin::serve(listener, admin::routes(admin, address)).await,
             Err(error) => tracing::error!(%error, "the admin endpoints cannot be served"),
         }

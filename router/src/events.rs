@@ -86,7 +86,9 @@ async fn write(client: &Client, finding: &Diagnostic) -> kube::Result<()> {
 async fn uid(client: &Client, finding: &Diagnostic) -> kube::Result<Option<String>> {
     async fn of<K>(client: &Client, key: &Key) -> kube::Result<Option<String>>
     where
-        K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + std::fmt::Debug,
+        K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug,
     {
         let api: Api<PartialObjectMeta<K>> = Api::namespaced(client.clone(), &key.namespace);
         Ok(api.get_opt(&key.name).await?.and_then(|object| object.metadata.uid))
@@ -159,7 +161,10 @@ mod tests {
         assert_eq!(one.message.as_deref(), Some("spec.ports: no port"));
         assert_eq!(one.reason.as_deref(), Some("NotServed"));
         let object = one.involved_object;
-        assert_eq!((object.api_version.as_deref(), object.kind.as_deref()), (Some("v1"), Some("Service")));
+        assert_eq!(
+            (object.api_version.as_deref(), object.kind.as_deref()),
+            (Some("v1"), Some("Service"))
+        );
         assert_eq!((object.name.as_deref(), object.uid.as_deref()), (Some("web"), Some("u")));
         let same = event(&finding("no port".into()), None);
         let other = event(&finding("no such port".into()), None);

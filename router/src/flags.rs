@@ -20,11 +20,21 @@ pub struct Flags {
     http: SocketAddr,
 
     /// Where to serve HTTPS
-    #[arg(long, env = "FAIRLEAD_ROUTER_HTTPS", default_value = "[::]:8443", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "FAIRLEAD_ROUTER_HTTPS",
+        default_value = "[::]:8443",
+        value_name = "ADDRESS"
+    )]
     https: SocketAddr,
 
     /// Where to serve health, metrics and status; not meant for the public
-    #[arg(long, env = "FAIRLEAD_ROUTER_ADMIN", default_value = "[::]:9090", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "FAIRLEAD_ROUTER_ADMIN",
+        default_value = "[::]:9090",
+        value_name = "ADDRESS"
+    )]
     admin: SocketAddr,
 
     /// Threads that serve requests [default: one per core that the process may use]
@@ -57,7 +67,12 @@ pub struct Flags {
     trusted_cidrs: Vec<IpNet>,
 
     /// Port under which clients reach HTTPS; https redirects name it
-    #[arg(long, env = "FAIRLEAD_ROUTER_PUBLIC_HTTPS_PORT", default_value = "443", value_name = "PORT")]
+    #[arg(
+        long,
+        env = "FAIRLEAD_ROUTER_PUBLIC_HTTPS_PORT",
+        default_value = "443",
+        value_name = "PORT"
+    )]
     public_https_port: u16,
 
     /// Limit for connecting to a pod, where its app sets none
@@ -82,11 +97,21 @@ pub struct Flags {
     handshake_timeout: Duration,
 
     /// Connections open at a time
-    #[arg(long, env = "FAIRLEAD_ROUTER_MAX_CONNECTIONS", default_value = "65536", value_name = "N")]
+    #[arg(
+        long,
+        env = "FAIRLEAD_ROUTER_MAX_CONNECTIONS",
+        default_value = "65536",
+        value_name = "N"
+    )]
     max_connections: NonZeroUsize,
 
     /// Connections open at a time from one IPv4 address or IPv6 /64
-    #[arg(long, env = "FAIRLEAD_ROUTER_MAX_CONNECTIONS_PER_CLIENT", default_value = "16384", value_name = "N")]
+    #[arg(
+        long,
+        env = "FAIRLEAD_ROUTER_MAX_CONNECTIONS_PER_CLIENT",
+        default_value = "16384",
+        value_name = "N"
+    )]
     max_connections_per_client: NonZeroUsize,
 
     /// A line on standard output for each request: json, deis (its 14 fields) or off

@@ -35,7 +35,11 @@ impl Health {
             return Vec::new();
         }
         let problems = self.watches.problems();
-        if problems.is_empty() { vec!["the first state is being compiled".to_owned()] } else { problems }
+        if problems.is_empty() {
+            vec!["the first state is being compiled".to_owned()]
+        } else {
+            problems
+        }
     }
 
     pub(crate) fn is_ready(&self) -> bool {

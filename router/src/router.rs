@@ -93,10 +93,8 @@ impl Router {
         let workers = fairlead_router_listen::start(workers, specs, limits, move |worker| {
             Engine::new(worker.0, shared.clone())
         })?;
-        let addresses =
-            [(HTTP, options.http), (HTTPS, options.https)].map(|(name, asked)| {
-                (name, workers.addr(name).unwrap_or(asked))
-            });
+        let addresses = [(HTTP, options.http), (HTTPS, options.https)]
+            .map(|(name, asked)| (name, workers.addr(name).unwrap_or(asked)));
 
         let connections = workers.counters();
         let apps = options.metrics_apps;

@@ -76,7 +76,8 @@ fn seconds(line: &mut Vec<u8>, time: Duration) -> std::io::Result<()> {
 /// a separator within a value, which made such lines unreadable on Deis.
 fn escape(line: &mut Vec<u8>, value: &[u8]) {
     for (i, byte) in value.iter().enumerate() {
-        let separates = *byte == b'-' && i > 0 && value[i - 1] == b' ' && value.get(i + 1) == Some(&b' ');
+        let separates =
+            *byte == b'-' && i > 0 && value[i - 1] == b' ' && value.get(i + 1) == Some(&b' ');
         if separates || !matches!(byte, b' '..=b'~') || matches!(byte, b'"' | b'\\') {
             // Writing to a Vec does not fail.
             let _ = write!(line, "\\x{byte:02X}");

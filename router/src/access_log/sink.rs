@@ -43,7 +43,8 @@ impl Dropped {
 
 type Buffer = Box<Vec<u8>>;
 
-const _: () = assert!(AtomicCell::<Option<Buffer>>::is_lock_free(), "a pointer is exchanged at once");
+const _: () =
+    assert!(AtomicCell::<Option<Buffer>>::is_lock_free(), "a pointer is exchanged at once");
 
 #[derive(Default)]
 struct Slot {

@@ -43,7 +43,8 @@ pub(crate) fn routes(admin: Arc<Admin>, address: SocketAddr) -> Router {
 /// On a loopback address only requests for that address or localhost are answered: a web
 /// page whose name was made to point there must not read what a browser can reach.
 async fn own_host(State(address): State<SocketAddr>, request: Request, next: Next) -> Response {
-    let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host =
+        request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = host.rsplit_once(':').map_or(host, |(name, port)| {
         if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host }
     });
@@ -51,7 +52,8 @@ async fn own_host(State(address): State<SocketAddr>, request: Request, next: Nex
     let own = name.eq_ignore_ascii_case("localhost")
         || name.trim_matches(['[', ']']).parse() == Ok(address);
     if address.is_loopback() && !own {
-        return (StatusCode::FORBIDDEN, "This address is asked for by another name.\n").into_response();
+        return (StatusCode::FORBIDDEN, "This address is asked for by another name.\n")
+            .into_response();
     }
     next.run(request).await
 }

@@ -84,7 +84,8 @@ fn page() -> String {
             continue;
         }
         let value = arg.get_value_names().unwrap()[0].to_string();
-        let default: Vec<_> = arg.get_default_values().iter().map(|v| v.to_str().unwrap()).collect();
+        let default: Vec<_> =
+            arg.get_default_values().iter().map(|v| v.to_str().unwrap()).collect();
         let help = arg.get_help().unwrap().to_string();
         let (help, implied) = match help.split_once(" [default: ") {
             Some((help, implied)) => (help.to_owned(), implied.trim_end_matches(']').to_owned()),

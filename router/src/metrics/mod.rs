@@ -17,7 +17,11 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{access_log::Dropped, publish::State, watch::{KINDS, Watches}};
+use crate::{
+    access_log::Dropped,
+    publish::State,
+    watch::{KINDS, Watches},
+};
 
 /// Where the numbers are counted.
 #[derive(Debug)]

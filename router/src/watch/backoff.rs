@@ -37,7 +37,11 @@ mod tests {
         let mut backoff = Backoff::default();
         let waits: Vec<_> = (0..100).map(|_| backoff.next()).collect();
         assert!(waits[0] <= FIRST && waits[0] >= FIRST / 2, "{:?}", waits[0]);
-        assert!(waits[99] <= Backoff::LONGEST && waits[99] >= Backoff::LONGEST / 2, "{:?}", waits[99]);
+        assert!(
+            waits[99] <= Backoff::LONGEST && waits[99] >= Backoff::LONGEST / 2,
+            "{:?}",
+            waits[99]
+        );
         backoff.reset();
         assert!(backoff.next() <= FIRST);
     }

@@ -131,7 +131,10 @@ mod tests {
             ]},
         }));
         let object: core::Service = read.unwrap();
-        assert_eq!((key(&object.metadata), version(&object.metadata)), (Some(shop("web")), Some(12)));
+        assert_eq!(
+            (key(&object.metadata), version(&object.metadata)),
+            (Some(shop("web")), Some(12))
+        );
         let port = |name: &str, port| ServicePort { name: name.into(), port };
         let expected = Service {
             key: shop("web"),
@@ -188,9 +191,8 @@ mod tests {
             ],
         };
         assert_eq!(endpoint_slice(shop("web-1"), read.unwrap()), Some(expected));
-        let orphan = serde_json::from_value(
-            json!({"metadata": {}, "addressType": "IPv4", "endpoints": []}),
-        );
+        let orphan =
+            serde_json::from_value(json!({"metadata": {}, "addressType": "IPv4", "endpoints": []}));
         assert_eq!(endpoint_slice(shop("orphan"), orphan.unwrap()), None);
     }
 

@@ -10,9 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use fairlead_router_core::{
-    Change, Key, Secret, Service, Settings, dialect::service as dialect,
-};
+use fairlead_router_core::{Change, Key, Secret, Service, Settings, dialect::service as dialect};
 
 /// What the gate has been told of a change's age: the object's resourceVersion.
 pub(crate) type Version = Option<u64>;
@@ -22,7 +20,7 @@ pub(crate) type Version = Option<u64>;
 pub(crate) enum Step {
     /// Compile this.
     Forward(Change, Version),
-    /// A Secret of this version has nothing to compile.
+    /// A Secret of this version has nothing more to compile.
     Pass(Version),
     /// Read this Secret, again and again until that works.
     Read(Key),
@@ -107,23 +105,24 @@ impl Gate {
         }
     }
 
-    /// A Secret is there in a new version, or gone.
+    /// A Secret is there in a new version, or gone with it.
     pub(crate) fn secret_seen(
         &mut self,
         key: &Key,
-        version: Option<Version>,
+        there: bool,
+        version: Version,
         steps: &mut Vec<Step>,
     ) {
-        if let Some(version) = version {
+        if there {
             self.seen.insert(key.clone(), version);
             self.read_if_due(key, steps);
-            if !self.reading.contains(key) {
-                steps.push(Step::Pass(version));
-            }
         } else {
             self.seen.remove(key);
             self.drop_content(key, steps);
             self.unhold(key, steps);
+        }
+        if !self.reading.contains(key) {
+            steps.push(Step::Pass(version));
         }
     }
 

@@ -21,16 +21,19 @@ use super::{
     state::{Phase, WatchState},
 };
 
-/// What a watch has seen; `None` for an object that is gone.
+/// What a watch has seen; `None` for an object that is gone, then with the version of that.
 #[derive(Debug)]
 pub(crate) enum Seen {
     Service(Key, Option<Service>, Version),
     EndpointSlice(Key, Option<EndpointSlice>, Version),
-    /// The metadata of a Secret.
-    Secret(Key, Option<Version>),
+    /// The metadata of a Secret; `false` when it is gone.
+    Secret(Key, bool, Version),
     /// This watch has told everything there is (`present`), or the server lacks the kind.
     /// Each is sent at most once.
-    Listed { watch: usize, present: bool },
+    Listed {
+        watch: usize,
+        present: bool,
+    },
 }
 
 /// A kind that is watched, in the shape in which the server is asked for it.
@@ -67,11 +70,12 @@ impl Watched for discovery::EndpointSlice {
 
 impl Watched for PartialObjectMeta<core::Secret> {
     fn there(self, key: Key) -> Seen {
-        Seen::Secret(key, Some(convert::version(&self.metadata)))
+        let version = convert::version(&self.metadata);
+        Seen::Secret(key, true, version)
     }
 
-    fn gone(key: Key, _: Version) -> Seen {
-        Seen::Secret(key, None)
+    fn gone(key: Key, version: Version) -> Seen {
+        Seen::Secret(key, false, version)
     }
 }
 

@@ -204,7 +204,9 @@ impl Stage {
             Seen::EndpointSlice(key, slice, version) => {
                 steps.push(Step::Forward(Change::EndpointSlice(key, slice), version));
             }
-            Seen::Secret(key, version) => self.gate.secret_seen(&key, version, steps),
+            Seen::Secret(key, there, version) => {
+                self.gate.secret_seen(&key, there, version, steps);
+            }
             Seen::Listed { watch, present } => {
                 self.listed[watch].1 = Some(present);
                 if self.is_complete(Kind::Secret) {

@@ -97,8 +97,7 @@ pub(crate) struct WatchReport {
 impl WatchState {
     pub(crate) fn new(scope: Scope) -> Self {
         let since = Instant::now();
-        let inner =
-            Inner { phase: Phase::Listing, since, objects: 0, problem: None };
+        let inner = Inner { phase: Phase::Listing, since, objects: 0, problem: None };
         Self { scope, inner: Mutex::new(inner) }
     }
 

@@ -1,0 +1,136 @@
+//! What the router tells of itself.
+
+use serde_json::json;
+
+use crate::support::{Backend, Connection, World, eventually, within};
+
+/// The application `web` at `web.example`.
+pub(crate) const APP: &str = r#"
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: web
+      namespace: shop
+      labels: {router.deis.io/routable: "true", app: front}
+      annotations: {router.deis.io/domains: web.example}
+    spec: {ports: [{name: http, port: 80}]}
+    ---
+    apiVersion: discovery.k8s.io/v1
+    kind: EndpointSlice
+    metadata: {name: web, namespace: shop, labels: {kubernetes.io/service-name: web}}
+    addressType: IPv4
+    ports: [{name: http, port: $WEB_PORT}]
+    endpoints: [{addresses: [$WEB]}]
+"#;
+
+#[tokio::test]
+async fn row_28_healthz_answers_on_admin_and_default_host_while_routes_change() {
+    let (world, web) = (World::start().await, Backend::named("web").await);
+    let mut admin = Connection::plain(world.router.admin_addr()).await;
+    let mut public = world.connect().await;
+    for i in 0..50 {
+        world.write(&APP.replace("web.example", &format!("web-{i}.example")), &[("WEB", &web)]);
+        assert_eq!(admin.get("localhost", "/healthz").await.brief(), (200, "ok\n"));
+        assert_eq!(public.get("unknown.example", "/healthz").await.brief(), (200, "ok\n"));
+    }
+    world.settled().await;
+    // An application's own /healthz is its own.
+    assert_eq!(world.get("http://web-49.example/healthz").await.brief(), (200, "web"));
+}
+
+#[tokio::test]
+async fn row_33_requests_bytes_and_times_are_counted_per_app() {
+    let (world, web) = (World::start().await, Backend::named("web").await);
+    world.apply(APP, &[("WEB", &web)]).await;
+    for _ in 0..3 {
+        world.get("http://web.example/").await;
+    }
+    world.get("http://unknown.example/").await;
+    let page = eventually("all requests are counted", async || {
+        let page = world.admin("/metrics").await.body;
+        let counted = page.contains("fairlead_router_request_duration_seconds_count 4")
+            || page.contains("fairlead_router_request_duration_seconds_count 3");
+        if counted { Ok(page) } else { Err(page) }
+    })
+    .await;
+    for line in [
+        r#"fairlead_router_app_requests_total{app="shop/front",class="2xx"} 3"#,
+        r#"fairlead_router_app_requests_total{app="shop/front",class="5xx"} 0"#,
+        r#"fairlead_router_app_sent_bytes_total{app="shop/front"} 9"#,
+        r#"fairlead_router_app_received_bytes_total{app="shop/front"} 0"#,
+        r#"fairlead_router_app_requests_in_flight{app="shop/front"} 0"#,
+        r#"fairlead_router_app_upstream_errors_total{app="shop/front"} 0"#,
+        "fairlead_router_unrouted_requests_total 1",
+        "fairlead_router_synced 1",
+        "fairlead_router_table_hosts 1",
+        "fairlead_router_table_generation 1",
+        r#"fairlead_router_watch_age_seconds{kind="Secret"} 0.0"#,
+        r#"fairlead_router_diagnostics{severity="error"} 0"#,
+        "fairlead_router_access_log_dropped_lines_total 0",
+        "# EOF",
+    ] {
+        assert!(page.lines().any(|l| l == line), "{line} is not in\n{page}");
+    }
+}
+
+#[tokio::test]
+async fn apps_beyond_the_limit_share_their_series() {
+    let world = World::with(|options| options.metrics_apps = 1).await;
+    let web = Backend::named("web").await;
+    world.apply(APP, &[("WEB", &web)]).await;
+    let other = APP.replace("web.example", "other.example").replace("front", "other");
+    world.apply(&other.replace("name: web", "name: other"), &[("WEB", &web)]).await;
+    world.get("http://web.example/").await;
+    let page = eventually("the request is counted", async || {
+        let page = world.admin("/metrics").await.body;
+        let line = r#"fairlead_router_app_requests_total{app="shop/front",class="2xx"} 1"#;
+        if page.contains(line) { Ok(page) } else { Err(page) }
+    })
+    .await;
+    assert!(page.contains(r#"app_requests_total{app="_other",class="2xx"} 0"#), "{page}");
+    assert!(!page.contains("shop/other"), "{page}");
+}
+
+#[tokio::test]
+async fn routes_and_status_show_what_is_served() {
+    let (world, web) = (World::start().await, Backend::named("web").await);
+    world.apply(APP, &[("WEB", &web)]).await;
+    let expected = json!([{
+        "host": "web.example",
+        "path": {"prefix": "/"},
+        "app": "shop/front",
+        "tls": false,
+        "policies": ["require-endpoint"],
+        "backend": "shop/web:http",
+        "endpoints": [web.address().to_string()],
+        "connect_timeout_ms": 30_000,
+        "tcp_timeout_ms": 1_300_000,
+        "origin": {"kind": "Service", "namespace": "shop", "name": "web"},
+    }]);
+    assert_eq!(world.admin_json("/routes").await, expected);
+    let status = world.admin_json("/status").await;
+    assert_eq!(
+        (&status["ready"], &status["hosts"], &status["apps"]),
+        (&json!(true), &json!(1), &json!(1))
+    );
+    let watches = json!([
+        {"kind": "Service", "state": "watching", "objects": 1, "age_seconds": 0},
+        {"kind": "EndpointSlice", "state": "watching", "objects": 1, "age_seconds": 0},
+        {"kind": "Secret", "state": "watching", "objects": 0, "age_seconds": 0},
+    ]);
+    assert_eq!(status["watches"], watches);
+    let empty = json!({"objects": [], "watches": []});
+    assert_eq!(world.admin_json("/diagnostics").await, empty);
+}
+
+#[tokio::test]
+async fn on_loopback_the_admin_endpoints_go_by_no_other_name() {
+    let world = World::start().await;
+    let mut admin = Connection::plain(world.router.admin_addr()).await;
+    assert_eq!(admin.get("rebound.example", "/routes").await.status, 403);
+    assert_eq!(admin.get("localhost:9090", "/routes").await.status, 200);
+    assert_eq!(admin.get("localhost", "/nothing").await.status, 404);
+    let post = hyper::Request::post("/routes").header("host", "localhost");
+    let post = post.body(http_body_util::Full::from("x".repeat(1000))).unwrap();
+    assert_eq!(within("an answer", admin.send(post)).await.unwrap().status, 405);
+}

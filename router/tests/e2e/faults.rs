@@ -1,0 +1,121 @@
+//! What is wrong with one application stays with it.
+
+use fairlead_cluster::{Selector, kinds};
+use serde_json::json;
+
+use crate::support::{Backend, Pair, World, eventually};
+
+const APP: &str = r#"
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: NAME
+      namespace: shop
+      labels: {router.deis.io/routable: "true"}
+      annotations:
+        router.deis.io/domains: DOMAIN
+        router.deis.io/certificates: "DOMAIN:NAME"
+    spec: {ports: [{port: 80}]}
+    ---
+    apiVersion: discovery.k8s.io/v1
+    kind: EndpointSlice
+    metadata: {name: NAME, namespace: shop, labels: {kubernetes.io/service-name: NAME}}
+    addressType: TYPE
+    ports: [{port: $POD_PORT}]
+    endpoints: [{addresses: [ADDRESS]}]
+"#;
+
+fn app(name: &str, domain: &str) -> String {
+    APP.replace("NAME", name).replace("DOMAIN", domain)
+}
+
+fn good(name: &str, domain: &str) -> String {
+    app(name, domain).replace("TYPE", "IPv4").replace("ADDRESS", "$POD")
+}
+
+#[tokio::test]
+async fn a_fault_stays_local() {
+    let (world, pod) = (World::start().await, Backend::named("pod").await);
+    world.put(Pair::of("a.example").secret("a-cert"));
+    world.put(Pair::of("b.example").secret("b-cert"));
+    world.write(&good("a", "a.example"), &[("POD", &pod)]);
+    world.apply(&good("b", "b.example"), &[("POD", &pod)]).await;
+    assert_eq!(world.get("https://a.example/").await.brief(), (200, "pod"));
+
+    // All that can be wrong with app A, and a change of app B, in one go.
+    world.put(Pair::of("a.example").partial_secret("a-cert", &["tls.key"]));
+    world.write(
+        &app("a", "a.example")
+            .replace("domains: a.example", "domains: \"a.example,no domain.example\"")
+            .replace("TYPE", "FQDN")
+            .replace("ADDRESS", "pod.example"),
+        &[("POD", &pod)],
+    );
+    let renewed = Pair::of("new.example");
+    world.put(renewed.secret("b-cert"));
+    world.apply(&good("b", "new.example"), &[("POD", &pod)]).await;
+
+    let mut connection = world.connect_tls("new.example").await;
+    assert_eq!(connection.certificate, Some(renewed.certificate));
+    assert_eq!(connection.get("new.example", "/").await.brief(), (200, "pod"));
+    assert_eq!(world.get("http://b.example/").await.status, 404);
+
+    let told = world.admin_json("/diagnostics").await["objects"].clone();
+    let objects: Vec<_> = told
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|o| format!("{} {}/{}", o["kind"], o["namespace"], o["name"]).replace('"', ""))
+        .collect();
+    assert_eq!(
+        objects,
+        ["Service shop/a", "EndpointSlice shop/a", "Secret shop/a-cert"],
+        "{told:#}"
+    );
+    let text = told.to_string();
+    for reason in [
+        "\\\"no domain.example\\\" is not a host name",
+        "\\\"pod.example\\\" is not an IP address",
+        "the Secret has no data[tls.crt]; add it",
+    ] {
+        assert!(text.contains(reason), "{reason} is not in {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_finding_is_written_as_an_event_of_its_object_once() {
+    let (world, pod) = (World::start().await, Backend::named("pod").await);
+    world.put(Pair::of("a.example").secret("a-cert"));
+    let bad = |app: String| app.replace(".example\n", ".example,no domain.example\n");
+    world.apply(&bad(good("a", "a.example")), &[("POD", &pod)]).await;
+    let events = eventually("the Event is written", async || {
+        let list = world.cluster.registry().list(&kinds::EVENT, Some("shop"), &Selector::default());
+        if list.items.is_empty() { Err(()) } else { Ok(list.items) }
+    })
+    .await;
+    let service = world.cluster.registry().get(&kinds::SERVICE, Some("shop"), "a").unwrap();
+    let event = &events[0];
+    let object = json!({
+        "apiVersion": "v1", "kind": "Service", "namespace": "shop", "name": "a",
+        "uid": service["metadata"]["uid"],
+    });
+    assert_eq!(event["involvedObject"], object);
+    assert_eq!((&event["type"], &event["reason"]), (&json!("Warning"), &json!("NotServed")));
+    assert_eq!(event["source"], json!({"component": "fairlead-router"}));
+    assert!(event["message"].as_str().unwrap().contains("no domain"), "{event}");
+
+    // The same finding again, by a router that has just started.
+    let again = fairlead_router::Router::start(crate::support::options(), world.api.client().await);
+    let again = again.unwrap();
+    crate::support::within("the other router is ready", again.ready()).await;
+    world.put(Pair::of("b.example").secret("other-cert"));
+    world.apply(&bad(good("other", "b.example")), &[("POD", &pod)]).await;
+    eventually("both routers have written of the other app", async || {
+        let list = world.cluster.registry().list(&kinds::EVENT, Some("shop"), &Selector::default());
+        let names: Vec<_> =
+            list.items.iter().map(|e| e["involvedObject"]["name"].clone()).collect();
+        let others = names.iter().filter(|name| **name == "other").count();
+        if others > 0 { Ok(assert_eq!(names.len() - others, 1, "{names:?}")) } else { Err(names) }
+    })
+    .await;
+}
