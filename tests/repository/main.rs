@@ -1,0 +1,12 @@
+//! What holds for the repository as a whole and for no single crate.
+#![forbid(unsafe_code)]
+
+mod annotations;
+mod links;
+
+use std::path::PathBuf;
+
+/// The repository's top folder.
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
