@@ -6,15 +6,21 @@
 
 pub mod cluster;
 mod controllers;
+mod defaults;
 mod events;
+mod fields;
 pub mod http;
 pub mod kinds;
+mod kubelet;
 pub mod meta;
 pub mod patch;
 pub mod port_map;
 pub mod registry;
+pub mod schema;
 pub mod selector;
 pub mod status;
+mod supervisor;
+mod validate;
 
 pub use cluster::{Cluster, ClusterOptions, StartError};
 pub use controllers::NODE;
@@ -24,3 +30,4 @@ pub use registry::{
 };
 pub use selector::Selector;
 pub use status::Status;
+pub use supervisor::supervise;

@@ -17,7 +17,7 @@ pub struct Status {
     /// Message for people, in Kubernetes' words.
     pub message: String,
     /// `details` of the body.
-    pub details: Option<Details>,
+    pub details: Option<Box<Details>>,
 }
 
 /// `details` of a [`Status`]: what it is about.
@@ -113,7 +113,7 @@ impl Status {
     }
 
     fn about(mut self, details: Details) -> Self {
-        self.details = Some(details);
+        self.details = Some(Box::new(details));
         self
     }
 

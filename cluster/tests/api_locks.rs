@@ -5,7 +5,7 @@ mod client;
 use client::{Api, raw};
 
 async fn code(api: &Api, request: &str) -> u16 {
-    let addr = api.cluster.addr();
+    let addr = api.server.addr();
     let request = request
         .replace("ADDR", &addr.to_string())
         .replace("PORT", &addr.port().to_string())
@@ -38,7 +38,7 @@ async fn a_revoked_token_is_worthless() {
     let request =
         "GET /readyz HTTP/1.1\nHost: ADDR\nAuthorization: Bearer TOKEN\nConnection: close\n\n";
     assert_eq!(code(&api, request).await, 200);
-    api.cluster.tokens().revoke(&api.token);
+    api.tokens.revoke(&api.token);
     assert_eq!(code(&api, request).await, 401);
 }
 
@@ -130,15 +130,14 @@ async fn heads_and_bodies_are_bounded() {
 #[tokio::test]
 async fn what_each_user_did_is_recorded() {
     let api = Api::with_namespace("smp").await;
-    let router = api.cluster.mint("router");
+    let router = api.tokens.mint("router");
     let api = Api { token: router, ..api };
     api.get("/api/v1/services").await;
     api.get("/api/v1/services").await;
     api.get("/api/v1/namespaces/smp/secrets/a").await;
     api.merge("/apis/networking.k8s.io/v1/namespaces/smp/ingresses/a/status", "{}").await;
     let recorded: Vec<String> = api
-        .cluster
-        .tokens()
+        .tokens
         .accesses("router")
         .into_iter()
         .map(|(access, count)| {
@@ -149,5 +148,5 @@ async fn what_each_user_did_is_recorded() {
         recorded,
         ["get /secrets 1", "list /services 2", "patch networking.k8s.io/ingresses/status 1"]
     );
-    assert!(api.cluster.tokens().accesses("nobody").is_empty());
+    assert!(api.tokens.accesses("nobody").is_empty());
 }

@@ -164,7 +164,11 @@ impl Collector<'_> {
     fn delete(&self, place: &Place, object: &Value, propagation: Propagation) {
         let preconditions =
             Preconditions { uid: Some(meta::uid(object).to_owned()), ..Preconditions::default() };
-        let delete = DeleteOptions { preconditions, propagation, ..DeleteOptions::default() };
+        let delete = DeleteOptions {
+            preconditions,
+            propagation: Some(propagation),
+            ..DeleteOptions::default()
+        };
         let namespace = place.namespace.as_deref();
         let result =
             self.registry.delete(place.kind.0, namespace, &place.name, &delete, self.options);

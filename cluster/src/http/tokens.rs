@@ -20,39 +20,48 @@ pub struct Access {
 
 /// Bearer tokens given out, and the requests made with them. Clones share both.
 #[derive(Debug, Clone, Default)]
-pub struct Tokens {
-    known: Arc<RwLock<Vec<(String, Arc<str>)>>>,
-    /// Bounded by users times verbs times kinds: only requests for kinds that exist are counted.
-    accesses: Arc<Mutex<BTreeMap<Arc<str>, BTreeMap<Access, u64>>>>,
+pub struct Tokens(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    known: RwLock<Vec<Known>>,
+    /// By user. Bounded by users times verbs times kinds: only requests for kinds that exist count.
+    accesses: Mutex<BTreeMap<Arc<str>, BTreeMap<Access, u64>>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    token: String,
+    user: Arc<str>,
 }
 
 impl Tokens {
     /// A new token for a user. A user may have several.
     pub fn mint(&self, user: &str) -> String {
         let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        self.known.write().push((token.clone(), user.into()));
+        self.0.known.write().push(Known { token: token.clone(), user: user.into() });
         token
     }
 
     /// Makes a token worthless.
     pub fn revoke(&self, token: &str) {
-        self.known.write().retain(|(known, _)| !equal(known, token));
+        self.0.known.write().retain(|known| !equal(&known.token, token));
     }
 
     /// The user of a token. Compares with every token in constant time.
     pub fn user(&self, token: &str) -> Option<Arc<str>> {
-        let known = self.known.read();
-        let matching = known.iter().filter(|(known, _)| equal(known, token));
-        matching.map(|(_, user)| user.clone()).last()
+        self.0.known.read().iter().fold(None, |found, known| {
+            if equal(&known.token, token) { Some(known.user.clone()) } else { found }
+        })
     }
 
     /// What the user did, and how often.
     pub fn accesses(&self, user: &str) -> BTreeMap<Access, u64> {
-        self.accesses.lock().get(user).cloned().unwrap_or_default()
+        self.0.accesses.lock().get(user).cloned().unwrap_or_default()
     }
 
     pub(super) fn record(&self, user: &Arc<str>, access: Access) {
-        let mut accesses = self.accesses.lock();
+        let mut accesses = self.0.accesses.lock();
         *accesses.entry(user.clone()).or_default().entry(access).or_default() += 1;
     }
 }

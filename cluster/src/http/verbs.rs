@@ -213,10 +213,11 @@ impl Request<'_> {
             .unwrap_or_else(|| self.query.get("propagationPolicy").to_owned());
         let orphan = given["orphanDependents"].as_bool().unwrap_or_default();
         let propagation = match policy.as_str() {
-            "Orphan" => Propagation::Orphan,
-            "" if orphan => Propagation::Orphan,
-            "" | "Background" => Propagation::Background,
-            "Foreground" => Propagation::Foreground,
+            "Orphan" => Some(Propagation::Orphan),
+            "" if orphan => Some(Propagation::Orphan),
+            "" => None,
+            "Background" => Some(Propagation::Background),
+            "Foreground" => Some(Propagation::Foreground),
             other => {
                 let allowed = ["Background", "Foreground", "Orphan"];
                 let cause = Cause::not_supported("propagationPolicy", other, &allowed);

@@ -3,6 +3,10 @@
 
 mod table;
 
+use serde_json::Value;
+
+use crate::validate::Causes;
+
 pub use table::*;
 
 /// A resource type: its names, its scope and what is special about it.
@@ -38,6 +42,12 @@ pub struct Kind {
     pub returns_deleted: bool,
     /// Name of the type in the published schema.
     pub definition: &'static str,
+    /// Fills in what a client leaves out.
+    pub(crate) defaults: fn(&mut Value),
+    /// Sets what only the server sets on a new object.
+    pub(crate) initialize: fn(&mut Value),
+    /// The rules beyond types; the second value is what is replaced.
+    pub(crate) validate: fn(&Value, Option<&Value>, &mut Causes),
 }
 
 /// Which fields count for `metadata.generation`.

@@ -1,6 +1,7 @@
 //! The rows.
 
 use super::{Generation, Kind, NameRule};
+use crate::{defaults, validate};
 
 /// What most rows share; a row states only what differs.
 const PLAIN: Kind = Kind {
@@ -19,6 +20,9 @@ const PLAIN: Kind = Kind {
     selectable: &[],
     returns_deleted: false,
     definition: "",
+    defaults: defaults::nothing,
+    initialize: defaults::nothing,
+    validate: validate::anything,
 };
 
 macro_rules! kinds {
@@ -34,6 +38,7 @@ kinds! {
     CONFIG_MAP {
         kind: "ConfigMap", plural: "configmaps", singular: "configmap", short_names: &["cm"],
         definition: "io.k8s.api.core.v1.ConfigMap",
+        validate: validate::config_map,
     }
     /// What happened to an object.
     EVENT {
@@ -44,6 +49,7 @@ kinds! {
             "involvedObject.uid", "reason", "reportingComponent", "source", "type",
         ],
         definition: "io.k8s.api.core.v1.Event",
+        defaults: defaults::event,
     }
     /// Deleting one empties it first.
     NAMESPACE {
@@ -51,6 +57,7 @@ kinds! {
         namespaced: false, status: true, name_rule: NameRule::Label,
         selectable: &["name", "status.phase"],
         definition: "io.k8s.api.core.v1.Namespace",
+        defaults: defaults::namespace, initialize: defaults::new_namespace,
     }
     /// Run by the kubelet as local processes.
     POD {
@@ -61,18 +68,21 @@ kinds! {
             "spec.serviceAccountName", "status.nominatedNodeName", "status.phase", "status.podIP",
         ],
         definition: "io.k8s.api.core.v1.Pod",
+        defaults: defaults::pod, initialize: defaults::new_pod, validate: validate::pod,
     }
     /// Stored and validated only.
     RESOURCE_QUOTA {
         kind: "ResourceQuota", plural: "resourcequotas", singular: "resourcequota",
         short_names: &["quota"], status: true, returns_deleted: true,
         definition: "io.k8s.api.core.v1.ResourceQuota",
+        initialize: defaults::new_with_status,
     }
     /// Stored and validated only.
     SECRET {
         kind: "Secret", plural: "secrets", singular: "secret",
         selectable: &["type"],
         definition: "io.k8s.api.core.v1.Secret",
+        defaults: defaults::secret, validate: validate::secret,
     }
     /// Stored and validated only.
     SERVICE_ACCOUNT {
@@ -86,6 +96,8 @@ kinds! {
         categories: &["all"], status: true, name_rule: NameRule::Label1035, returns_deleted: true,
         selectable: &["spec.clusterIP", "spec.type"],
         definition: "io.k8s.api.core.v1.Service",
+        defaults: defaults::service, initialize: defaults::new_load_balanced,
+        validate: validate::service,
     }
     /// Rolls ReplicaSets.
     DEPLOYMENT {
@@ -93,6 +105,8 @@ kinds! {
         short_names: &["deploy"], categories: &["all"], status: true, scale: true,
         generation: Some(Generation::Spec),
         definition: "io.k8s.api.apps.v1.Deployment",
+        defaults: defaults::deployment, initialize: defaults::new_with_status,
+        validate: validate::deployment,
     }
     /// Keeps a number of pods.
     REPLICA_SET {
@@ -100,6 +114,8 @@ kinds! {
         short_names: &["rs"], categories: &["all"], status: true, scale: true,
         generation: Some(Generation::Spec), selectable: &["status.replicas"],
         definition: "io.k8s.api.apps.v1.ReplicaSet",
+        defaults: defaults::replica_set, initialize: defaults::new_replica_set,
+        validate: validate::replica_set,
     }
     /// Stored and validated only.
     HORIZONTAL_POD_AUTOSCALER {
@@ -107,35 +123,42 @@ kinds! {
         plural: "horizontalpodautoscalers", singular: "horizontalpodautoscaler",
         short_names: &["hpa"], categories: &["all"], status: true,
         definition: "io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler",
+        defaults: defaults::horizontal_pod_autoscaler, initialize: defaults::new_with_status,
+        validate: validate::horizontal_pod_autoscaler,
     }
     /// Who leads, and until when.
     LEASE {
         group: "coordination.k8s.io", kind: "Lease", plural: "leases", singular: "lease",
         definition: "io.k8s.api.coordination.v1.Lease",
+        validate: validate::lease,
     }
     /// Addresses behind a Service.
     ENDPOINT_SLICE {
         group: "discovery.k8s.io", kind: "EndpointSlice", plural: "endpointslices",
         singular: "endpointslice", generation: Some(Generation::Content),
         definition: "io.k8s.api.discovery.v1.EndpointSlice",
+        defaults: defaults::endpoint_slice, validate: validate::endpoint_slice,
     }
     /// Stored and validated only.
     INGRESS_CLASS {
         group: "networking.k8s.io", kind: "IngressClass", plural: "ingressclasses",
         singular: "ingressclass", namespaced: false, generation: Some(Generation::Spec),
         definition: "io.k8s.api.networking.v1.IngressClass",
+        defaults: defaults::ingress_class, validate: validate::ingress_class,
     }
     /// Stored and validated only.
     INGRESS {
         group: "networking.k8s.io", kind: "Ingress", plural: "ingresses", singular: "ingress",
         short_names: &["ing"], status: true, generation: Some(Generation::Spec),
         definition: "io.k8s.api.networking.v1.Ingress",
+        initialize: defaults::new_load_balanced, validate: validate::ingress,
     }
     /// Stored and validated only.
     NETWORK_POLICY {
         group: "networking.k8s.io", kind: "NetworkPolicy", plural: "networkpolicies",
         singular: "networkpolicy", short_names: &["netpol"], generation: Some(Generation::Spec),
         definition: "io.k8s.api.networking.v1.NetworkPolicy",
+        defaults: defaults::network_policy,
     }
     /// Stored and validated only.
     POD_DISRUPTION_BUDGET {
@@ -143,6 +166,8 @@ kinds! {
         singular: "poddisruptionbudget", short_names: &["pdb"], status: true,
         generation: Some(Generation::Spec),
         definition: "io.k8s.api.policy.v1.PodDisruptionBudget",
+        initialize: defaults::new_disruption_budget,
+        validate: validate::disruption_budget,
     }
     /// Stored and validated only.
     CLUSTER_ROLE_BINDING {
@@ -150,23 +175,27 @@ kinds! {
         plural: "clusterrolebindings", singular: "clusterrolebinding", namespaced: false,
         name_rule: NameRule::PathSegment,
         definition: "io.k8s.api.rbac.v1.ClusterRoleBinding",
+        defaults: defaults::role_binding, validate: validate::binding,
     }
     /// Stored and validated only.
     CLUSTER_ROLE {
         group: "rbac.authorization.k8s.io", kind: "ClusterRole", plural: "clusterroles",
         singular: "clusterrole", namespaced: false, name_rule: NameRule::PathSegment,
         definition: "io.k8s.api.rbac.v1.ClusterRole",
+        validate: validate::role,
     }
     /// Stored and validated only.
     ROLE_BINDING {
         group: "rbac.authorization.k8s.io", kind: "RoleBinding", plural: "rolebindings",
         singular: "rolebinding", name_rule: NameRule::PathSegment,
         definition: "io.k8s.api.rbac.v1.RoleBinding",
+        defaults: defaults::role_binding, validate: validate::binding,
     }
     /// Stored and validated only.
     ROLE {
         group: "rbac.authorization.k8s.io", kind: "Role", plural: "roles", singular: "role",
         name_rule: NameRule::PathSegment,
         definition: "io.k8s.api.rbac.v1.Role",
+        validate: validate::role,
     }
 }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Registry, WriteOptions, scope};
+use super::table::Writer;
+use super::{Registry, WriteOptions, prepare, scope};
+use crate::fields;
 use crate::kinds::{self, Kind};
 use crate::meta;
 use crate::status::{Cause, Status};
+use crate::validate::validate;
 
 /// Letters of generated names: no vowels, and no digits that look like letters.
 const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -30,28 +33,46 @@ impl Registry {
         options: &WriteOptions,
     ) -> Result<Arc<Value>, Status> {
         let namespace = scope(kind, namespace);
-        identify(kind, namespace, &mut object)?;
+        prepare::identify(kind, namespace, &mut object)?;
+        prepare::decode(kind, &mut object, options)?;
         if !meta::resource_version(&object).is_empty() {
             return Err(Status::bad_request(
                 "resourceVersion should not be set on objects to be created",
             ));
         }
-        let name = name(kind, &mut object)?;
-        self.check_namespace(kind, namespace, &name)?;
-        originate(&mut object);
-        if kind.generation.is_some() {
-            meta::set(&mut object, "generation", Some(1.into()));
+        generate_name(kind, &mut object)?;
+        self.check_namespace(kind, namespace, meta::name(&object))?;
+        let by = fields::Writer { kind, manager: options.manager(), subresource: None };
+        if kind.status {
+            meta::object_at(&mut object).remove("status");
         }
+        fields::update(by, None, &mut object);
         let writer = self.table(kind).writer();
-        if writer.get(namespace, &name).is_some() {
-            return Err(Status::already_exists(kind, &name));
+        self.insert(&writer, kind, object, options)
+    }
+
+    /// Puts a new object in place that has its owners, but not yet what only the server sets.
+    pub(super) fn insert(
+        &self,
+        writer: &Writer<'_>,
+        kind: &'static Kind,
+        mut object: Value,
+        options: &WriteOptions,
+    ) -> Result<Arc<Value>, Status> {
+        originate(kind, &mut object);
+        (kind.initialize)(&mut object);
+        validate(kind, &object, None)?;
+        let namespace = meta::namespace(&object).unwrap_or_default();
+        let name = meta::name(&object);
+        if writer.get(namespace, name).is_some() {
+            return Err(Status::already_exists(kind, name));
         }
+        // Held so that the namespace cannot be emptied and removed between the check and the insertion.
+        let _namespaces = kind.namespaced.then(|| self.table(&kinds::NAMESPACE).hold());
+        self.check_namespace(kind, namespace, name)?;
         if options.dry_run {
             return Ok(Arc::new(object));
         }
-        // Held so that the namespace cannot be emptied and removed between the check and the insertion.
-        let _namespaces = kind.namespaced.then(|| self.table(&kinds::NAMESPACE).read());
-        self.check_namespace(kind, namespace, &name)?;
         Ok(writer.put(object, None))
     }
 
@@ -80,59 +101,31 @@ impl Registry {
     }
 }
 
-/// Checks that the object is of the kind and in the namespace that the request names, and fills
-/// in what it leaves out.
-pub(super) fn identify(kind: &Kind, namespace: &str, object: &mut Value) -> Result<(), Status> {
-    let fields = meta::object_at(object);
-    fields.insert("apiVersion".to_owned(), kind.api_version().into());
-    fields.insert("kind".to_owned(), kind.kind.into());
-    if !kind.namespaced {
-        meta::set(object, "namespace", None);
+/// Makes up a name of which only the beginning is given.
+fn generate_name(kind: &Kind, object: &mut Value) -> Result<(), Status> {
+    if !meta::name(object).is_empty() {
         return Ok(());
-    }
-    match meta::namespace(object) {
-        Some(given) if given != namespace => Err(Status::bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request",
-        )),
-        _ => {
-            meta::set(object, "namespace", Some(namespace.into()));
-            Ok(())
-        }
-    }
-}
-
-/// The name of an object to create, made up if only its beginning is given.
-fn name(kind: &Kind, object: &mut Value) -> Result<String, Status> {
-    let given = meta::name(object);
-    if !given.is_empty() {
-        return Ok(given.to_owned());
     }
     let Some(base) = meta::text(object, "generateName").filter(|base| !base.is_empty()) else {
         let cause = Cause::required("metadata.name", "name or generateName is required");
         return Err(Status::invalid(kind, "", vec![cause]));
     };
-    let end =
-        base.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= LONGEST_BASE);
-    let mut name = base[..end.last().unwrap_or(0)].to_owned();
+    let ends = base.char_indices().map(|(at, letter)| at + letter.len_utf8());
+    let end = ends.take_while(|end| *end <= LONGEST_BASE).last().unwrap_or(0);
+    let mut name = base[..end].to_owned();
     let random = uuid::Uuid::new_v4().into_bytes();
-    name.extend(
-        random[..5].iter().map(|byte| ALPHABET[usize::from(*byte) % ALPHABET.len()] as char),
-    );
-    meta::set(object, "name", Some(name.as_str().into()));
-    Ok(name)
+    name.extend(random[..5].iter().map(|b| char::from(ALPHABET[usize::from(*b) % ALPHABET.len()])));
+    meta::set(object, "name", Some(name.into()));
+    Ok(())
 }
 
 /// Sets what only the server sets.
-fn originate(object: &mut Value) {
-    for field in [
-        "selfLink",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "resourceVersion",
-        "generation",
-    ] {
+fn originate(kind: &Kind, object: &mut Value) {
+    for field in ["selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion"]
+    {
         meta::set(object, field, None);
     }
     meta::set(object, "uid", Some(uuid::Uuid::new_v4().to_string().into()));
     meta::set(object, "creationTimestamp", Some(meta::time(Timestamp::now()).into()));
+    meta::set(object, "generation", kind.generation.map(|_| 1.into()));
 }

@@ -12,10 +12,9 @@ use crate::meta;
 use crate::status::Status;
 
 /// What becomes of objects that a deleted object owns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Propagation {
     /// They are deleted after it.
-    #[default]
     Background,
     /// They are deleted before it.
     Foreground,
@@ -40,8 +39,8 @@ pub struct DeleteOptions {
     pub grace: Option<i64>,
     /// What must hold.
     pub preconditions: Preconditions,
-    /// What becomes of owned objects.
-    pub propagation: Propagation,
+    /// What becomes of owned objects; `None`: what an earlier delete said, else background.
+    pub propagation: Option<Propagation>,
 }
 
 /// What a delete did.
@@ -133,10 +132,16 @@ fn check(
 
 /// Marks the object for deletion.
 fn mark(kind: &Kind, object: &mut Value, delete: &DeleteOptions) {
+    if let Some(propagation) = delete.propagation {
+        propagate(object, propagation);
+    }
     let grace = grace(kind, object, delete.grace);
     let before = meta::get(object, "deletionGracePeriodSeconds").and_then(Value::as_i64);
     let shorter = before.is_none_or(|before| grace < before);
     if !meta::is_deleting(object) || (kind.kind == "Pod" && shorter) {
+        if meta::generation(object) > 0 {
+            meta::set(object, "generation", Some((meta::generation(object) + 1).into()));
+        }
         let end = Timestamp::now().saturating_add(SignedDuration::from_secs(grace));
         let end = end.unwrap_or(Timestamp::MAX);
         meta::set(object, "deletionTimestamp", Some(meta::time(end).into()));
@@ -147,6 +152,20 @@ fn mark(kind: &Kind, object: &mut Value, delete: &DeleteOptions) {
     if kind.kind == kinds::NAMESPACE.kind {
         object["status"]["phase"] = "Terminating".into();
     }
+}
+
+/// The garbage collector reads from finalizers what becomes of owned objects.
+fn propagate(object: &mut Value, propagation: Propagation) {
+    const FOREGROUND: &str = "foregroundDeletion";
+    const ORPHAN: &str = "orphan";
+    let wanted = match propagation {
+        Propagation::Background => None,
+        Propagation::Foreground => Some(FOREGROUND),
+        Propagation::Orphan => Some(ORPHAN),
+    };
+    let others = meta::finalizers(object).filter(|name| ![FOREGROUND, ORPHAN].contains(name));
+    let finalizers: Vec<Value> = others.chain(wanted).map(Value::from).collect();
+    meta::set(object, "finalizers", (!finalizers.is_empty()).then(|| finalizers.into()));
 }
 
 /// Only pods that were started somewhere and have not ended need time to end.

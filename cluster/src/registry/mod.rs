@@ -4,6 +4,7 @@
 
 mod create;
 mod delete;
+mod prepare;
 mod table;
 mod update;
 mod watch;

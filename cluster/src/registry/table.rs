@@ -86,9 +86,15 @@ impl Table {
         self.state.read()
     }
 
+    /// Keeps the table as it is while the guard lives. Reading goes on meanwhile.
+    pub(super) fn hold(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read_recursive()
+    }
+
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<Arc<Value>> {
         let key: Key = (namespace.into(), name.into());
-        self.state.read().objects.get(&key).cloned()
+        // Recursive, because a holder reads too.
+        self.state.read_recursive().objects.get(&key).cloned()
     }
 
     /// The revision that a reader who holds the state may claim to have seen everything up to:

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::create::identify;
 use super::table::Writer;
-use super::{Registry, WriteOptions, scope};
+use super::{Registry, WriteOptions, prepare, scope};
+use crate::fields;
 use crate::kinds::{Generation, Kind, Subresource};
 use crate::meta;
 use crate::patch;
+use crate::schema::Empties;
 use crate::status::Status;
+use crate::validate::validate;
 
 /// A change of an object in one of the patch languages.
 #[derive(Debug, Clone)]
@@ -52,9 +54,7 @@ impl Registry {
     ) -> Result<Arc<Value>, Status> {
         let given = meta::name(&object);
         if !given.is_empty() && given != name {
-            return Err(Status::bad_request(format!(
-                "the name of the object ({given}) does not match the name on the URL ({name})"
-            )));
+            return Err(name_mismatch(given, name));
         }
         self.change(kind, namespace, name, subresource, options, |_| Ok(object))
     }
@@ -82,7 +82,9 @@ impl Registry {
                     })?;
                 Ok(Patched { object, created: false })
             }
-            Patch::Apply { .. } => Err(Status::unsupported_media_type()),
+            Patch::Apply { config, force } => {
+                self.apply(kind, namespace, name, subresource, config, force, options)
+            }
         }
     }
 
@@ -120,14 +122,80 @@ impl Registry {
         let writer = self.table(kind).writer();
         let current = writer.get(namespace, name).ok_or_else(|| Status::not_found(kind, name))?;
         let mut object = edit(&current)?;
-        identify(kind, namespace, &mut object)?;
+        prepare::identify(kind, namespace, &mut object)?;
         check_identity(kind, name, &current, &object)?;
+        prepare::decode(kind, &mut object, options)?;
         keep(kind, subresource, &current, &mut object);
+        let by = fields::Writer { kind, manager: options.manager(), subresource };
+        fields::update(by, Some(&current), &mut object);
+        self.finish(&writer, kind, subresource, object, current, options)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what names the object, and what to do with it")]
+    fn apply(
+        &self,
+        kind: &'static Kind,
+        namespace: Option<&str>,
+        name: &str,
+        subresource: Option<Subresource>,
+        mut config: Value,
+        force: bool,
+        options: &WriteOptions,
+    ) -> Result<Patched, Status> {
+        let namespace = scope(kind, namespace);
+        fields::check_config(&config)?;
+        prepare::identify(kind, namespace, &mut config)?;
+        prepare::typed(kind, &mut config, Empties::Keep, options)?;
+        let given = meta::name(&config).to_owned();
+        if given.is_empty() {
+            meta::set(&mut config, "name", Some(name.into()));
+        } else if given != name {
+            return Err(name_mismatch(&given, name));
+        }
+        let by = fields::Writer { kind, manager: options.manager(), subresource };
+        let writer = self.table(kind).writer();
+        let Some(current) = writer.get(namespace, name) else {
+            if subresource.is_some() || !meta::uid(&config).is_empty() {
+                return Err(Status::not_found(kind, name));
+            }
+            let empty = json!({ "metadata": {} });
+            let mut object = fields::apply(by, &empty, &config, force)?.object;
+            prepare::decode(kind, &mut object, options)?;
+            let object = self.insert(&writer, kind, object, options)?;
+            return Ok(Patched { object, created: true });
+        };
+        let applied = fields::apply(by, &current, &config, force)?;
+        check_identity(kind, name, &current, &applied.object)?;
+        if !applied.changed {
+            return Ok(Patched { object: current, created: false });
+        }
+        let mut object = applied.object;
+        prepare::decode(kind, &mut object, options)?;
+        let managers = meta::get(&object, "managedFields").cloned();
+        keep(kind, subresource, &current, &mut object);
+        meta::set(&mut object, "managedFields", managers);
+        let object = self.finish(&writer, kind, subresource, object, current, options)?;
+        Ok(Patched { object, created: false })
+    }
+
+    /// Checks and stores an object that has its owners.
+    fn finish(
+        &self,
+        writer: &Writer<'_>,
+        kind: &'static Kind,
+        subresource: Option<Subresource>,
+        mut object: Value,
+        current: Arc<Value>,
+        options: &WriteOptions,
+    ) -> Result<Arc<Value>, Status> {
         if object == *current {
             return Ok(current);
         }
+        if subresource.is_none() {
+            validate(kind, &object, Some(&current))?;
+        }
         bump_generation(kind, &current, &mut object);
-        Ok(store(&writer, object, current, options))
+        Ok(store(writer, object, current, options))
     }
 }
 
@@ -172,19 +240,26 @@ fn check_identity(kind: &Kind, name: &str, current: &Value, object: &Value) -> R
     Ok(())
 }
 
+fn name_mismatch(given: &str, name: &str) -> Status {
+    Status::bad_request(format!(
+        "the name of the object ({given}) does not match the name on the URL ({name})"
+    ))
+}
+
 /// Takes over from the current state what this write may not change.
 fn keep(kind: &Kind, subresource: Option<Subresource>, current: &Value, object: &mut Value) {
-    let mut status = object.get("status").cloned();
     match subresource {
-        Some(Subresource::Status) => *object = current.clone(),
-        None if kind.status => status = current.get("status").cloned(),
+        // Writes status and, as controllers rely on, annotations.
+        Some(Subresource::Status) => {
+            let sent = std::mem::replace(object, current.clone());
+            put(object, "status", sent.get("status").cloned());
+            for field in ["annotations", "managedFields"] {
+                meta::set(object, field, meta::get(&sent, field).cloned());
+            }
+        }
+        None if kind.status => put(object, "status", current.get("status").cloned()),
         None => {}
     }
-    let fields = meta::object_at(object);
-    match status {
-        Some(status) => fields.insert("status".to_owned(), status),
-        None => fields.remove("status"),
-    };
     for field in [
         "name",
         "uid",
@@ -197,6 +272,14 @@ fn keep(kind: &Kind, subresource: Option<Subresource>, current: &Value, object: 
     ] {
         meta::set(object, field, meta::get(current, field).cloned());
     }
+}
+
+fn put(object: &mut Value, field: &str, value: Option<Value>) {
+    let fields = meta::object_at(object);
+    match value {
+        Some(value) => fields.insert(field.to_owned(), value),
+        None => fields.remove(field),
+    };
 }
 
 fn bump_generation(kind: &Kind, current: &Value, object: &mut Value) {

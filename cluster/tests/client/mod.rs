@@ -3,40 +3,45 @@
 
 use std::net::SocketAddr;
 
-use fairlead_cluster::{Cluster, ClusterOptions};
+use fairlead_cluster::Registry;
+use fairlead_cluster::http::{Server, Tokens};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A cluster without controllers, and a token for it.
-pub struct Api {
-    pub cluster: Cluster,
-    pub token: String,
+/// The API alone, without controllers, and a token for it.
+pub(crate) struct Api {
+    pub(crate) registry: Registry,
+    pub(crate) tokens: Tokens,
+    pub(crate) server: Server,
+    pub(crate) token: String,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
-    pub code: u16,
-    pub head: String,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) code: u16,
+    pub(crate) head: String,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
     }
 }
 
 impl Api {
-    pub async fn start() -> Self {
-        let cluster = Cluster::start(ClusterOptions::default()).await.expect("a loopback port");
-        let token = cluster.mint("tester");
-        Self { cluster, token }
+    pub(crate) async fn start() -> Self {
+        let (registry, tokens) = (Registry::new(), Tokens::default());
+        let server =
+            Server::start(registry.clone(), tokens.clone()).await.expect("a loopback port");
+        let token = tokens.mint("tester");
+        Self { registry, tokens, server, token }
     }
 
-    /// A cluster with a namespace.
-    pub async fn with_namespace(name: &str) -> Self {
+    /// The API with a namespace.
+    pub(crate) async fn with_namespace(name: &str) -> Self {
         let api = Self::start().await;
         let body = format!(
             r#"{{"apiVersion": "v1", "kind": "Namespace", "metadata": {{"name": "{name}"}}}}"#
@@ -45,32 +50,38 @@ impl Api {
         api
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], "").await
     }
 
-    pub async fn post(&self, path: &str, body: &str) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
         self.send("POST", path, &["Content-Type: application/json"], body).await
     }
 
-    pub async fn put(&self, path: &str, body: &str) -> Answer {
+    pub(crate) async fn put(&self, path: &str, body: &str) -> Answer {
         self.send("PUT", path, &["Content-Type: application/json"], body).await
     }
 
-    pub async fn merge(&self, path: &str, body: &str) -> Answer {
+    pub(crate) async fn merge(&self, path: &str, body: &str) -> Answer {
         self.send("PATCH", path, &["Content-Type: application/merge-patch+json"], body).await
     }
 
-    pub async fn apply(&self, path: &str, body: &str) -> Answer {
+    pub(crate) async fn apply(&self, path: &str, body: &str) -> Answer {
         self.send("PATCH", path, &["Content-Type: application/apply-patch+yaml"], body).await
     }
 
-    pub async fn delete(&self, path: &str, body: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str, body: &str) -> Answer {
         self.send("DELETE", path, &["Content-Type: application/json"], body).await
     }
 
-    pub async fn send(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
-        let addr = self.cluster.addr();
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[&str],
+        body: &str,
+    ) -> Answer {
+        let addr = self.server.addr();
         let mut head = format!(
             "{method} {path} HTTP/1.1\r\nHost: {addr}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n",
             self.token
@@ -87,7 +98,7 @@ impl Api {
 }
 
 /// Sends bytes as they are and reads until the server closes.
-pub async fn raw(addr: SocketAddr, request: &[u8]) -> Answer {
+pub(crate) async fn raw(addr: SocketAddr, request: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(addr).await.expect("connect");
     // A server that refuses early may close while the body is still being sent.
     let _ = stream.write_all(request).await;
