@@ -1,12 +1,20 @@
 //! A whole cluster: registry, HTTP server, and what acts on the objects.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::json;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
 
+use crate::controllers;
+use crate::events::Recorder;
 use crate::http::{Server, Tokens};
 use crate::kinds;
+use crate::kubelet::{self, Kubelet};
 use crate::registry::{Registry, WriteOptions};
 
 /// Why a cluster could not be started.
@@ -15,38 +23,87 @@ pub enum StartError {
     /// The API's address could not be bound.
     #[error("cannot listen on 127.0.0.1 for the Kubernetes API: {0}")]
     Listen(#[from] io::Error),
+    /// The directory for logs and volumes, or the supervisor of pods.
+    #[error("cannot run pods: {0}")]
+    Kubelet(io::Error),
 }
 
 /// What a cluster is made of.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct ClusterOptions {}
+pub struct ClusterOptions {
+    /// Where logs and volumes of pods go, under `pods/` and `run/`; what is there is removed first.
+    /// Default: a temporary directory that goes with the cluster.
+    pub state: Option<PathBuf>,
+    /// Commands that stand for images, by image reference or the beginning of one up to a `/`, `:`
+    /// or `@`. The longest that matches counts. Default: none, so that containers need a command.
+    pub images: BTreeMap<String, Vec<String>>,
+    /// A command that runs [`crate::supervise`] on its standard input: it ends the pods when this
+    /// process is killed. Default: none, so that pods outlive a `kill -9`.
+    pub supervisor: Vec<String>,
+    /// What a container that keeps ending waits before it is started again; doubles up to 5 minutes.
+    /// Default: 10 s.
+    pub restart_backoff: Duration,
+}
 
-/// A running cluster. Dropping it stops it.
+impl Default for ClusterOptions {
+    fn default() -> Self {
+        Self {
+            state: None,
+            images: BTreeMap::new(),
+            supervisor: Vec::new(),
+            restart_backoff: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A running cluster. Dropping it stops it and kills its pods.
 #[derive(Debug)]
 pub struct Cluster {
     registry: Registry,
     tokens: Tokens,
     server: Server,
+    state: PathBuf,
+    /// Controllers and kubelet.
+    tasks: JoinSet<()>,
+    _temporary: Option<TempDir>,
 }
 
 impl Cluster {
     /// Starts a cluster: an empty one but for the namespaces that every cluster has.
     ///
     /// # Errors
-    /// Where the API's address cannot be bound.
-    pub async fn start(_options: ClusterOptions) -> Result<Self, StartError> {
+    /// Where the API's address cannot be bound, or the kubelet cannot work.
+    pub async fn start(options: ClusterOptions) -> Result<Self, StartError> {
         let registry = Registry::new();
-        let options = WriteOptions::by("fairlead-cluster");
+        let writer = WriteOptions::by("fairlead-cluster");
         for namespace in ["default", "kube-system", "kube-public", "kube-node-lease"] {
             let object = json!({ "metadata": { "name": namespace } });
             registry
-                .create(&kinds::NAMESPACE, None, object, &options)
+                .create(&kinds::NAMESPACE, None, object, &writer)
                 .expect("valid names in an empty registry");
         }
         let tokens = Tokens::default();
         let server = Server::start(registry.clone(), tokens.clone()).await?;
-        Ok(Self { registry, tokens, server })
+        let temporary = match options.state {
+            Some(_) => None,
+            None => Some(TempDir::new().map_err(StartError::Kubelet)?),
+        };
+        let state = temporary.as_ref().map(|directory| directory.path().to_owned());
+        let state = options.state.or(state).unwrap_or_default();
+        let recorder = Recorder::new(registry.clone(), "fairlead-cluster");
+        let kubelet = kubelet::Options {
+            state: state.clone(),
+            images: options.images,
+            supervisor: options.supervisor,
+            restart_backoff: options.restart_backoff,
+        };
+        let kubelet =
+            Kubelet::new(registry.clone(), &recorder, kubelet).map_err(StartError::Kubelet)?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(controllers::run(registry.clone(), recorder));
+        tasks.spawn(kubelet.run());
+        Ok(Self { registry, tokens, server, state, tasks, _temporary: temporary })
     }
 
     /// The address of the API, on a loopback address.
@@ -95,8 +152,14 @@ impl Cluster {
         )
     }
 
-    /// Stops serving and ends every connection.
-    pub async fn shutdown(self) {
+    /// Where logs (`pods/<namespace>_<pod>_<uid>/<container>/<run>.log`) and volumes of pods are.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// Stops serving, ends every connection and kills every pod.
+    pub async fn shutdown(mut self) {
         self.server.stop();
+        self.tasks.shutdown().await;
     }
 }

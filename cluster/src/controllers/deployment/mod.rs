@@ -80,7 +80,10 @@ fn recreate(
     conditions: &mut status::Conditions,
     input: &Input<'_>,
 ) {
-    let scaled_down = sets.old.iter_mut().fold(false, |any, set| set.scale(0) || any);
+    let mut scaled_down = false;
+    for set in &mut sets.old {
+        scaled_down |= set.scale(0);
+    }
     if scaled_down || old_pods_remain(sets, input.pods) {
         return;
     }
