@@ -18,6 +18,8 @@ pub(crate) struct Context {
     pub(crate) flight: Option<Flight>,
     /// The client asks for WebSocket.
     pub(crate) upgrade: bool,
+    /// The router answered, not an endpoint.
+    pub(crate) own_answer: bool,
     /// A probe that nobody wants to read of.
     pub(crate) unrecorded: bool,
     pub(crate) upstream: Upstream,
@@ -44,6 +46,7 @@ impl Context {
             pattern: None,
             flight: None,
             upgrade: false,
+            own_answer: false,
             unrecorded: false,
             upstream: Upstream::default(),
         }

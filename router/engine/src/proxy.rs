@@ -103,6 +103,58 @@ impl Proxy {
         Some(address)
     }
 
+    /// Counts a finished request and writes the access log.
+    fn record(&self, session: &Session, context: &mut Context) {
+        let Some(origin) = &context.origin else { return };
+        let status = status(session);
+        let (received, sent) = (session.body_bytes_read() as u64, session.body_bytes_sent() as u64);
+        let request_time = context.started.elapsed();
+        if status != StatusCode::SWITCHING_PROTOCOLS.as_u16() {
+            self.shared.metrics.finished(self.worker, request_time);
+        }
+        if let Some(flight) = &mut context.flight {
+            flight.set_outcome(Outcome { status, received, sent });
+        }
+        if context.unrecorded {
+            return;
+        }
+        let request = session.req_header();
+        let upstream = &context.upstream;
+        let secure = match context.client {
+            Some(client) => client.proto.is_secure(),
+            None => origin.info.scheme == Scheme::Https,
+        };
+        let field = |name| request.headers.get(name).map(|value| value.as_bytes());
+        self.shared.access.record(
+            self.worker,
+            &AccessEntry {
+                time: SystemTime::now(),
+                app: context.flight.as_ref().map(|flight| &flight.rule.app.id),
+                host_pattern: context.pattern.as_ref(),
+                client: context
+                    .client
+                    .map_or_else(|| origin.info.peer.ip(), |client| client.address),
+                connection: &origin.info,
+                scheme: if secure { "https" } else { "http" },
+                method: request.method.as_str(),
+                host: head::received(request).unwrap_or_default(),
+                target: target(request),
+                version: request.version,
+                status,
+                received,
+                sent,
+                referer: field(REFERER),
+                user_agent: field(USER_AGENT),
+                upstream: upstream.lease.as_deref().map(|endpoint| endpoint.address),
+                upstream_time: upstream.began.map(|began| {
+                    upstream.ended.map_or_else(|| began.elapsed(), |ended| ended - began)
+                }),
+                request_time,
+                retries: upstream.attempts.retries,
+            },
+        );
+    }
+
     /// Decides about another attempt and counts.
     fn retry(&self, context: &mut Context, failure: Failure) -> bool {
         let again = context.upstream.attempts.retry(failure);
@@ -183,6 +235,7 @@ impl ProxyHttp for Proxy {
                 if origin.drain.draining() {
                     session.set_keepalive(None);
                 }
+                context.own_answer = true;
                 respond::reply(session, &reply).await?;
                 Ok(true)
             }
@@ -265,6 +318,20 @@ impl ProxyHttp for Proxy {
         client.tell(request, origin)
     }
 
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        _context: &mut Context,
+    ) -> Result<()> {
+        // Pingora would write an empty last part as an end of the body, and then the end itself.
+        if end && body.as_ref().is_some_and(Bytes::is_empty) {
+            *body = None;
+        }
+        Ok(())
+    }
+
     fn error_while_proxy(
         &self,
         _peer: &HttpPeer,
@@ -302,14 +369,20 @@ impl ProxyHttp for Proxy {
             upstream.lease.as_deref().inspect(|endpoint| endpoint.answered());
         }
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            if !context.upgrade {
+                return Err(
+                    Error::explain(ErrorType::InvalidHTTPHeader, "101 unasked for").into_up()
+                );
+            }
             // The stream watches both directions from here on.
             session.set_read_timeout(None);
             return Ok(());
         }
         hop::strip_response(response);
-        if context.origin.as_ref().is_some_and(|origin| origin.drain.draining())
-            && !response.status.is_informational()
-        {
+        // A final answer before the end of the body ends the connection, an interim one does not.
+        let interim = response.status.is_informational();
+        session.set_close_on_response_before_downstream_finish(!interim);
+        if !interim && context.origin.as_ref().is_some_and(|origin| origin.drain.draining()) {
             session.set_keepalive(None);
         }
         Ok(())
@@ -344,9 +417,11 @@ impl ProxyHttp for Proxy {
         // An answer that has begun can only be cut.
         if status(session) == 0
             && let Some(reply) = respond::answer_to(error)
-            && let Err(error) = respond::refuse(session, &reply).await
         {
-            tracing::debug!(%error, "the client left before the answer");
+            context.own_answer = true;
+            if let Err(error) = respond::refuse(session, &reply).await {
+                tracing::debug!(%error, "the client left before the answer");
+            }
         }
         FailToProxy { error_code: status(session), can_reuse_downstream: false }
     }
@@ -368,51 +443,12 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, context: &mut Context) {
-        let Some(origin) = &context.origin else { return };
-        let status = status(session);
-        let (received, sent) = (session.body_bytes_read() as u64, session.body_bytes_sent() as u64);
-        let request_time = context.started.elapsed();
-        if status != StatusCode::SWITCHING_PROTOCOLS.as_u16() {
-            self.shared.metrics.finished(self.worker, request_time);
+        self.record(session, context);
+        // What follows concerns the client's connection alone.
+        context.flight = None;
+        context.upstream.lease = None;
+        if context.own_answer {
+            respond::settle(session).await;
         }
-        if let Some(flight) = &mut context.flight {
-            flight.set_outcome(Outcome { status, received, sent });
-        }
-        if context.unrecorded {
-            return;
-        }
-        let request = session.req_header();
-        let upstream = &context.upstream;
-        let secure = match context.client {
-            Some(client) => client.proto.is_secure(),
-            None => origin.info.scheme == Scheme::Https,
-        };
-        let field = |name| request.headers.get(name).map(|value| value.as_bytes());
-        self.shared.access.record(
-            self.worker,
-            &AccessEntry {
-                time: SystemTime::now(),
-                app: context.flight.as_ref().map(|flight| &flight.rule.app.id),
-                host_pattern: context.pattern.as_ref(),
-                client: context.client.map_or(origin.info.peer.ip(), |client| client.address),
-                connection: &origin.info,
-                scheme: if secure { "https" } else { "http" },
-                method: request.method.as_str(),
-                host: head::received(request).unwrap_or_default(),
-                target: target(request),
-                version: request.version,
-                status,
-                received,
-                sent,
-                referer: field(REFERER),
-                user_agent: field(USER_AGENT),
-                upstream: upstream.lease.as_deref().map(|endpoint| endpoint.address),
-                upstream_time: upstream.began.map(|began| {
-                    upstream.ended.map_or_else(|| began.elapsed(), |ended| ended - began)
-                }),
-                request_time,
-                retries: upstream.attempts.retries,
-            },
-        );
     }
 }

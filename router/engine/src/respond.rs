@@ -4,7 +4,7 @@ use bytes::Bytes;
 use fairlead_router_core::Reply;
 use http::{
     HeaderValue, Method, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, LOCATION},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
 };
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::ResponseHeader;
@@ -22,14 +22,24 @@ pub(crate) async fn reply(session: &mut Session, reply: &Reply) -> Result<()> {
     send(session, reply).await
 }
 
-/// Answers a request that failed, and ends its connection (HTTP/1) in a way that the answer is seen.
+/// Answers a request that failed. Its connection ends (HTTP/1).
+///
+/// # Errors
+/// When the client is gone.
 pub(crate) async fn refuse(session: &mut Session, reply: &Reply) -> Result<()> {
     session.set_keepalive(None);
-    send(session, reply).await?;
-    if !session.is_http2() {
+    send(session, reply).await
+}
+
+/// Ends a request that was answered here in a way that the answer is seen, whatever is left of its
+/// body. May take as long as `EngineLimits::body_discard`.
+pub(crate) async fn settle(session: &mut Session) {
+    if session.is_http2() {
+        // A stream that is dropped before its body has come is reset, and the reset may overtake the answer.
+        let _ = session.drain_request_body().await;
+    } else if session.get_keepalive().is_none() {
         session.shutdown().await;
     }
-    Ok(())
 }
 
 async fn send(session: &mut Session, reply: &Reply) -> Result<()> {
@@ -39,18 +49,13 @@ async fn send(session: &mut Session, reply: &Reply) -> Result<()> {
         head.insert_header(CONTENT_TYPE, HeaderValue::from_static(reply.content_type))?;
     }
     if let Some(location) = &reply.location {
-        head.insert_header(LOCATION, location.as_str())?;
+        head.insert_header("Location", location.as_str())?;
     }
     let is_head = session.req_header().method == Method::HEAD;
     let body = if is_head { Bytes::new() } else { reply.body.clone() };
     let downstream = session.as_downstream_mut();
     downstream.write_response_header(Box::new(head)).await?;
-    downstream.write_response_body(body, true).await?;
-    if downstream.is_http2() {
-        // A stream that is dropped before its body has come is reset, and the reset may overtake the answer.
-        let _ = downstream.drain_request_body().await;
-    }
-    Ok(())
+    downstream.write_response_body(body, true).await
 }
 
 /// What to tell the client about `error`; nothing where the client is gone.

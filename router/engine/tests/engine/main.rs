@@ -1,0 +1,16 @@
+//! The engine's promises: whole exchanges over real sockets, literal bytes in and out.
+
+mod support;
+
+mod answers;
+mod drain;
+mod forwarded;
+mod http1;
+mod http2;
+mod records;
+mod retries;
+mod rolling;
+mod routing;
+mod streaming;
+mod timeouts;
+mod websocket;
