@@ -118,6 +118,11 @@ pub struct Flags {
     #[arg(long, env = "FAIRLEAD_ROUTER_ACCESS_LOG", default_value = "json", value_name = "FORMAT")]
     access_log: AccessFormat,
 
+    /// What to tell on standard error: error, warn, info, debug or trace; also by module, as in
+    /// info,fairlead_router=debug
+    #[arg(long, env = "FAIRLEAD_ROUTER_LOG", default_value = "info", value_name = "FILTER")]
+    log: String,
+
     /// How many apps, the busiest, have metrics of their own; the others are app="_other"
     #[arg(long, env = "FAIRLEAD_ROUTER_METRICS_APPS", default_value = "2000", value_name = "N")]
     metrics_apps: usize,
@@ -132,6 +137,11 @@ pub struct Flags {
 }
 
 impl Flags {
+    /// What to tell on standard error, in the syntax of `tracing_subscriber::EnvFilter`.
+    pub fn log(&self) -> &str {
+        &self.log
+    }
+
     /// What the flags say.
     pub fn options(self) -> RouterOptions {
         let default = RouterOptions::default();

@@ -1,7 +1,7 @@
 //! The edge router as a program: flags in, signals, exit code out.
 #![forbid(unsafe_code)]
 
-use std::process::ExitCode;
+use std::{io::IsTerminal as _, process::ExitCode, time::Duration};
 
 use clap::Parser as _;
 use fairlead_router::{Flags, Router, RouterOptions};
@@ -17,16 +17,19 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // Before anything else: other crates install another provider where there is none.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let options = Flags::parse().options();
+    let flags = Flags::parse();
     // Standard output is the access log's.
-    let filter = EnvFilter::try_from_env("FAIRLEAD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(flags.log()))
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 
     let run = Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Into::into)
-        .and_then(|runtime| runtime.block_on(run(options)));
+        .and_then(|runtime| runtime.block_on(run(flags.options())));
     match run {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -38,10 +41,12 @@ fn main() -> ExitCode {
 
 async fn run(options: RouterOptions) -> Result<(), Box<dyn std::error::Error>> {
     let mut stop = Stop::new()?;
-    let client = kube::Client::try_default()
+    let mut config = kube::Config::infer()
         .await
         .map_err(|error| format!("no Kubernetes API to read from: {error}; set KUBECONFIG"))?;
-    let router = Router::start(options, client)?;
+    // Longer than a watch may be silent; a server that went away without a word is noticed.
+    config.read_timeout = Some(Duration::from_secs(300));
+    let router = Router::start(options, kube::Client::try_from(config)?)?;
     tracing::info!(
         http = ?router.addr(fairlead_router::HTTP),
         https = ?router.addr(fairlead_router::HTTPS),
@@ -52,7 +57,7 @@ async fn run(options: RouterOptions) -> Result<(), Box<dyn std::error::Error>> {
         () = async {
             router.ready().await;
             tracing::info!("ready");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         } => {}
         () = stop.asked() => {}
     }

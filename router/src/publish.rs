@@ -190,6 +190,8 @@ impl Publisher {
 
     fn tell(&self, appeared: Vec<Diagnostic>) {
         for finding in appeared {
+            let Diagnostic { object, field, reason, .. } = &finding;
+            tracing::warn!(%object, %field, "{reason}");
             // A full queue: `/diagnostics` has them all.
             let _ = self.findings.try_send(finding);
         }

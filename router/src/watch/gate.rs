@@ -1,9 +1,10 @@
 //! Which Secrets to read, and what waits for them.
 //!
 //! Secrets are watched by their metadata alone; the content is read only of those that
-//! a routable Service names. A Service that names a Secret which is there but not yet
-//! read is held back until it is, so that no host is published for a moment without the
-//! certificate that it has. A state machine without I/O: events in, [`Step`]s out.
+//! a routable Service names, when one names it first and when it changes. A Service is
+//! held back until the Secrets that it names have been read or found missing, so that no
+//! host is published for a moment without the certificate that it has, whichever of the
+//! two watches is faster. A state machine without I/O: events in, [`Step`]s out.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -31,13 +32,10 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) struct Gate {
     settings: Arc<Settings>,
-    /// Secrets that exist.
-    seen: HashMap<Key, Version>,
     /// Secrets whose content was read, and in which version.
     read: HashMap<Key, Version>,
-    /// Secrets being read.
-    reading: HashSet<Key>,
-    secrets_listed: bool,
+    /// Secrets being read, and the version in which the watch has shown them meanwhile.
+    reading: HashMap<Key, Option<Version>>,
     /// The Secrets that a forwarded Service names.
     names: HashMap<Key, Vec<Key>>,
     /// How many Services, forwarded or held, name a Secret.
@@ -59,10 +57,8 @@ impl Gate {
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
         Self {
             settings,
-            seen: HashMap::new(),
             read: HashMap::new(),
-            reading: HashSet::new(),
-            secrets_listed: false,
+            reading: HashMap::new(),
             names: HashMap::new(),
             users: HashMap::new(),
             held: HashMap::new(),
@@ -70,9 +66,9 @@ impl Gate {
         }
     }
 
-    /// Whether every Secret that is there and named has been read.
+    /// Whether every Secret that is named has been read or found missing.
     pub(crate) fn is_settled(&self) -> bool {
-        self.secrets_listed && self.reading.is_empty() && self.held.is_empty()
+        self.reading.is_empty() && self.held.is_empty()
     }
 
     /// A Service is there in a new version, or gone.
@@ -85,8 +81,11 @@ impl Gate {
     ) {
         let names = service.as_ref().map(|s| self.names_of(s)).unwrap_or_default();
         for secret in &names {
-            *self.users.entry(secret.clone()).or_default() += 1;
-            self.read_if_due(secret, steps);
+            let users = self.users.entry(secret.clone()).or_default();
+            *users += 1;
+            if *users == 1 {
+                self.start(secret, steps);
+            }
         }
         // What was held is overtaken.
         let overtaken = self.held.remove(&key);
@@ -113,50 +112,41 @@ impl Gate {
         version: Version,
         steps: &mut Vec<Step>,
     ) {
-        if there {
-            self.seen.insert(key.clone(), version);
-            self.read_if_due(key, steps);
-        } else {
-            self.seen.remove(key);
+        // A read may have been faster than the watch.
+        let news = self.read.get(key).is_none_or(|read| *read < version);
+        if news && !there {
             self.drop_content(key, steps);
             self.unhold(key, steps);
+        } else if news && self.users.contains_key(key) {
+            match self.reading.get_mut(key) {
+                Some(meanwhile) => *meanwhile = Some(version),
+                None => self.start(key, steps),
+            }
         }
-        if !self.reading.contains(key) {
+        if !self.reading.contains_key(key) {
             steps.push(Step::Pass(version));
         }
     }
 
-    /// All Secrets that exist have been seen.
-    pub(crate) fn secrets_listed(&mut self, steps: &mut Vec<Step>) {
-        self.secrets_listed = true;
-        let mut absent: Vec<_> = self.waiters.keys().cloned().collect();
-        absent.retain(|secret| !self.reading.contains(secret));
-        for secret in absent {
-            self.unhold(&secret, steps);
-        }
-    }
-
-    /// A Secret was read; `None` when it is not there any more.
+    /// A Secret was read; `None` when it is not there.
     pub(crate) fn secret_read(
         &mut self,
         key: &Key,
         secret: Option<(Secret, Version)>,
         steps: &mut Vec<Step>,
     ) {
-        if !self.reading.remove(key) {
-            return;
-        }
+        let Some(meanwhile) = self.reading.remove(key) else { return };
+        let version = secret.as_ref().map(|(_, version)| *version);
         if let Some((secret, version)) = secret {
             self.read.insert(key.clone(), version);
             steps.push(Step::Forward(Change::Secret(key.clone(), Some(secret)), version));
         } else {
-            // The watch will tell of its deletion as well.
-            self.seen.remove(key);
             self.drop_content(key, steps);
         }
         self.unhold(key, steps);
-        // It may have changed while it was read.
-        self.read_if_due(key, steps);
+        if meanwhile > version {
+            self.start(key, steps);
+        }
     }
 
     /// A Secret could not be read and will be tried again: nothing waits any longer.
@@ -173,19 +163,14 @@ impl Gate {
         names
     }
 
-    /// Before all Secrets are listed any of them may be there.
+    /// One that is read anew has its last content in use meanwhile.
     fn is_awaited(&self, secret: &Key) -> bool {
-        let may_be_there = self.reading.contains(secret) || !self.secrets_listed;
-        may_be_there && !self.read.contains_key(secret)
+        self.reading.contains_key(secret) && !self.read.contains_key(secret)
     }
 
-    fn read_if_due(&mut self, key: &Key, steps: &mut Vec<Step>) {
-        let Some(&seen) = self.seen.get(key) else { return };
-        // A read may have been faster than the watch.
-        let current = self.read.get(key).is_some_and(|&read| read >= seen);
-        if !current && self.users.contains_key(key) && self.reading.insert(key.clone()) {
-            steps.push(Step::Read(key.clone()));
-        }
+    fn start(&mut self, key: &Key, steps: &mut Vec<Step>) {
+        self.reading.insert(key.clone(), None);
+        steps.push(Step::Read(key.clone()));
     }
 
     fn forward(
@@ -229,7 +214,7 @@ impl Gate {
     }
 
     fn drop_content(&mut self, secret: &Key, steps: &mut Vec<Step>) {
-        if self.reading.remove(secret) {
+        if self.reading.remove(secret).is_some() {
             steps.push(Step::Forget(secret.clone()));
         }
         if self.read.remove(secret).is_some() {

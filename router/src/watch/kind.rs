@@ -1,6 +1,11 @@
 //! Following one kind of object: list, watch, and list again when the watch breaks.
 
-use std::{fmt::Debug, pin::pin, sync::Arc, time::Instant};
+use std::{
+    fmt::Debug,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use fairlead_router_core::{EndpointSlice, Key, Service};
 use futures::StreamExt as _;
@@ -18,8 +23,11 @@ use super::{
     convert,
     gate::Version,
     known::Known,
-    state::{Phase, WatchState},
+    state::{Failure, Phase, WatchState},
 };
+
+/// How long each page of a list may take.
+const LIST: Duration = Duration::from_secs(30);
 
 /// What a watch has seen; `None` for an object that is gone, then with the version of that.
 #[derive(Debug)]
@@ -86,7 +94,8 @@ pub(crate) async fn follow<K: Watched>(
     state: Arc<WatchState>,
     out: mpsc::Sender<Seen>,
 ) {
-    let mut follower = Follower { known: Known::default(), watch, told: None, state, out };
+    let mut follower =
+        Follower { known: Known::default(), listing: true, watch, told: None, state, out };
     let mut backoff = Backoff::default();
     loop {
         let begun = Instant::now();
@@ -94,18 +103,20 @@ pub(crate) async fn follow<K: Watched>(
         // server answers again and brings what was missed. A server that merely ends a
         // watch in time is no failure; the watcher resumes by itself.
         let mut events = pin!(watcher::watcher(api.clone(), watcher::Config::default()));
-        let error = loop {
-            match events.next().await {
-                Some(Ok(event)) => {
+        let failure = loop {
+            let event = follower.patiently(events.next()).await;
+            match event {
+                Ok(Some(Ok(event))) => {
                     if follower.take(event).await.is_err() {
                         return;
                     }
                 }
-                Some(Err(error)) => break error,
-                None => return,
+                Ok(Some(Err(error))) => break Failure::from(&error),
+                Ok(None) => return,
+                Err(failure) => break failure,
             }
         };
-        if follower.fail(&error).await.is_err() {
+        if follower.fail(failure).await.is_err() {
             return;
         }
         if begun.elapsed() > Backoff::LONGEST {
@@ -117,6 +128,8 @@ pub(crate) async fn follow<K: Watched>(
 
 struct Follower {
     known: Known,
+    /// A list has begun and is not complete.
+    listing: bool,
     /// Which of all watches this is.
     watch: usize,
     /// The last [`Seen::Listed`] that was sent.
@@ -129,10 +142,20 @@ struct Follower {
 struct Closed;
 
 impl Follower {
+    /// Waits for as long as `event` may take: a list has to go on, a watch may stay silent
+    /// (kube-rs ends one that is silent for too long).
+    async fn patiently<T>(&self, event: impl Future<Output = T>) -> Result<T, Failure> {
+        if !self.listing {
+            return Ok(event.await);
+        }
+        tokio::time::timeout(LIST, event).await.map_err(|_| Failure::silent())
+    }
+
     async fn take<K: Watched>(&mut self, event: Event<K>) -> Result<(), Closed> {
         match event {
             Event::Init => {
                 self.known.begin();
+                self.listing = true;
                 return Ok(());
             }
             Event::InitApply(object) => return self.note(object).await,
@@ -144,6 +167,7 @@ impl Follower {
                 }
             }
             Event::InitDone => {
+                self.listing = false;
                 for key in self.known.finish() {
                     self.send(K::gone(key, None)).await?;
                 }
@@ -163,8 +187,8 @@ impl Follower {
         Ok(())
     }
 
-    async fn fail(&mut self, error: &watcher::Error) -> Result<(), Closed> {
-        self.state.failed(error);
+    async fn fail(&mut self, failure: Failure) -> Result<(), Closed> {
+        self.state.failed(failure);
         if self.state.phase() == Phase::Absent { self.tell_listed(false).await } else { Ok(()) }
     }
 

@@ -125,7 +125,7 @@ impl Watches {
         let stage = Stage {
             gate: Gate::new(settings),
             reader: Reader::new(client, self.secrets.clone(), read_in),
-            listed: self.watches.iter().map(|watch| (watch.scope.kind, None)).collect(),
+            listed: vec![None; self.watches.len()],
             synced: false,
             out,
         };
@@ -133,9 +133,9 @@ impl Watches {
     }
 }
 
-fn api<K: Watched>(client: kube::Client, namespace: Option<String>) -> Api<K>
+fn api<K>(client: kube::Client, namespace: Option<String>) -> Api<K>
 where
-    K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>,
+    K: Watched + kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>,
 {
     match namespace {
         Some(namespace) => Api::namespaced(client, &namespace),
@@ -148,7 +148,7 @@ struct Stage {
     gate: Gate,
     reader: Reader,
     /// For each watch: whether its kind is there, once that is known.
-    listed: Vec<(Kind, Option<bool>)>,
+    listed: Vec<Option<bool>>,
     synced: bool,
     out: mpsc::Sender<Feed>,
 }
@@ -188,14 +188,9 @@ impl Stage {
         }
     }
 
-    fn is_complete(&self, kind: Kind) -> bool {
-        self.listed.iter().all(|(k, listed)| *k != kind || listed.is_some())
-    }
-
     /// A server that lacks every kind is no Kubernetes server: the address is wrong.
     fn is_listed(&self) -> bool {
-        KINDS.into_iter().all(|kind| self.is_complete(kind))
-            && self.listed.iter().any(|(_, listed)| *listed == Some(true))
+        self.listed.iter().all(Option::is_some) && self.listed.contains(&Some(true))
     }
 
     fn see(&mut self, seen: Seen, steps: &mut Vec<Step>) {
@@ -207,12 +202,7 @@ impl Stage {
             Seen::Secret(key, there, version) => {
                 self.gate.secret_seen(&key, there, version, steps);
             }
-            Seen::Listed { watch, present } => {
-                self.listed[watch].1 = Some(present);
-                if self.is_complete(Kind::Secret) {
-                    self.gate.secrets_listed(steps);
-                }
-            }
+            Seen::Listed { watch, present } => self.listed[watch] = Some(present),
         }
     }
 

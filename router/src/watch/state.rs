@@ -6,6 +6,7 @@ use std::{
 };
 
 use fairlead_router_core::object::Kind;
+use kube::runtime::watcher::Error;
 use parking_lot::Mutex;
 use serde::Serialize;
 
@@ -112,12 +113,12 @@ impl WatchState {
         inner.objects = objects;
     }
 
-    /// The watch broke with `error`.
-    pub(crate) fn failed(&self, error: &kube::runtime::watcher::Error) {
-        let (phase, problem) = match status_code(error) {
+    /// The watch broke.
+    pub(crate) fn failed(&self, failure: Failure) {
+        let (phase, problem) = match failure.status {
             Some(404) => (Phase::Absent, "the server does not have this kind".to_owned()),
             Some(403) => (Phase::Forbidden, format!("forbidden: {}", self.scope.permission())),
-            _ => (Phase::Failing, error.to_string()),
+            _ => (Phase::Failing, failure.message),
         };
         let mut inner = self.inner.lock();
         if inner.phase == Phase::Watching {
@@ -154,14 +155,30 @@ impl WatchState {
     }
 }
 
-/// The HTTP status that the server gave, where it gave one.
-fn status_code(error: &kube::runtime::watcher::Error) -> Option<u16> {
-    use kube::runtime::watcher::Error;
-    match error {
-        Error::InitialListFailed(kube::Error::Api(status))
-        | Error::WatchStartFailed(kube::Error::Api(status))
-        | Error::WatchFailed(kube::Error::Api(status)) => Some(status.code),
-        Error::WatchError(status) => Some(status.code),
-        _ => None,
+/// Why a watch broke.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The HTTP status that the server gave, where it gave one.
+    status: Option<u16>,
+    message: String,
+}
+
+impl Failure {
+    /// The server says nothing.
+    pub(crate) fn silent() -> Self {
+        Self { status: None, message: "the server does not go on with its list".to_owned() }
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        let status = match error {
+            Error::InitialListFailed(kube::Error::Api(status))
+            | Error::WatchStartFailed(kube::Error::Api(status))
+            | Error::WatchFailed(kube::Error::Api(status)) => Some(status.code),
+            Error::WatchError(status) => Some(status.code),
+            _ => None,
+        };
+        Self { status, message: error.to_string() }
     }
 }

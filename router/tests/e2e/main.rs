@@ -1,5 +1,7 @@
 //! The whole router in one process, over real sockets: what it promises, one test each.
 //! Tests named `row_NN` are rows of the checklist of what Deis Workflow's router did.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![forbid(unsafe_code)]
 
 mod access_log;
 mod admin;
@@ -7,6 +9,7 @@ mod faults;
 mod https;
 mod lifecycle;
 mod policies;
+mod process;
 mod reconfigure;
 mod routing;
 mod support;

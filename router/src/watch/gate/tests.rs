@@ -36,12 +36,6 @@ impl Script {
         Self(Gate::new(Arc::default()), Vec::new())
     }
 
-    fn listed() -> Self {
-        let mut script = Self::new();
-        script.0.secrets_listed(&mut script.1);
-        script
-    }
-
     fn service(&mut self, name: &str, certificate: Option<&str>) -> Vec<String> {
         let new = service(name, certificate);
         self.0.service(key(name), Some(new), Some(1), &mut self.1);
@@ -53,8 +47,13 @@ impl Script {
         self.said()
     }
 
-    fn seen(&mut self, name: &str, version: Option<u64>) -> Vec<String> {
-        self.0.secret_seen(&key(name), version.is_some(), version, &mut self.1);
+    fn seen(&mut self, name: &str, version: Version) -> Vec<String> {
+        self.0.secret_seen(&key(name), true, version, &mut self.1);
+        self.said()
+    }
+
+    fn gone(&mut self, name: &str, version: u64) -> Vec<String> {
+        self.0.secret_seen(&key(name), false, Some(version), &mut self.1);
         self.said()
     }
 
@@ -83,47 +82,37 @@ impl Script {
 
 #[test]
 fn only_a_secret_that_is_named_is_read() {
-    let mut script = Script::listed();
+    let mut script = Script::new();
     assert_eq!(script.seen("a-cert", Some(1)), ["pass"]);
     assert_eq!(script.service("plain", None), ["+plain"]);
     assert_eq!(script.service("web", Some("a")), ["read a-cert"]);
     assert!(!script.0.is_settled());
     assert_eq!(script.read("a-cert", secret("a-cert", 1)), ["+a-cert", "+web"]);
     assert!(script.0.is_settled());
+    assert_eq!(script.service("shop", Some("a")), ["+shop"], "read already");
     assert_eq!(script.seen("a-cert", Some(2)), ["read a-cert"]);
     assert_eq!(script.read("a-cert", secret("a-cert", 2)), ["+a-cert"]);
     assert_eq!(script.seen("a-cert", Some(2)), ["pass"]);
+    assert_eq!(script.delete_service("shop"), ["-shop"]);
     assert_eq!(script.delete_service("web"), ["-web", "-a-cert"]);
     assert_eq!(script.seen("a-cert", Some(3)), ["pass"]);
 }
 
 #[test]
-fn a_service_that_names_a_missing_secret_does_not_wait() {
-    let mut script = Script::listed();
+fn a_missing_secret_is_asked_for_once_and_read_when_it_comes() {
+    let mut script = Script::new();
+    assert_eq!(script.service("web", Some("a")), ["read a-cert"]);
+    assert_eq!(script.read("a-cert", None), ["+web"]);
+    assert!(script.0.is_settled());
     assert_eq!(script.service("web", Some("a")), ["+web"]);
     assert_eq!(script.seen("a-cert", Some(1)), ["read a-cert"]);
     assert_eq!(script.read("a-cert", secret("a-cert", 1)), ["+a-cert"]);
-    assert_eq!(script.seen("a-cert", None), ["-a-cert", "pass"]);
-}
-
-#[test]
-fn before_secrets_are_listed_any_may_be_there() {
-    let mut script = Script::new();
-    assert!(script.service("web", Some("a")).is_empty());
-    assert!(script.service("shop", Some("b")).is_empty());
-    assert_eq!(script.seen("a-cert", Some(1)), ["read a-cert"]);
-    script.0.secrets_listed(&mut script.1);
-    assert_eq!(script.said(), ["+shop"]);
-    assert!(!script.0.is_settled());
-    assert_eq!(script.read("a-cert", secret("a-cert", 1)), ["+a-cert", "+web"]);
-    assert!(script.0.is_settled());
+    assert_eq!(script.gone("a-cert", 2), ["-a-cert", "pass"]);
 }
 
 #[test]
 fn the_old_certificate_stays_until_the_new_one_is_read() {
-    let mut script = Script::listed();
-    script.seen("a-cert", Some(1));
-    script.seen("b-cert", Some(1));
+    let mut script = Script::new();
     script.service("web", Some("a"));
     script.read("a-cert", secret("a-cert", 1));
     assert_eq!(script.service("web", Some("b")), ["read b-cert"]);
@@ -132,21 +121,20 @@ fn the_old_certificate_stays_until_the_new_one_is_read() {
 
 #[test]
 fn a_held_service_can_be_overtaken_and_deleted() {
-    let mut script = Script::listed();
-    script.seen("a-cert", Some(1));
+    let mut script = Script::new();
     assert_eq!(script.service("web", Some("a")), ["read a-cert"]);
     assert_eq!(script.service("web", None), ["+web", "forget a-cert"]);
     assert!(script.read("a-cert", secret("a-cert", 1)).is_empty(), "not wanted any more");
 
     assert_eq!(script.service("web", Some("a")), ["read a-cert"]);
+    assert!(script.service("web", Some("a")).is_empty(), "being read");
     assert_eq!(script.delete_service("web"), ["-web", "forget a-cert"]);
     assert!(script.0.is_settled());
 }
 
 #[test]
 fn a_secret_that_cannot_be_read_holds_nobody_up_but_is_not_settled() {
-    let mut script = Script::listed();
-    script.seen("a-cert", Some(1));
+    let mut script = Script::new();
     script.service("web", Some("a"));
     script.0.secret_failed(&key("a-cert"), &mut script.1);
     assert_eq!(script.said(), ["+web"]);
@@ -157,21 +145,28 @@ fn a_secret_that_cannot_be_read_holds_nobody_up_but_is_not_settled() {
 
 #[test]
 fn a_read_that_was_overtaken_is_repeated_and_a_faster_one_is_not() {
-    let mut script = Script::listed();
-    script.seen("a-cert", Some(1));
+    let mut script = Script::new();
     script.service("web", Some("a"));
     assert!(script.seen("a-cert", Some(5)).is_empty(), "being read");
     assert_eq!(script.read("a-cert", secret("a-cert", 1)), ["+a-cert", "+web", "read a-cert"]);
     assert_eq!(script.read("a-cert", secret("a-cert", 7)), ["+a-cert"]);
     assert_eq!(script.seen("a-cert", Some(7)), ["pass"], "read already");
+    assert_eq!(script.gone("a-cert", 6), ["pass"], "of one that came before");
 }
 
 #[test]
-fn a_secret_gone_when_it_is_read_holds_nobody_up() {
-    let mut script = Script::listed();
-    script.seen("a-cert", Some(1));
+fn a_secret_that_comes_while_it_is_found_missing_is_read_again() {
+    let mut script = Script::new();
     script.service("web", Some("a"));
-    assert_eq!(script.read("a-cert", None), ["+web"]);
+    assert!(script.seen("a-cert", Some(2)).is_empty(), "being read");
+    assert_eq!(script.read("a-cert", None), ["+web", "read a-cert"]);
+    assert_eq!(script.read("a-cert", secret("a-cert", 2)), ["+a-cert"]);
+}
+
+#[test]
+fn a_secret_that_goes_while_it_is_read_holds_nobody_up() {
+    let mut script = Script::new();
+    script.service("web", Some("a"));
+    assert_eq!(script.gone("a-cert", 2), ["forget a-cert", "+web", "pass"]);
     assert!(script.0.is_settled());
-    assert_eq!(script.seen("a-cert", None), ["pass"]);
 }

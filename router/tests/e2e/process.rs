@@ -1,0 +1,103 @@
+//! The program itself: exit codes, messages, signals.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Child, Command, Stdio},
+};
+
+use fairlead_cluster::{Cluster, ClusterOptions};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::support::{Connection, eventually, within};
+
+/// The program with no way to a cluster but the one given.
+fn program(kubeconfig: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fairlead-router"));
+    command.env_clear().env("KUBECONFIG", kubeconfig).stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn a_bad_flag_is_a_usage_error() {
+    let output = program("/nonexistent").arg("--tcp-timeout=fast").output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(message.contains("--tcp-timeout") && message.contains("such as 30s"), "{message}");
+}
+
+#[test]
+fn without_an_api_to_read_from_it_fails_and_says_what_to_set() {
+    let output = program("/nonexistent").output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("set KUBECONFIG"), "{message}");
+}
+
+/// Killed when the test ends, however it ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn kubeconfig(cluster: &Cluster) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(cluster.kubeconfig(&cluster.mint("router")).as_bytes()).unwrap();
+    file
+}
+
+#[tokio::test]
+async fn a_taken_port_names_port_and_flag_and_exits_with_1() {
+    let cluster = Cluster::start(ClusterOptions::default()).await.unwrap();
+    let config = kubeconfig(&cluster);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = program(config.path().to_str().unwrap())
+        .args(["--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--admin", &address])
+        .output()
+        .unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    let port = taken.local_addr().unwrap().port();
+    assert!(message.contains(&format!("port {port}")) && message.contains("--admin"), "{message}");
+}
+
+#[tokio::test]
+async fn sigterm_ends_it_with_0() {
+    let cluster = Cluster::start(ClusterOptions::default()).await.unwrap();
+    let config = kubeconfig(&cluster);
+    let child = program(config.path().to_str().unwrap())
+        .args(["--http=127.0.0.1:0", "--https=127.0.0.1:0", "--admin=127.0.0.1:0"])
+        .args(["--shutdown-delay=0s", "--drain-timeout=1s", "--workers=1"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut running = Running(child);
+    let lines = BufReader::new(running.0.stderr.take().unwrap()).lines();
+    let (said, mut saying) = tokio::sync::mpsc::unbounded_channel();
+    std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| said.send(line)));
+    let mut heard = async |what: &str| loop {
+        let line = within(what, saying.recv()).await.unwrap_or_else(|| panic!("{what}: it ended"));
+        if line.contains(what) {
+            return line;
+        }
+    };
+    let line = heard("listening").await;
+    let address = line.split("admin=").nth(1).unwrap().trim().parse().unwrap();
+    heard("ready").await;
+    let answer = Connection::plain(address).await.get("localhost", "/readyz").await;
+    assert_eq!(answer.brief(), (200, "ready\n"));
+    kill(Pid::from_raw(running.0.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    heard("stopped").await;
+    let status = eventually("the process ends", async || {
+        running.0.try_wait().unwrap().ok_or("it still runs")
+    })
+    .await;
+    assert_eq!(status.code(), Some(0));
+}
