@@ -108,3 +108,19 @@ fn a_deis_line_has_14_fields() {
          - \"-\" - \"-\" - \"_\" - - - - - - - 0.001\n"
     );
 }
+
+#[test]
+fn the_reference_page_has_every_field_in_order() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/access-log.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let documented: Vec<_> = rows.map(|(name, _)| name.to_owned()).collect();
+    let connection = connection();
+    let line = line(json::write, &entry(&connection));
+    // The order of a map would be lost: names are taken from the text.
+    let written: Vec<_> = line
+        .split("\":")
+        .filter_map(|part| part.rsplit_once('"').map(|(_, name)| name.to_owned()))
+        .collect();
+    assert_eq!(documented, written);
+}

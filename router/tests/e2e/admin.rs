@@ -134,3 +134,43 @@ async fn on_loopback_the_admin_endpoints_go_by_no_other_name() {
     let post = post.body(http_body_util::Full::from("x".repeat(1000))).unwrap();
     assert_eq!(within("an answer", admin.send(post)).await.unwrap().status, 405);
 }
+
+/// The reference page is made from the metrics' own descriptions. To write it anew:
+/// `FAIRLEAD_WRITE_DOCS=1 ./dev test the_metrics_page`
+#[tokio::test]
+async fn the_metrics_page_shows_every_metric() {
+    let (world, web) = (World::start().await, Backend::named("web").await);
+    world.apply(APP, &[("WEB", &web)]).await;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/metrics.md");
+    let page = metrics_page(&world.admin("/metrics").await.body);
+    if std::env::var_os("FAIRLEAD_WRITE_DOCS").is_some() {
+        std::fs::write(path, &page).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap(), page);
+}
+
+fn metrics_page(metrics: &str) -> String {
+    let mut page = "# Metrics of the router\n\n\
+        At `/metrics` of the [admin address](admin-api.md), as OpenMetrics text. Nine series for each application, for the busiest ones\n\
+        (`--metrics-apps`, 2,000 unless set); all others together are `app=\"_other\"`, whose counters fall when an application gets series of\n\
+        its own. An application is named `namespace/name`; its counters begin anew when its last Service is gone.\n\n\
+        | Metric | Type | Labels | Meaning |\n|---|---|---|---|\n"
+        .to_owned();
+    let mut lines = metrics.lines();
+    while let Some(line) = lines.next() {
+        let Some(help) = line.strip_prefix("# HELP ") else { continue };
+        let (name, meaning) = help.split_once(' ').unwrap();
+        let kind = lines.next().unwrap().rsplit_once(' ').unwrap().1;
+        let suffix = if kind == "counter" { "_total" } else { "" };
+        let labels = metrics.lines().find_map(|sample| {
+            let sample = sample.strip_prefix(name)?.strip_prefix(suffix)?.strip_prefix('{')?;
+            let (labels, _) = sample.split_once('}')?;
+            let names = labels.split(',').map(|label| label.split_once('=').unwrap().0);
+            Some(names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+        });
+        let labels = labels.unwrap_or_default();
+        let meaning = meaning.trim_end_matches('.');
+        page += &format!("| `{name}{suffix}` | {kind} | {labels} | {meaning}. |\n");
+    }
+    page
+}

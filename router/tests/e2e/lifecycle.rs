@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     admin::APP,
-    support::{Api, Backend, Connection, World, eventually, options, within},
+    support::{Api, Backend, Connection, Pair, World, eventually, options, within},
 };
 
 async fn cluster() -> Cluster {
@@ -41,6 +41,30 @@ async fn a_forbidden_kind_keeps_it_unready_with_the_rbac_line_to_add() {
     world.api.allow();
     within("the router is ready", world.router.ready()).await;
     assert_eq!(readyz(&world).await, (200, "ready\n".to_owned()));
+}
+
+#[tokio::test]
+async fn a_secret_that_may_not_be_read_keeps_it_unready_and_is_named() {
+    let world = World::on(cluster().await, Api::down, |_| {}).await;
+    world.api.refuse("/secrets/", 403);
+    world.put(Pair::of("web.example").secret("web-cert"));
+    let with_certificate = "domains: web.example, router.deis.io/certificates: \"web.example:web\"";
+    let web = Backend::named("web").await;
+    world.write(&APP.replace("domains: web.example", with_certificate), &[("WEB", &web)]);
+    world.api.up();
+    let expected = (
+        503,
+        "not ready\nreading Secret shop/web-cert is forbidden: allow the verb get on secrets in namespace shop\n"
+            .to_owned(),
+    );
+    eventually("the reason is told", async || {
+        let got = readyz(&world).await;
+        if got == expected { Ok(()) } else { Err(got) }
+    })
+    .await;
+    world.api.allow();
+    within("the router is ready", world.router.ready()).await;
+    assert_eq!(world.get("https://web.example/").await.brief(), (200, "web"));
 }
 
 #[tokio::test]
