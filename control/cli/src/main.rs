@@ -39,7 +39,8 @@ fn main() -> ExitCode {
         Command::Demo(args) => {
             demo::run(args).map_err(|error| Box::new(error) as Box<dyn std::error::Error>)
         }
-        Command::Supervise => Ok(()),
+        Command::Supervise => fairlead_cluster::supervise(std::io::stdin().lock())
+            .map_err(|error| Box::new(error) as Box<dyn std::error::Error>),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -79,8 +79,14 @@ fn is_ready(pod: &Value) -> bool {
         .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }
 
-/// The cluster.
-pub(crate) fn cluster(args: &UpArgs, state: &std::path::Path) -> fairlead_cluster::ClusterOptions {
-    let _ = (args.only, state);
-    fairlead_cluster::ClusterOptions::default()
+/// The cluster. Its pods run this very program where they name the demo's image, and are ended by it.
+pub(crate) fn cluster(
+    state: &std::path::Path,
+) -> Result<fairlead_cluster::ClusterOptions, UpError> {
+    let own = std::env::current_exe()?.to_string_lossy().into_owned();
+    let mut options = fairlead_cluster::ClusterOptions::default();
+    options.state = Some(state.to_owned());
+    options.supervisor = vec![own.clone(), "__supervise".to_owned()];
+    options.images = [("fairlead/demo".to_owned(), vec![own, "demo".to_owned()])].into();
+    Ok(options)
 }
