@@ -114,8 +114,12 @@ async fn a_deleted_pod_is_replaced() {
     let pod = meta::name(&run.all(&kinds::POD)[0]).to_owned();
     run.delete(&kinds::POD, &pod, &DeleteOptions::default());
     run.until_gone(&kinds::POD, &pod).await;
-    let after = run.until_ready("web", 1).await;
-    assert_ne!(before, after);
+    let other = |slices: &[Arc<Value>]| {
+        let found = endpoints(slices, "web");
+        let ready: Vec<_> = found.iter().filter(|(_, _, c)| c["ready"] == true).collect();
+        (ready.len() == 1 && ready[0].0 != before[0].0).then_some(())
+    };
+    run.until_all(&kinds::ENDPOINT_SLICE, "another ready endpoint", other).await;
     assert!(get(&before[0].0, before[0].1, "/").await.is_err(), "its process is gone");
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::probe::Probe;
 use super::supervision::Supervision;
@@ -65,16 +65,14 @@ impl Probers {
 
     /// Starts a probe.
     pub(super) fn add(&mut self, purpose: Purpose, probe: Probe) {
-        // Only good news is worth hurrying: a program that is just starting is not alive yet.
-        let patient = purpose == Purpose::Liveness;
-        let delay =
-            if patient { probe.initial_delay.max(probe.period) } else { probe.initial_delay };
+        let first = self.start + probe.initial_delay;
         let mut prober = Prober {
-            due: self.start + delay,
-            eager: (!patient).then_some(EAGER),
+            // A program that is just starting gets a period before its silence counts.
+            due: first.max(self.start + probe.period),
+            // Only good news is worth hurrying: liveness has none.
+            eager: (purpose != Purpose::Liveness).then_some((first, EAGER)),
             probe,
             supervision: self.supervision.clone(),
-            attempted: false,
             successes: 0,
             failures: 0,
         };
@@ -105,10 +103,9 @@ struct Prober {
     supervision: Supervision,
     /// When the next attempt is due whose failure counts.
     due: Instant,
-    /// Until the first success, attempts are also made in between, ever more slowly: a program that
-    /// starts in 50 ms need not wait for a whole period. Only their success counts.
-    eager: Option<Duration>,
-    attempted: bool,
+    /// Until the first success, attempts are also made in between, ever more slowly: when the next
+    /// one is due, and how long to wait for the one after it. Only their success counts.
+    eager: Option<(Instant, Duration)>,
     successes: u32,
     failures: u32,
 }
@@ -143,16 +140,14 @@ impl Prober {
 
     /// Waits for the next attempt; tells whether a failure of it counts.
     async fn wait(&mut self) -> bool {
-        if let Some(pause) = self.eager
-            && self.attempted
-            && Instant::now() + pause < self.due
+        if let Some((next, pause)) = self.eager
+            && next < self.due
         {
-            self.eager = Some((pause * 2).min(self.probe.period));
-            sleep(pause).await;
+            sleep_until(next).await;
+            self.eager = Some((Instant::now() + pause, (pause * 2).min(self.probe.period)));
             return false;
         }
         sleep_until(self.due).await;
-        self.attempted = true;
         self.due = Instant::now() + self.probe.period;
         true
     }
