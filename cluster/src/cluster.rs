@@ -41,6 +41,9 @@ pub struct ClusterOptions {
     /// A command that runs [`crate::supervise`] on its standard input: it ends the pods when this
     /// process is killed. Default: none, so that pods outlive a `kill -9`.
     pub supervisor: Vec<String>,
+    /// Whether objects are acted on: Deployments make pods, pods run, Services get EndpointSlices.
+    /// Without, the API only stores what it is given. Default: true.
+    pub act: bool,
     /// What a container that keeps ending waits before it is started again; doubles up to 5 minutes.
     /// Default: 10 s.
     pub restart_backoff: Duration,
@@ -52,6 +55,7 @@ impl Default for ClusterOptions {
             state: None,
             images: BTreeMap::new(),
             supervisor: Vec::new(),
+            act: true,
             restart_backoff: Duration::from_secs(10),
         }
     }
@@ -91,18 +95,20 @@ impl Cluster {
         };
         let state = temporary.as_ref().map(|directory| directory.path().to_owned());
         let state = options.state.or(state).unwrap_or_default();
-        let recorder = Recorder::new(registry.clone(), "fairlead-cluster");
-        let kubelet = kubelet::Options {
-            state: state.clone(),
-            images: options.images,
-            supervisor: options.supervisor,
-            restart_backoff: options.restart_backoff,
-        };
-        let kubelet =
-            Kubelet::new(registry.clone(), &recorder, kubelet).map_err(StartError::Kubelet)?;
         let mut tasks = JoinSet::new();
-        tasks.spawn(controllers::run(registry.clone(), recorder));
-        tasks.spawn(kubelet.run());
+        if options.act {
+            let recorder = Recorder::new(registry.clone(), "fairlead-cluster");
+            let kubelet = kubelet::Options {
+                state: state.clone(),
+                images: options.images,
+                supervisor: options.supervisor,
+                restart_backoff: options.restart_backoff,
+            };
+            let kubelet =
+                Kubelet::new(registry.clone(), &recorder, kubelet).map_err(StartError::Kubelet)?;
+            tasks.spawn(controllers::run(registry.clone(), recorder));
+            tasks.spawn(kubelet.run());
+        }
         Ok(Self { registry, tokens, server, state, tasks, _temporary: temporary })
     }
 

@@ -2,15 +2,19 @@
 
 use std::{
     net::{IpAddr, SocketAddr, TcpListener},
+    path::Path,
     time::Duration,
 };
 
-use fairlead_cluster::{Cluster, Selector, kinds};
+use fairlead_cluster::{Cluster, ClusterOptions, Selector, kinds};
 use fairlead_router::{AccessFormat, Router, RouterOptions, StartError};
 use kube::{Client, Config, config::AuthInfo};
 use serde_json::Value;
 
-use super::{args::UpArgs, error::UpError};
+use super::{
+    args::{Part, UpArgs},
+    error::UpError,
+};
 
 /// Nobody waits for a load balancer to notice here.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -80,13 +84,12 @@ fn is_ready(pod: &Value) -> bool {
 }
 
 /// The cluster. Its pods run this very program where they name the demo's image, and are ended by it.
-pub(crate) fn cluster(
-    state: &std::path::Path,
-) -> Result<fairlead_cluster::ClusterOptions, UpError> {
+pub(crate) fn cluster(args: &UpArgs, state: &Path) -> Result<ClusterOptions, UpError> {
     let own = std::env::current_exe()?.to_string_lossy().into_owned();
-    let mut options = fairlead_cluster::ClusterOptions::default();
+    let mut options = ClusterOptions::default();
     options.state = Some(state.to_owned());
     options.supervisor = vec![own.clone(), "__supervise".to_owned()];
     options.images = [("fairlead/demo".to_owned(), vec![own, "demo".to_owned()])].into();
+    options.act = args.only != Some(Part::Router);
     Ok(options)
 }

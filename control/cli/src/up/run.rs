@@ -35,7 +35,7 @@ pub(super) async fn run<W: Write>(args: UpArgs, screen: Screen<W>) -> Result<(),
     let errors = folder.read()?;
     let mut changes = follow(folder.path())?;
 
-    let cluster = Cluster::start(parts::cluster(state.path())?).await?;
+    let cluster = Cluster::start(parts::cluster(&args, state.path())?).await?;
     let kubeconfig = state.write_kubeconfig(&cluster.kubeconfig(&cluster.mint("fairlead-user")))?;
     let router = parts::router(&args, parts::client(&cluster, "fairlead-router")?)?;
     let sync = Sync::new(parts::client(&cluster, "fairlead-up")?);
