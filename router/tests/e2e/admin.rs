@@ -48,8 +48,9 @@ async fn row_33_requests_bytes_and_times_are_counted_per_app() {
     world.get("http://unknown.example/").await;
     let page = eventually("all requests are counted", async || {
         let page = world.admin("/metrics").await.body;
-        let counted = page.contains("fairlead_router_request_duration_seconds_count 4")
-            || page.contains("fairlead_router_request_duration_seconds_count 3");
+        // Counted when a request has ended, which may be after its answer has come.
+        let counted = page.contains(r#"requests_total{app="shop/front",class="2xx"} 3"#)
+            && page.contains("fairlead_router_unrouted_requests_total 1");
         if counted { Ok(page) } else { Err(page) }
     })
     .await;
