@@ -12,6 +12,7 @@ mod fields;
 pub mod http;
 pub mod kinds;
 mod kubelet;
+pub mod logs;
 pub mod meta;
 pub mod patch;
 pub mod port_map;

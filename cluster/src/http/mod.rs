@@ -10,6 +10,7 @@ mod render;
 mod respond;
 mod route;
 mod server;
+mod tls;
 mod tokens;
 mod verbs;
 mod watches;

@@ -11,13 +11,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::query::Query;
 use super::respond::{self, Reply};
 use super::route::{self, Target};
+use super::tls::{self, Identity};
 use super::tokens::Tokens;
 use super::{discovery, locks, verbs};
 use crate::registry::Registry;
@@ -44,6 +47,7 @@ struct Shared {
     registry: Registry,
     tokens: Tokens,
     bound: SocketAddr,
+    identity: Identity,
     /// Counts how often all watches were cut.
     cut: watch::Sender<u64>,
     /// Dropped to end all connections.
@@ -61,6 +65,7 @@ impl Server {
             registry,
             tokens,
             bound: listener.local_addr()?,
+            identity: Identity::new()?,
             cut: watch::Sender::new(0),
             running: watch::Sender::new(()),
         });
@@ -71,6 +76,11 @@ impl Server {
     /// The address that is listened on.
     pub fn addr(&self) -> SocketAddr {
         self.shared.bound
+    }
+
+    /// The certificate that a client has to trust, as PEM.
+    pub fn certificate(&self) -> &str {
+        &self.shared.identity.certificate
     }
 
     /// Ends every watch, as a restarted server would.
@@ -115,6 +125,22 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     // Events are small and must not wait for acknowledgements; failing to say so only slows.
     let _ = stream.set_nodelay(true);
+    let mut first = [0];
+    match timeout(HEAD_TIMEOUT, stream.peek(&mut first)).await {
+        Ok(Ok(1)) if first[0] == tls::HANDSHAKE => {
+            let handshake = shared.identity.acceptor.accept(stream);
+            match timeout(HEAD_TIMEOUT, handshake).await {
+                Ok(Ok(stream)) => serve(stream, shared).await,
+                Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+                Err(_) => tracing::debug!("TLS handshake timed out"),
+            }
+        }
+        Ok(Ok(1)) => serve(stream, shared).await,
+        _ => tracing::debug!("closed before anything was sent"),
+    }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared>) {
     let mut running = shared.running.subscribe();
     let service = service_fn(|request| {
         let shared = shared.clone();
