@@ -13,9 +13,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use fairlead_router_core::{
-    Change, Compiler, Diagnostic, Publication, Settings, Table, object::Kind,
-};
+use fairlead_router_core::{Compiler, Diagnostic, Publication, Settings, Table, object::Kind};
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, mpsc},
@@ -46,7 +44,7 @@ pub(crate) struct State {
 /// What the publishing loop has done.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    /// The highest resourceVersion in effect, by kind.
+    /// Up to which resourceVersion everything is in effect, by kind.
     pub(crate) revisions: Revisions,
     /// Changes taken.
     pub(crate) changes: AtomicU64,
@@ -100,7 +98,7 @@ impl State {
 pub(crate) struct Publisher {
     state: Arc<State>,
     retired: Vec<Arc<Table>>,
-    /// The highest resourceVersion taken, by kind.
+    /// Up to which resourceVersion everything has been taken, by kind.
     revisions: [u64; 3],
     /// No table before this moment.
     next: Instant,
@@ -134,30 +132,22 @@ impl Publisher {
 
     fn take(&mut self, feed: Feed) {
         match feed {
-            Feed::Change(change, version) => {
-                let kind = match &change {
-                    Change::Service(..) => Kind::Service,
-                    Change::EndpointSlice(..) => Kind::EndpointSlice,
-                    Change::Secret(..) => Kind::Secret,
-                };
+            Feed::Change(change) => {
                 self.state.compiler.lock().apply(change);
                 self.state.counts.changes.fetch_add(1, Relaxed);
-                self.saw(kind, version);
             }
-            Feed::Seen(kind, version) => self.saw(kind, version),
+            Feed::Settled(kind, version) => {
+                let revision = &mut self.revisions[kind as usize];
+                *revision = (*revision).max(version.unwrap_or(0));
+                if self.state.is_synced() && !self.state.compiler.lock().is_dirty() {
+                    self.settle();
+                }
+            }
             Feed::Synced => {
                 self.publish();
                 self.state.synced.store(true, Relaxed);
                 self.state.changed.notify_waiters();
             }
-        }
-    }
-
-    fn saw(&mut self, kind: Kind, version: Option<u64>) {
-        let revision = &mut self.revisions[kind as usize];
-        *revision = (*revision).max(version.unwrap_or(0));
-        if self.state.is_synced() && !self.state.compiler.lock().is_dirty() {
-            self.settle();
         }
     }
 

@@ -130,7 +130,7 @@ impl Sources {
         };
         one_gauge(encoder, "table_generation", "Number of the table in use", generation)?;
         one_gauge(encoder, "table_hosts", "Hosts in the table in use", hosts)?;
-        let help = "Highest resourceVersion in effect";
+        let help = "The resourceVersion up to which everything is in effect";
         let mut metric = encoder.encode_descriptor("revision", help, None, MetricType::Gauge)?;
         for kind in KINDS {
             let revision = counts.revisions.get(kind);

@@ -1,4 +1,4 @@
-use fairlead_router_core::{Key, Service, object::ServicePort};
+use fairlead_router_core::{Change, Key, Service, object::ServicePort};
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn service(name: &str, host: &str) -> Feed {
         ports: vec![ServicePort { name: "".into(), port: 80 }],
         external_name: None,
     };
-    Feed::Change(Change::Service(key, Some(service)), Some(7))
+    Feed::Change(Change::Service(key, Some(service)))
 }
 
 struct Loop {
@@ -46,8 +46,10 @@ impl Loop {
 async fn nothing_is_published_before_the_first_state_is_complete() {
     let it = start();
     it.feed.send(service("web", "web.example")).await.unwrap();
+    it.feed.send(Feed::Settled(Kind::Service, Some(7))).await.unwrap();
     it.turn().await;
     assert!(it.state.table.load().is_empty() && !it.state.is_synced());
+    assert_eq!(it.state.counts.revisions.get(Kind::Service), 0);
     it.feed.send(Feed::Synced).await.unwrap();
     it.state.synced().await;
     assert!(it.state.table.load().host("web.example").is_some());

@@ -11,18 +11,19 @@ use std::{
     sync::Arc,
 };
 
-use fairlead_router_core::{Change, Key, Secret, Service, Settings, dialect::service as dialect};
+use fairlead_router_core::{
+    Change, Key, Secret, Service, Settings, dialect::service as dialect, object::Kind,
+};
 
-/// What the gate has been told of a change's age: the object's resourceVersion.
-pub(crate) type Version = Option<u64>;
+use super::progress::{Progress, Version};
 
 /// What is to be done next, in this order.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     /// Compile this.
-    Forward(Change, Version),
-    /// A Secret of this version has nothing more to compile.
-    Pass(Version),
+    Forward(Change),
+    /// All objects of the kind are in effect up to this version.
+    Settled(Kind, Version),
     /// Read this Secret, again and again until that works.
     Read(Key),
     /// Stop reading this Secret.
@@ -43,12 +44,15 @@ pub(crate) struct Gate {
     held: HashMap<Key, Held>,
     /// The Services that may be held for a Secret.
     waiters: HashMap<Key, Vec<Key>>,
+    services: Progress,
+    secrets: Progress,
+    /// What was told of the two.
+    told: [Version; 2],
 }
 
 #[derive(Debug)]
 struct Held {
     service: Service,
-    version: Version,
     names: Vec<Key>,
     waiting: HashSet<Key>,
 }
@@ -63,6 +67,9 @@ impl Gate {
             users: HashMap::new(),
             held: HashMap::new(),
             waiters: HashMap::new(),
+            services: Progress::default(),
+            secrets: Progress::default(),
+            told: [None; 2],
         }
     }
 
@@ -79,6 +86,7 @@ impl Gate {
         version: Version,
         steps: &mut Vec<Step>,
     ) {
+        self.services.take(version);
         let names = service.as_ref().map(|s| self.names_of(s)).unwrap_or_default();
         for secret in &names {
             let users = self.users.entry(secret.clone()).or_default();
@@ -95,13 +103,15 @@ impl Gate {
                 for secret in &waiting {
                     self.waiters.entry(secret.clone()).or_default().push(key.clone());
                 }
-                self.held.insert(key, Held { service, version, names, waiting });
+                self.services.hold(&key, version);
+                self.held.insert(key, Held { service, names, waiting });
             }
-            service => self.forward(key, service, version, names, steps),
+            service => self.forward(key, service, names, steps),
         }
         for secret in overtaken.into_iter().flat_map(|held| held.names) {
             self.release(&secret, steps);
         }
+        self.tell(steps);
     }
 
     /// A Secret is there in a new version, or gone with it.
@@ -112,20 +122,20 @@ impl Gate {
         version: Version,
         steps: &mut Vec<Step>,
     ) {
+        self.secrets.take(version);
         // A read may have been faster than the watch.
         let news = self.read.get(key).is_none_or(|read| *read < version);
         if news && !there {
             self.drop_content(key, steps);
             self.unhold(key, steps);
         } else if news && self.users.contains_key(key) {
+            self.secrets.hold(key, version);
             match self.reading.get_mut(key) {
                 Some(meanwhile) => *meanwhile = Some(version),
                 None => self.start(key, steps),
             }
         }
-        if !self.reading.contains_key(key) {
-            steps.push(Step::Pass(version));
-        }
+        self.tell(steps);
     }
 
     /// A Secret was read; `None` when it is not there.
@@ -139,19 +149,36 @@ impl Gate {
         let version = secret.as_ref().map(|(_, version)| *version);
         if let Some((secret, version)) = secret {
             self.read.insert(key.clone(), version);
-            steps.push(Step::Forward(Change::Secret(key.clone(), Some(secret)), version));
+            steps.push(Step::Forward(Change::Secret(key.clone(), Some(secret))));
         } else {
             self.drop_content(key, steps);
         }
         self.unhold(key, steps);
         if meanwhile > version {
+            self.secrets.hold(key, meanwhile.flatten());
             self.start(key, steps);
+        } else {
+            self.secrets.release(key);
         }
+        self.tell(steps);
     }
 
     /// A Secret could not be read and will be tried again: nothing waits any longer.
     pub(crate) fn secret_failed(&mut self, key: &Key, steps: &mut Vec<Step>) {
         self.unhold(key, steps);
+        self.tell(steps);
+    }
+
+    fn tell(&mut self, steps: &mut Vec<Step>) {
+        let settled = [self.services.settled(), self.secrets.settled()];
+        for ((kind, told), settled) in
+            [Kind::Service, Kind::Secret].into_iter().zip(&mut self.told).zip(settled)
+        {
+            if settled > *told {
+                *told = settled;
+                steps.push(Step::Settled(kind, settled));
+            }
+        }
     }
 
     fn names_of(&self, service: &Service) -> Vec<Key> {
@@ -177,11 +204,11 @@ impl Gate {
         &mut self,
         key: Key,
         service: Option<Service>,
-        version: Version,
         names: Vec<Key>,
         steps: &mut Vec<Step>,
     ) {
-        steps.push(Step::Forward(Change::Service(key.clone(), service), version));
+        self.services.release(&key);
+        steps.push(Step::Forward(Change::Service(key.clone(), service)));
         let old =
             if names.is_empty() { self.names.remove(&key) } else { self.names.insert(key, names) };
         // Only now: until here the compiler needed them.
@@ -196,9 +223,9 @@ impl Gate {
             let Some(held) = self.held.get_mut(&key) else { continue };
             held.waiting.remove(secret);
             if held.waiting.is_empty()
-                && let Some(Held { service, version, names, .. }) = self.held.remove(&key)
+                && let Some(Held { service, names, .. }) = self.held.remove(&key)
             {
-                self.forward(key, Some(service), version, names, steps);
+                self.forward(key, Some(service), names, steps);
             }
         }
     }
@@ -214,11 +241,12 @@ impl Gate {
     }
 
     fn drop_content(&mut self, secret: &Key, steps: &mut Vec<Step>) {
+        self.secrets.release(secret);
         if self.reading.remove(secret).is_some() {
             steps.push(Step::Forget(secret.clone()));
         }
         if self.read.remove(secret).is_some() {
-            steps.push(Step::Forward(Change::Secret(secret.clone(), None), None));
+            steps.push(Step::Forward(Change::Secret(secret.clone(), None)));
         }
     }
 }

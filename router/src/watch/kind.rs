@@ -21,8 +21,8 @@ use tokio::sync::mpsc;
 use super::{
     backoff::Backoff,
     convert,
-    gate::Version,
     known::Known,
+    progress::Version,
     state::{Failure, Phase, WatchState},
 };
 

@@ -11,6 +11,7 @@ mod convert;
 mod gate;
 mod kind;
 mod known;
+mod progress;
 mod secrets;
 mod state;
 
@@ -23,8 +24,9 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 pub(crate) use self::state::{Phase, WatchReport};
 use self::{
-    gate::{Gate, Step, Version},
+    gate::{Gate, Step},
     kind::{Seen, Watched, follow},
+    progress::Version,
     secrets::{Attempt, Problem, Reader},
     state::{Scope, WatchState},
 };
@@ -38,10 +40,11 @@ pub(crate) const KINDS: [Kind; 3] = [Kind::Service, Kind::EndpointSlice, Kind::S
 /// What the publishing loop is told.
 #[derive(Debug)]
 pub(crate) enum Feed {
-    /// A change to compile, and the resourceVersion of the object.
-    Change(Change, Version),
-    /// An object of this kind and resourceVersion asks for no compiling.
-    Seen(Kind, Version),
+    /// A change to compile.
+    Change(Change),
+    /// With what came so far, all objects of this kind are in effect up to this
+    /// resourceVersion.
+    Settled(Kind, Version),
     /// Everything there was at the start has been told. Sent once.
     Synced,
 }
@@ -164,19 +167,20 @@ impl Stage {
                 else => return,
             }
             for step in steps.drain(..) {
-                match step {
-                    Step::Forward(change, version) => {
-                        if self.out.send(Feed::Change(change, version)).await.is_err() {
-                            return;
-                        }
+                let feed = match step {
+                    Step::Forward(change) => Feed::Change(change),
+                    Step::Settled(kind, version) => Feed::Settled(kind, version),
+                    Step::Read(key) => {
+                        self.reader.read(key);
+                        continue;
                     }
-                    Step::Pass(version) => {
-                        if self.out.send(Feed::Seen(Kind::Secret, version)).await.is_err() {
-                            return;
-                        }
+                    Step::Forget(key) => {
+                        self.reader.forget(&key);
+                        continue;
                     }
-                    Step::Read(key) => self.reader.read(key),
-                    Step::Forget(key) => self.reader.forget(&key),
+                };
+                if self.out.send(feed).await.is_err() {
+                    return;
                 }
             }
             if !self.synced && self.is_listed() && self.gate.is_settled() {
@@ -197,7 +201,8 @@ impl Stage {
         match seen {
             Seen::Service(key, service, version) => self.gate.service(key, service, version, steps),
             Seen::EndpointSlice(key, slice, version) => {
-                steps.push(Step::Forward(Change::EndpointSlice(key, slice), version));
+                steps.push(Step::Forward(Change::EndpointSlice(key, slice)));
+                steps.push(Step::Settled(Kind::EndpointSlice, version));
             }
             Seen::Secret(key, there, version) => {
                 self.gate.secret_seen(&key, there, version, steps);

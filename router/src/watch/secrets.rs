@@ -11,7 +11,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use super::{backoff::Backoff, convert, gate::Version};
+use super::{backoff::Backoff, convert, progress::Version};
 
 /// How many Secrets are read at a time.
 const AT_A_TIME: usize = 32;

@@ -95,6 +95,8 @@ impl Tally {
 async fn reconfigurations_cut_nothing() {
     let turns = if std::env::var_os("FAIRLEAD_SOAK").is_some() { 500 } else { 100 };
     let world = Arc::new(World::start().await);
+    // Long enough for many handshakes: a Service must not be served before its certificate.
+    world.api.slow("/secrets/", Duration::from_millis(20));
     let pods = [Backend::named("pod").await, Backend::named("pod").await];
     let echo = Backend::echoing().await;
     for name in ["one-cert", "two-cert"] {

@@ -3,6 +3,7 @@
 use std::{
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -24,6 +25,8 @@ struct Faults {
     down: bool,
     /// Status codes for paths that contain a text.
     refused: Vec<(String, u16)>,
+    /// How long requests for paths that contain a text take, at least.
+    slow: Option<(String, Duration)>,
 }
 
 #[derive(Clone)]
@@ -49,6 +52,11 @@ impl Api {
     /// Requests for `path` get `status` from now on.
     pub(crate) fn refuse(&self, path: &str, status: u16) {
         self.faults.lock().refused.push((path.to_owned(), status));
+    }
+
+    /// Requests for `path` take `time` from now on.
+    pub(crate) fn slow(&self, path: &str, time: Duration) {
+        self.faults.lock().slow = Some((path.to_owned(), time));
     }
 
     /// All requests are answered again.
@@ -104,8 +112,16 @@ where
             let response = refusal(*status);
             return Box::pin(async { Ok(response) });
         }
+        let slow = faults.slow.as_ref().filter(|(part, _)| path.contains(part));
+        let wait = slow.map(|(_, time)| *time);
         drop(faults);
-        Box::pin(self.inner.call(request))
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            if let Some(wait) = wait {
+                tokio::time::sleep(wait).await;
+            }
+            answer.await
+        })
     }
 }
 
