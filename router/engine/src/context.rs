@@ -1,6 +1,6 @@
 //! What is known of a request while it is being served.
 
-use std::{sync::Arc, time::Instant};
+use std::{os::fd::RawFd, sync::Arc, time::Instant};
 
 use fairlead_router_core::{HostPattern, Lease, Rule, app::Outcome};
 
@@ -31,6 +31,8 @@ pub(crate) struct Upstream {
     pub(crate) attempts: Attempts,
     /// The endpoint in use; counts as busy with this request until it ends.
     pub(crate) lease: Option<Lease>,
+    /// The connection in use is a kept one, and the request must not be sent on it in vain.
+    pub(crate) doubtful: Option<RawFd>,
     pub(crate) began: Option<Instant>,
     pub(crate) ended: Option<Instant>,
     /// A response head has come.

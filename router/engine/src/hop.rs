@@ -21,7 +21,9 @@ pub(crate) fn strip_response(response: &mut ResponseHeader) {
             .iter()
             .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
             .take(NOMINATIONS)
-            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+            .map(<[u8]>::trim_ascii)
+            .filter(|name| !OPTIONS.iter().any(|option| name.eq_ignore_ascii_case(option)))
+            .filter_map(|name| HeaderName::from_bytes(name).ok())
             .filter(|name| !FRAMING.contains(name))
             .collect();
         for name in &nominated {
@@ -33,6 +35,9 @@ pub(crate) fn strip_response(response: &mut ResponseHeader) {
         response.remove_header(name);
     }
 }
+
+/// What a `Connection` field mostly says: no names of fields.
+const OPTIONS: [&[u8]; 2] = [b"keep-alive", b"close"];
 
 /// Fields that the body depends on are not for anybody to nominate.
 const FRAMING: [HeaderName; 2] = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];

@@ -293,11 +293,10 @@ impl ProxyHttp for Proxy {
         _peer: &HttpPeer,
         fd: RawFd,
         _digest: Option<&Digest>,
-        _context: &mut Context,
+        context: &mut Context,
     ) -> Result<()> {
-        if reused && !session.req_header().method.is_idempotent() && upstream::is_closed(fd) {
-            return Err(Error::new_up(upstream::STALE));
-        }
+        let once = !session.req_header().method.is_idempotent();
+        context.upstream.doubtful = (reused && once).then_some(fd);
         Ok(())
     }
 
@@ -315,7 +314,12 @@ impl ProxyHttp for Proxy {
         let (Some(client), Some(origin)) = (&context.client, &context.origin) else {
             return Err(out_of_order());
         };
-        client.tell(request, origin)
+        client.tell(request, origin)?;
+        // The last thing before the request is sent.
+        if context.upstream.doubtful.is_some_and(upstream::is_closed) {
+            return Err(Error::new_up(upstream::STALE));
+        }
+        Ok(())
     }
 
     async fn request_body_filter(

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, os::fd::RawFd, time::Duration};
 
 use fairlead_router_core::Timeouts;
-use http::{Method, header::CONTENT_LENGTH};
+use http::header::CONTENT_LENGTH;
 use nix::{
     errno::Errno,
     sys::socket::{MsgFlags, recv},
@@ -19,6 +19,9 @@ const ONCE_IDLE: Duration = Duration::from_millis(300);
 
 /// The largest body that is kept for a repetition. Fixed by Pingora.
 pub(crate) const REPEATABLE_BODY: usize = 64 * 1024;
+
+/// The kept connection was closed before anything was sent on it.
+pub(crate) const STALE: ErrorType = ErrorType::new("StaleConnection");
 
 /// Which kept connections a request may use. Each group has connections of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,11 +74,7 @@ pub(crate) fn is_repeatable(request: &RequestHeader, without_body: bool) -> bool
         let length = request.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse::<usize>().ok()?;
         Some(length <= REPEATABLE_BODY)
     };
-    is_idempotent(&request.method) && (without_body || fits().unwrap_or(false))
-}
-
-fn is_idempotent(method: &Method) -> bool {
-    method.is_idempotent()
+    request.method.is_idempotent() && (without_body || fits().unwrap_or(false))
 }
 
 /// Whether the endpoint has closed the idle connection `fd`, or sent what nobody asked for. Asks
@@ -86,5 +85,70 @@ pub(crate) fn is_closed(fd: RawFd) -> bool {
     peeked != Err(Errno::EAGAIN)
 }
 
-/// The kept connection was closed before anything was sent on it.
-pub(crate) const STALE: ErrorType = ErrorType::new("StaleConnection");
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::{TcpListener, TcpStream},
+        os::fd::AsRawFd,
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_may_be_made_twice_is_idempotent_and_fits_into_memory() {
+        for (method, length, expected) in [
+            ("GET", None, true),
+            ("HEAD", None, true),
+            ("OPTIONS", None, true),
+            ("DELETE", Some("0"), true),
+            ("PUT", Some("65536"), true),
+            ("PUT", Some("65537"), false),
+            ("PUT", Some("x"), false),
+            ("POST", None, false),
+            ("PATCH", None, false),
+            ("ANY", None, false),
+        ] {
+            let mut request = RequestHeader::build(method, b"/", None).unwrap();
+            if let Some(length) = length {
+                request.insert_header(CONTENT_LENGTH, length).unwrap();
+            }
+            assert_eq!(is_repeatable(&request, length.is_none()), expected, "{method} {length:?}");
+        }
+        // A body of unknown length.
+        let request = RequestHeader::build("PUT", b"/", None).unwrap();
+        assert!(!is_repeatable(&request, false));
+    }
+
+    #[test]
+    fn only_a_silent_open_connection_is_not_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut theirs = listener.accept().unwrap().0;
+        assert!(!is_closed(ours.as_raw_fd()));
+        theirs.write_all(b"x").unwrap();
+        ours.peek(&mut [0]).unwrap();
+        assert!(is_closed(ours.as_raw_fd()));
+        (&ours).read_exact(&mut [0]).unwrap();
+        assert!(!is_closed(ours.as_raw_fd()));
+        drop(theirs);
+        assert_eq!(ours.peek(&mut [0]).unwrap(), 0);
+        assert!(is_closed(ours.as_raw_fd()));
+    }
+
+    #[test]
+    fn each_group_has_connections_of_its_own() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 80));
+        let timeouts = Timeouts { connect: Duration::from_secs(1), tcp: Duration::from_secs(2) };
+        let kept = Duration::from_secs(3);
+        let keys = [Pool::Repeatable, Pool::Once, Pool::Fresh(0), Pool::Fresh(1)].map(|pool| {
+            let peer = peer(address, timeouts, pool, kept, false);
+            assert_eq!(peer.options.connection_timeout, Some(timeouts.connect));
+            assert_eq!(peer.options.read_timeout, Some(timeouts.tcp));
+            assert_eq!(peer.options.write_timeout, Some(timeouts.tcp));
+            (peer.group_key, peer.options.idle_timeout.unwrap())
+        });
+        assert_eq!(keys.map(|(key, _)| key), [0, 1, 2, 3]);
+        assert_eq!(keys.map(|(_, idle)| idle), [kept, ONCE_IDLE, Duration::ZERO, Duration::ZERO]);
+    }
+}

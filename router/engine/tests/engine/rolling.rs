@@ -59,7 +59,7 @@ async fn no_request_fails_and_no_post_is_made_twice_while_instances_are_replaced
     router.app("web", &[], &[instance.addr]);
 
     let done = Arc::new(AtomicBool::new(false));
-    let load: Vec<_> = (0..4).map(|n| tokio::spawn(load(router.http, n, done.clone()))).collect();
+    let load: Vec<_> = (0..10).map(|n| tokio::spawn(load(router.http, n, done.clone()))).collect();
     for _ in 0..5 {
         sleep(Duration::from_millis(1500)).await;
         // As a rolling deploy does it: the new one is ready, the old one terminates and is taken
@@ -85,7 +85,8 @@ async fn no_request_fails_and_no_post_is_made_twice_while_instances_are_replaced
     drop(instance);
 }
 
-/// 25 requests per second, GET and POST in turn, on connections that are kept; gives their number.
+/// 25 requests per second, GET and POST in turn, on connections that are kept, with pauses about as
+/// long as an instance keeps a connection; gives their number.
 async fn load(router: std::net::SocketAddr, client: usize, done: Arc<AtomicBool>) -> usize {
     let mut connection = Client::connect(router).await;
     let mut next = Instant::now();
@@ -98,7 +99,8 @@ async fn load(router: std::net::SocketAddr, client: usize, done: Arc<AtomicBool>
         let answer = connection.ask(&request).await;
         assert_eq!(answer.status(), 200, "{path}: {answer:?}");
         sent += 1;
-        next += Duration::from_millis(40);
+        let pause = if sent % 15 == 0 { 990 + client as u64 } else { 40 };
+        next += Duration::from_millis(pause);
         sleep_until(next).await;
     }
     sent

@@ -169,7 +169,7 @@ async fn an_answer_before_the_end_of_the_body_reaches_the_client() {
     assert_eq!((answer.status(), answer.body.as_slice()), (413, &b"much"[..]));
 }
 
-// Pingora's HTTP/1 has no place for trailers. docs/security.md has this as an expected difference.
+// An expected difference: Pingora's HTTP/1 has no place for trailers.
 #[tokio::test]
 async fn trailers_of_chunked_bodies_are_left_out_and_the_body_is_whole() {
     let backend = Backend::start(|mut conn, _| async move {

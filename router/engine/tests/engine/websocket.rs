@@ -154,3 +154,21 @@ async fn when_one_side_leaves_the_other_is_let_go() {
     client.head().await.unwrap();
     assert_eq!(client.rest().await, "bye");
 }
+
+#[tokio::test]
+async fn a_backend_that_never_answers_the_handshake_ends_with_the_limit() {
+    let backend = Backend::start(|mut conn, _| async move {
+        conn.request().await?;
+        conn.closed().await;
+        Some(())
+    })
+    .await;
+    let mut router = Router::start(Setup::default());
+    router.app("web", &[("router.deis.io/tcpTimeout", "500ms")], &[backend.addr]);
+    let mut client = router.connect().await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: web.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .await;
+    assert_eq!(client.rest().await, "");
+    assert_eq!(router.records(1).await[0].status, 0);
+}
