@@ -246,3 +246,16 @@ async fn the_status_of_an_ingress_is_applied_apart() {
         )
     );
 }
+
+#[tokio::test]
+async fn giving_up_the_last_owned_label_leaves_the_object_in_its_place() {
+    let api = Api::with_namespace("app").await;
+    let labelled = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b", "labels": {"l": "1"}}, "data": {"x": "1"}}"#;
+    api.apply(&format!("{MAP}?fieldManager=m1"), labelled).await;
+    let bare = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b"}, "data": {"x": "2"}}"#;
+    let answer = api.apply(&format!("{MAP}?fieldManager=m1"), bare).await.json();
+    assert_eq!(answer["metadata"]["namespace"], "app");
+    assert_eq!(answer["metadata"].get("labels"), None);
+    let read = api.get(MAP).await.json();
+    assert_eq!((&read["data"], &read["metadata"]), (&json!({"x": "2"}), &answer["metadata"]));
+}

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::table::Writer;
 use super::{Registry, WriteOptions, prepare, scope};
 use crate::fields;
-use crate::kinds::{Generation, Kind, Subresource};
+use crate::kinds::{self, Generation, Kind, Subresource};
 use crate::meta;
 use crate::patch;
 use crate::schema::Empties;
@@ -257,11 +257,23 @@ fn keep(kind: &Kind, subresource: Option<Subresource>, current: &Value, object: 
                 meta::set(object, field, meta::get(&sent, field).cloned());
             }
         }
-        None if kind.status => put(object, "status", current.get("status").cloned()),
-        None => {}
+        Some(Subresource::Finalize) => {
+            let sent = std::mem::replace(object, current.clone());
+            put(&mut object["spec"], "finalizers", sent["spec"].get("finalizers").cloned());
+        }
+        None => {
+            if kind.status {
+                put(object, "status", current.get("status").cloned());
+            }
+            // What holds a namespace is taken away at `/finalize` only.
+            if kind.kind == kinds::NAMESPACE.kind {
+                put(object, "spec", current.get("spec").cloned());
+            }
+        }
     }
     for field in [
         "name",
+        "namespace",
         "uid",
         "resourceVersion",
         "generation",

@@ -44,7 +44,8 @@ pub(crate) fn api(kubeconfig: &Path, path: &str) -> serde_json::Value {
         text.lines().find_map(|line| line.trim().strip_prefix(key)).unwrap().trim().to_owned()
     };
     let server = value("server:");
-    let host = server.strip_prefix("http://").unwrap();
+    // The same port serves plain HTTP.
+    let host = server.strip_prefix("https://").unwrap();
     let port = host.rsplit_once(':').unwrap().1.parse().unwrap();
     let authorization = format!("Authorization: Bearer {}\r\n", value("token:"));
     let (status, body) = exchange(connect(port).unwrap(), host, path, &authorization).unwrap();
