@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -15,6 +17,8 @@ use crate::events::Recorder;
 use crate::http::{Server, Tokens};
 use crate::kinds;
 use crate::kubelet::{self, Kubelet};
+use crate::logs::{LogRotation, PodLogs};
+use crate::namespaces;
 use crate::registry::{Registry, WriteOptions};
 
 /// Why a cluster could not be started.
@@ -47,6 +51,8 @@ pub struct ClusterOptions {
     /// What a container that keeps ending waits before it is started again; doubles up to 5 minutes.
     /// Default: 10 s.
     pub restart_backoff: Duration,
+    /// When container logs are rotated.
+    pub log_rotation: LogRotation,
 }
 
 impl Default for ClusterOptions {
@@ -57,6 +63,7 @@ impl Default for ClusterOptions {
             supervisor: Vec::new(),
             act: true,
             restart_backoff: Duration::from_secs(10),
+            log_rotation: LogRotation::default(),
         }
     }
 }
@@ -68,6 +75,7 @@ pub struct Cluster {
     tokens: Tokens,
     server: Server,
     state: PathBuf,
+    logs: PodLogs,
     /// Controllers and kubelet.
     tasks: JoinSet<()>,
     _temporary: Option<TempDir>,
@@ -95,10 +103,12 @@ impl Cluster {
         };
         let state = temporary.as_ref().map(|directory| directory.path().to_owned());
         let state = options.state.or(state).unwrap_or_default();
+        let logs = PodLogs::new(state.clone(), options.log_rotation);
         let mut tasks = JoinSet::new();
         if options.act {
             let recorder = Recorder::new(registry.clone(), "fairlead-cluster");
             let kubelet = kubelet::Options {
+                logs: logs.clone(),
                 state: state.clone(),
                 images: options.images,
                 supervisor: options.supervisor,
@@ -107,9 +117,10 @@ impl Cluster {
             let kubelet =
                 Kubelet::new(registry.clone(), &recorder, kubelet).map_err(StartError::Kubelet)?;
             tasks.spawn(controllers::run(registry.clone(), recorder));
+            tasks.spawn(namespaces::run(registry.clone()));
             tasks.spawn(kubelet.run());
         }
-        Ok(Self { registry, tokens, server, state, tasks, _temporary: temporary })
+        Ok(Self { registry, tokens, server, state, logs, tasks, _temporary: temporary })
     }
 
     /// The address of the API, on a loopback address.
@@ -117,7 +128,7 @@ impl Cluster {
         self.server.addr()
     }
 
-    /// The URL of the API.
+    /// The URL of the API, for clients in this process; the same port serves TLS.
     pub fn url(&self) -> String {
         format!("http://{}", self.addr())
     }
@@ -148,14 +159,20 @@ impl Cluster {
             "apiVersion: v1\n\
              kind: Config\n\
              clusters:\n\
-             - name: fairlead\n  cluster:\n    server: {}\n\
+             - name: fairlead\n  cluster:\n    server: https://{}\n    certificate-authority-data: {}\n\
              users:\n\
              - name: fairlead\n  user:\n    token: {token}\n\
              contexts:\n\
              - name: fairlead\n  context:\n    cluster: fairlead\n    user: fairlead\n\
              current-context: fairlead\n",
-            self.url(),
+            self.addr(),
+            STANDARD.encode(self.server.certificate()),
         )
+    }
+
+    /// The logs of pods.
+    pub fn logs(&self) -> &PodLogs {
+        &self.logs
     }
 
     /// Where logs (`pods/<namespace>_<pod>_<uid>/<container>/<run>.log`) and volumes of pods are.

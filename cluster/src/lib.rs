@@ -14,6 +14,7 @@ pub mod kinds;
 mod kubelet;
 pub mod logs;
 pub mod meta;
+mod namespaces;
 pub mod patch;
 pub mod port_map;
 pub mod registry;

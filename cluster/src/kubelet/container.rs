@@ -1,9 +1,10 @@
 //! One container from its first start to its end.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -11,12 +12,12 @@ use uuid::Uuid;
 
 use super::backoff::Backoff;
 use super::listeners;
-use super::logs::Log;
 use super::probe::Probe;
 use super::prober::{Probers, Purpose, Verdict};
 use super::process::{Process, Program};
 use super::status::{ContainerState, Ended, Phase};
 use super::supervision::Supervision;
+use crate::logs::PodLogs;
 
 /// How long output that is still in the pipes may take after the processes have ended.
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
@@ -64,8 +65,8 @@ pub(super) struct Container {
     pub(super) startup: Option<Probe>,
     pub(super) readiness: Option<Probe>,
     pub(super) liveness: Option<Probe>,
-    /// The pod's log directory.
-    pub(super) logs: PathBuf,
+    pub(super) logs: PodLogs,
+    pub(super) pod: Arc<Value>,
     pub(super) supervision: Supervision,
     pub(super) intent: watch::Receiver<Intent>,
     pub(super) reports: mpsc::Sender<(usize, Report)>,
@@ -163,7 +164,7 @@ impl Container {
 
     async fn copy_output(&self, process: &mut Process, run: u32) -> Option<JoinHandle<()>> {
         let (stdout, stderr) = process.output()?;
-        match Log::open(&self.logs, &self.name, run) {
+        match self.logs.begin(&self.pod, &self.name, run) {
             Ok(log) => Some(tokio::spawn(log.copy(stdout, stderr))),
             Err(error) => {
                 let message = format!("no log for container {}: {error}", self.name);

@@ -10,7 +10,6 @@ mod env;
 mod expand;
 mod image;
 mod listeners;
-mod logs;
 mod network;
 mod objects;
 mod paths;
@@ -38,6 +37,7 @@ use crate::controllers::NODE;
 use crate::controllers::object::{Fields, pod_finished};
 use crate::events::Recorder;
 use crate::kinds::POD;
+use crate::logs::PodLogs;
 use crate::meta;
 use crate::registry::{Event, EventType, Registry, WriteOptions};
 use crate::selector::Selector;
@@ -58,6 +58,8 @@ const LOGS_STAY: Duration = Duration::from_secs(30);
 pub(crate) struct Options {
     /// Logs and volumes go under this directory; what a former run left there is removed.
     pub(crate) state: PathBuf,
+    /// The logs, under the same directory.
+    pub(crate) logs: PodLogs,
     /// See [`crate::ClusterOptions`].
     pub(crate) images: BTreeMap<String, Vec<String>>,
     /// See [`crate::ClusterOptions`].
@@ -72,6 +74,7 @@ struct Node {
     recorder: Recorder,
     options: WriteOptions,
     state: PathBuf,
+    logs: PodLogs,
     images: Images,
     network: Network,
     supervision: Supervision,
@@ -95,7 +98,7 @@ impl Node {
 
     /// Removes a pod's volumes now and its logs after a while.
     fn remove_later(&self, pod: &Value, directory: PathBuf) {
-        let logs = logs::pod_directory(&self.state, pod);
+        let logs = self.logs.directory(pod);
         tokio::spawn(async move {
             // Neither need be there: a pod may go before it has started anything.
             let _ = tokio::fs::remove_dir_all(directory).await;
@@ -134,6 +137,7 @@ impl Kubelet {
             recorder: recorder.for_component(USER),
             options: WriteOptions::by(USER),
             state: options.state,
+            logs: options.logs,
             images: Images::new(options.images),
             network: Network::default(),
             supervision: Supervision::start(&options.supervisor)?,

@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::container::{Container, Restart};
 use super::env::{ConfigError, Env};
 use super::expand::expand;
-use super::logs;
 use super::probe::{Probe, Target};
 use super::process::Program;
 use super::volumes;
@@ -102,7 +101,8 @@ impl Prepared {
             startup,
             readiness,
             liveness,
-            logs: logs::pod_directory(&node.state, pod),
+            logs: node.logs.clone(),
+            pod: pod.clone(),
             supervision: node.supervision.clone(),
             intent: worker.intent.subscribe(),
             reports: worker.reporter.clone(),

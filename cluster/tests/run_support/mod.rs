@@ -25,10 +25,16 @@ pub(crate) struct Run {
 }
 
 pub(crate) async fn start() -> Run {
+    start_with(|_| ()).await
+}
+
+/// The same with other options.
+pub(crate) async fn start_with(change: impl FnOnce(&mut ClusterOptions)) -> Run {
     let mut options = ClusterOptions::default();
     options.supervisor = vec![HELPER.to_owned(), "supervise".to_owned()];
     options.images = [("helper".to_owned(), vec![HELPER.to_owned()])].into();
     options.restart_backoff = Duration::from_millis(50);
+    change(&mut options);
     let cluster = Cluster::start(options).await.expect("started");
     let run = Run { cluster };
     run.create(&kinds::NAMESPACE, json!({"metadata": {"name": "app"}}));
