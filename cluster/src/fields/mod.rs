@@ -112,6 +112,7 @@ impl Writer<'_> {
         let set = strip(set);
         match self.subresource {
             Some(Subresource::Status) => set.without(&["spec"]).without(&["metadata", "labels"]),
+            Some(Subresource::Finalize) => set,
             None if self.kind.status => set.without(&["status"]),
             None => set,
         }

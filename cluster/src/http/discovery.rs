@@ -88,6 +88,12 @@ fn resource(kind: &Kind) -> Vec<Value> {
         main["categories"] = kind.categories.into();
     }
     let mut resources = vec![main];
+    if kind.kind == "Namespace" {
+        resources.push(json!({
+            "name": "namespaces/finalize", "singularName": "", "namespaced": false,
+            "kind": "Namespace", "verbs": ["update"],
+        }));
+    }
     if kind.status {
         resources.push(json!({
             "name": format!("{}/status", kind.plural), "singularName": "",

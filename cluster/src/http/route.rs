@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::kinds::{KINDS, Kind, Subresource};
+use crate::kinds::{self, KINDS, Kind, Subresource};
 
 /// What a path names.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,6 +97,7 @@ fn resource(group: &str, version: &str, rest: &[&str]) -> Option<Target> {
     let subresource = match subresource {
         None => None,
         Some("status") if kind.status => Some(Subresource::Status),
+        Some("finalize") if kind.kind == kinds::NAMESPACE.kind => Some(Subresource::Finalize),
         Some(_) => return None,
     };
     addressed.then(|| {
@@ -112,7 +113,6 @@ fn resource(group: &str, version: &str, rest: &[&str]) -> Option<Target> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds;
 
     fn resource(
         kind: &'static Kind,

@@ -13,6 +13,7 @@ use super::respond::{self, Reply};
 use super::route::Resource;
 use super::tokens::Access;
 use super::{body, lists, render, watches};
+use crate::kinds::Subresource;
 use crate::registry::{
     DeleteOptions, Deleted, FieldValidation, Patch, Preconditions, Propagation, Registry,
     WriteOptions,
@@ -35,6 +36,9 @@ impl Request<'_> {
     pub(super) fn verb(&self) -> Option<&'static str> {
         let named = self.resource.name.is_some();
         let subresource = self.resource.subresource.is_some();
+        if self.resource.subresource == Some(Subresource::Finalize) {
+            return (self.parts.method == Method::PUT).then_some("update");
+        }
         match (&self.parts.method, named) {
             (&Method::GET, true) => Some("get"),
             (&Method::GET, false) => {

@@ -77,6 +77,8 @@ pub enum NameRule {
 pub enum Subresource {
     /// `/status`: writes status only.
     Status,
+    /// `/finalize` of a namespace: writes `spec.finalizers` only.
+    Finalize,
 }
 
 impl Subresource {
@@ -84,6 +86,7 @@ impl Subresource {
     pub fn name(self) -> &'static str {
         match self {
             Self::Status => "status",
+            Self::Finalize => "finalize",
         }
     }
 }
