@@ -71,7 +71,7 @@ pub(super) fn patch(body_type: BodyType, bytes: &[u8]) -> Result<Value, Status> 
 /// Parses a body, empty for none.
 pub(super) fn value(body_type: BodyType, bytes: &[u8]) -> Result<Value, String> {
     match body_type {
-        BodyType::Json | BodyType::MergePatch => {
+        BodyType::Json | BodyType::MergePatch | BodyType::StrategicPatch | BodyType::JsonPatch => {
             serde_json::from_slice(bytes).map_err(|error| format!("json parse error: {error}"))
         }
         BodyType::Yaml | BodyType::Apply => {

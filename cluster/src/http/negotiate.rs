@@ -20,6 +20,8 @@ pub(super) enum BodyType {
     Json,
     Yaml,
     MergePatch,
+    StrategicPatch,
+    JsonPatch,
     Apply,
 }
 
@@ -71,6 +73,8 @@ pub(super) fn body_type(headers: &HeaderMap) -> Result<BodyType, Status> {
         "application/json" => Ok(BodyType::Json),
         "application/yaml" => Ok(BodyType::Yaml),
         "application/merge-patch+json" => Ok(BodyType::MergePatch),
+        "application/strategic-merge-patch+json" => Ok(BodyType::StrategicPatch),
+        "application/json-patch+json" => Ok(BodyType::JsonPatch),
         "application/apply-patch+yaml" => Ok(BodyType::Apply),
         _ => Err(Status::unsupported_media_type()),
     }

@@ -14,6 +14,7 @@ use super::route::Resource;
 use super::tokens::Access;
 use super::{body, lists, render, watches};
 use crate::kinds::Subresource;
+use crate::patch;
 use crate::registry::{
     DeleteOptions, Deleted, FieldValidation, Patch, Preconditions, Propagation, Registry,
     WriteOptions,
@@ -130,6 +131,8 @@ impl Request<'_> {
                     "may not be specified for non-apply patch",
                 )));
             }
+            BodyType::StrategicPatch => Patch::Strategic(patch),
+            BodyType::JsonPatch => Patch::Json(patch::json::parse(patch)?),
             _ => Patch::Merge(patch),
         };
         if matches!(patch, Patch::Apply { .. }) && options.field_manager.is_none() {

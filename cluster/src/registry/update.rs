@@ -10,7 +10,7 @@ use crate::fields;
 use crate::kinds::{self, Generation, Kind, Subresource};
 use crate::meta;
 use crate::patch;
-use crate::schema::Empties;
+use crate::schema::{self, Empties};
 use crate::status::Status;
 use crate::validate::validate;
 
@@ -19,6 +19,10 @@ use crate::validate::validate;
 pub enum Patch {
     /// JSON merge patch, RFC 7386.
     Merge(Value),
+    /// Merge patch that merges lists by the keys that the schema names.
+    Strategic(Value),
+    /// JSON patch, RFC 6902.
+    Json(patch::json::Operations),
     /// Server-side apply: the fields that the manager wants, and whether to take them from others.
     Apply {
         /// The fields that the manager wants, and no others.
@@ -72,20 +76,29 @@ impl Registry {
         patch: Patch,
         options: &WriteOptions,
     ) -> Result<Patched, Status> {
-        match patch {
-            Patch::Merge(patch) => {
-                let object =
-                    self.change(kind, namespace, name, subresource, options, |current| {
-                        let mut object = Value::clone(current);
-                        patch::merge(&mut object, patch);
-                        Ok(object)
-                    })?;
-                Ok(Patched { object, created: false })
-            }
+        let object = match patch {
             Patch::Apply { config, force } => {
-                self.apply(kind, namespace, name, subresource, config, force, options)
+                return self.apply(kind, namespace, name, subresource, config, force, options);
             }
-        }
+            Patch::Merge(patch) => {
+                self.modify(kind, namespace, name, subresource, options, |object| {
+                    patch::merge(object, patch);
+                    Ok(())
+                })
+            }
+            Patch::Strategic(patch) => {
+                let (schema, id) = schema::of(kind);
+                self.modify(kind, namespace, name, subresource, options, |object| {
+                    patch::strategic::merge(schema, id, object, patch)
+                })
+            }
+            Patch::Json(operations) => {
+                self.modify(kind, namespace, name, subresource, options, |object| {
+                    patch::json::apply(object, &operations)
+                })
+            }
+        }?;
+        Ok(Patched { object, created: false })
     }
 
     /// Reads an object, lets `edit` change it and writes it, with no other write in between: never
