@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -107,7 +108,12 @@ impl Cluster {
         let mut tasks = JoinSet::new();
         if options.act {
             let recorder = Recorder::new(registry.clone(), "fairlead-cluster");
+            let (addr, certificate) = (server.addr(), server.certificate().to_owned());
             let kubelet = kubelet::Options {
+                access: kubelet::Access {
+                    tokens: tokens.clone(),
+                    kubeconfig: Arc::new(move |token| kubeconfig(addr, &certificate, token)),
+                },
                 logs: logs.clone(),
                 state: state.clone(),
                 images: options.images,
@@ -155,19 +161,7 @@ impl Cluster {
 
     /// A kubeconfig for kubectl, helm and kube-rs. Holds the token: write it with mode 0600.
     pub fn kubeconfig(&self, token: &str) -> String {
-        format!(
-            "apiVersion: v1\n\
-             kind: Config\n\
-             clusters:\n\
-             - name: fairlead\n  cluster:\n    server: https://{}\n    certificate-authority-data: {}\n\
-             users:\n\
-             - name: fairlead\n  user:\n    token: {token}\n\
-             contexts:\n\
-             - name: fairlead\n  context:\n    cluster: fairlead\n    user: fairlead\n\
-             current-context: fairlead\n",
-            self.addr(),
-            STANDARD.encode(self.server.certificate()),
-        )
+        kubeconfig(self.addr(), self.server.certificate(), token)
     }
 
     /// The logs of pods.
@@ -185,4 +179,20 @@ impl Cluster {
         self.server.stop();
         self.tasks.shutdown().await;
     }
+}
+
+fn kubeconfig(addr: SocketAddr, certificate: &str, token: &str) -> String {
+    format!(
+        "apiVersion: v1\n\
+         kind: Config\n\
+         clusters:\n\
+         - name: fairlead\n  cluster:\n    server: https://{}\n    certificate-authority-data: {}\n\
+         users:\n\
+         - name: fairlead\n  user:\n    token: {token}\n\
+         contexts:\n\
+         - name: fairlead\n  context:\n    cluster: fairlead\n    user: fairlead\n\
+         current-context: fairlead\n",
+        addr,
+        STANDARD.encode(certificate),
+    )
 }

@@ -373,3 +373,61 @@ async fn several_containers_are_ready_together() {
     run.until_all(&kinds::POD, "one unready", unready).await;
     assert_eq!(meta::name(&now), "pair");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pre_stop_hook_runs_before_the_program_is_asked_to_end() {
+    let run = start().await;
+    let waits = "trap 'ls /work; exit 0' TERM; echo up; while :; do sleep 0.05; done";
+    let mut container = script("main", waits);
+    container["volumeMounts"] = json!([{"name": "work", "mountPath": "/work"}]);
+    container["lifecycle"] = json!({"preStop": {"exec": {"command": ["touch", "/work/hooked"]}}});
+    let mut spec = pod("hooked", &container);
+    spec["spec"]["volumes"] = json!([{"name": "work", "emptyDir": {}}]);
+    run.create(&kinds::POD, spec);
+    let running = run.until(&kinds::POD, "hooked", ready).await;
+    run.log(&running, "main", 0, 1).await;
+    run.delete(&kinds::POD, "hooked", &DeleteOptions::default());
+    run.until_gone(&kinds::POD, "hooked").await;
+    let log = run.log(&running, "main", 0, 2).await;
+    assert!(log.contains(&"hooked".to_owned()), "{log:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_has_a_token_of_its_own_while_it_lives() {
+    let run = start().await;
+    run.create(
+        &kinds::POD,
+        pod(
+            "client",
+            &script("main", "grep token: $KUBECONFIG; stat -c %a $KUBECONFIG; sleep 1000"),
+        ),
+    );
+    let running = run.until(&kinds::POD, "client", ready).await;
+    let log = run.log(&running, "main", 0, 2).await;
+    let token = log[0].trim().strip_prefix("token: ").expect("a token");
+    let user = run.cluster.tokens().user(token);
+    assert_eq!(user.as_deref(), Some("system:serviceaccount:app:default"));
+    assert_eq!(log[1], "600");
+    run.delete(&kinds::POD, "client", &DeleteOptions::default());
+    run.until_gone(&kinds::POD, "client").await;
+    let wait = async {
+        while run.cluster.tokens().user(token).is_some() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), wait).await.expect("revoked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn absurd_numbers_cost_nothing_but_their_own_pod() {
+    let run = start().await;
+    let mut container = script("main", "trap 'exit 0' TERM; while :; do sleep 0.05; done");
+    container["livenessProbe"] = json!({
+        "exec": {"command": ["true"]}, "periodSeconds": i32::MAX, "initialDelaySeconds": i32::MAX,
+    });
+    run.create(&kinds::POD, pod("absurd", &container));
+    run.until(&kinds::POD, "absurd", ready).await;
+    let long = DeleteOptions { grace: Some(i64::MAX), ..DeleteOptions::default() };
+    run.delete(&kinds::POD, "absurd", &long);
+    run.until_gone(&kinds::POD, "absurd").await;
+}

@@ -7,14 +7,16 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use uuid::Uuid;
 
 use super::backoff::Backoff;
+use super::handler::Handler;
 use super::listeners;
 use super::probe::Probe;
 use super::prober::{Probers, Purpose, Verdict};
 use super::process::{Process, Program};
+use super::seconds;
 use super::status::{ContainerState, Ended, Phase};
 use super::supervision::Supervision;
 use crate::logs::PodLogs;
@@ -65,6 +67,8 @@ pub(super) struct Container {
     pub(super) startup: Option<Probe>,
     pub(super) readiness: Option<Probe>,
     pub(super) liveness: Option<Probe>,
+    /// What to do before it is asked to end; takes part of the grace.
+    pub(super) pre_stop: Option<Handler>,
     pub(super) logs: PodLogs,
     pub(super) pod: Arc<Value>,
     pub(super) supervision: Supervision,
@@ -244,12 +248,30 @@ impl Container {
         let kind = purpose.name().to_lowercase();
         let message = format!("Container {} failed {kind} probe, will be restarted", self.name);
         self.event(false, "Killing", message).await;
-        let grace = Duration::from_secs(u64::try_from(grace).unwrap_or_default());
-        self.end(process, Instant::now() + grace).await
+        self.end(process, Instant::now() + seconds(grace)).await
     }
 
-    /// Ends the program: SIGTERM, and SIGKILL once the time is up. The time may be cut short.
+    /// Ends the program: its hook, SIGTERM, and SIGKILL once the time is up. The time may be cut short.
     async fn end(&mut self, process: &mut Process, mut by: Instant) -> i32 {
+        if let Some(hook) = self.pre_stop.clone() {
+            let supervision = self.supervision.clone();
+            let run = async { timeout_at(by, hook.run(&supervision)).await };
+            tokio::select! {
+                code = process.wait() => return code,
+                sooner = earlier(&mut self.intent, by) => by = sooner,
+                outcome = run => {
+                    let why = match outcome {
+                        Ok(Ok(())) => None,
+                        Ok(Err(why)) => Some(why),
+                        Err(_) => Some("it took longer than the grace period".to_owned()),
+                    };
+                    if let Some(why) = why {
+                        let message = format!("PreStopHook failed: {why}");
+                        self.event(true, "FailedPreStopHook", message).await;
+                    }
+                }
+            }
+        }
         process.terminate();
         loop {
             tokio::select! {

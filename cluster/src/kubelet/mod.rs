@@ -4,10 +4,12 @@
 //! 127.0.0.0/8 and a directory. There are no images, no file systems and no limits: who runs a pod
 //! here runs its command as the user of this process.
 
+mod access;
 mod backoff;
 mod container;
 mod env;
 mod expand;
+mod handler;
 mod image;
 mod listeners;
 mod network;
@@ -41,6 +43,7 @@ use crate::logs::PodLogs;
 use crate::meta;
 use crate::registry::{Event, EventType, Registry, WriteOptions};
 use crate::selector::Selector;
+pub(crate) use access::Access;
 use image::Images;
 use network::{Lease, Network};
 use objects::Namespace;
@@ -53,13 +56,20 @@ const USER: &str = "kubelet";
 /// How long the logs of a removed pod stay, for whoever is still reading them.
 const LOGS_STAY: Duration = Duration::from_secs(30);
 
+/// Seconds of a spec. What is negative is none; what does not fit into 32 bits, and so is no valid
+/// number of seconds, is as long as that.
+fn seconds(number: i64) -> Duration {
+    Duration::from_secs(number.clamp(0, i64::from(i32::MAX)).unsigned_abs())
+}
+
 /// What the kubelet is given.
-#[derive(Debug, Clone)]
 pub(crate) struct Options {
     /// Logs and volumes go under this directory; what a former run left there is removed.
     pub(crate) state: PathBuf,
     /// The logs, under the same directory.
     pub(crate) logs: PodLogs,
+    /// How pods reach the API.
+    pub(crate) access: Access,
     /// See [`crate::ClusterOptions`].
     pub(crate) images: BTreeMap<String, Vec<String>>,
     /// See [`crate::ClusterOptions`].
@@ -75,6 +85,7 @@ struct Node {
     options: WriteOptions,
     state: PathBuf,
     logs: PodLogs,
+    access: Access,
     images: Images,
     network: Network,
     supervision: Supervision,
@@ -138,6 +149,7 @@ impl Kubelet {
             options: WriteOptions::by(USER),
             state: options.state,
             logs: options.logs,
+            access: options.access,
             images: Images::new(options.images),
             network: Network::default(),
             supervision: Supervision::start(&options.supervisor)?,

@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::container::{Container, Restart};
 use super::env::{ConfigError, Env};
 use super::expand::expand;
-use super::probe::{Probe, Target};
+use super::handler::{Handler, Target};
+use super::probe::Probe;
 use super::process::Program;
 use super::volumes;
 use super::worker::{Group, Worker};
@@ -26,6 +27,11 @@ pub(super) enum Blocked {
     /// Its configuration is not complete.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A sidecar among the init containers.
+    #[error(
+        "an init container with restartPolicy Always is not supported here: make it a container"
+    )]
+    Sidecar,
     /// Its directory cannot be made.
     #[error("working directory: {0}")]
     Directory(#[from] io::Error),
@@ -37,7 +43,7 @@ impl Blocked {
         match self {
             Self::Image(_) => "ErrImagePull",
             Self::Config(_) => "CreateContainerConfigError",
-            Self::Directory(_) => "CreateContainerError",
+            Self::Sidecar | Self::Directory(_) => "CreateContainerError",
         }
     }
 
@@ -60,6 +66,9 @@ impl Prepared {
         spec: &Value,
     ) -> Result<Self, Blocked> {
         let (node, pod) = (&worker.node, &worker.pod);
+        if group == Group::Init && spec["restartPolicy"] == "Always" {
+            return Err(Blocked::Sidecar);
+        }
         let name = spec.text("/name").to_owned();
         let argv = node.images.command(spec);
         let argv = argv.ok_or_else(|| Blocked::Image(spec.text("/image").to_owned()))?;
@@ -92,6 +101,8 @@ impl Prepared {
         let probe = |field| Probe::of(&target, field).filter(|_| group == Group::Main);
         let (startup, readiness, liveness) =
             (probe("startupProbe"), probe("readinessProbe"), probe("livenessProbe"));
+        let pre_stop = spec.pointer("/lifecycle/preStop").filter(|hook| hook.is_object());
+        let pre_stop = pre_stop.map(|hook| Handler::of(&target, hook));
         let container = Container {
             index,
             name,
@@ -101,6 +112,7 @@ impl Prepared {
             startup,
             readiness,
             liveness,
+            pre_stop,
             logs: node.logs.clone(),
             pod: pod.clone(),
             supervision: node.supervision.clone(),
@@ -120,8 +132,8 @@ fn restart(pod: &Value, group: Group) -> Restart {
     }
 }
 
-/// The environment: a little of this machine's, what the kubelet gives (`HOSTNAME`, `HOST`, and
-/// `PORT` where the container declares it), and what the spec says. Only `PORT` cannot be changed by
+/// The environment: a little of this machine's, what the kubelet gives (`HOSTNAME`, `HOST`,
+/// `KUBECONFIG`, and `PORT` where the container declares it), and what the spec says. Only `PORT` cannot be changed by
 /// the spec: what it says there is the port that others know.
 fn environment(worker: &Worker, spec: &Value) -> Result<Env, ConfigError> {
     let (node, pod) = (&worker.node, &worker.pod);
@@ -133,6 +145,9 @@ fn environment(worker: &Worker, spec: &Value) -> Result<Env, ConfigError> {
     let mut env = Env::inherited();
     env.set("HOSTNAME", meta::name(&pod).to_owned());
     env.set("HOST", worker.lease.address().to_string());
+    if let Some(credentials) = &worker.credentials {
+        env.set("KUBECONFIG", credentials.path().to_string_lossy().into_owned());
+    }
     let mut fixed = Vec::new();
     if let Some(port) = worker.lease.port(spec.text("/name")) {
         env.set("PORT", port.to_string());

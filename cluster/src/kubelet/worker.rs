@@ -10,12 +10,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::access::Credentials;
 use super::container::{Intent, Report};
 use super::network::Lease;
 use super::objects::Changes;
 use super::prepare::{Blocked, Prepared};
 use super::status::{ContainerState, Phase, PodState, status};
-use super::{Node, volumes};
+use super::{Node, seconds, volumes};
 use crate::controllers::object::{Fields, set_annotation};
 use crate::events::Happening;
 use crate::kinds::{POD, Subresource};
@@ -63,6 +64,7 @@ pub(super) struct Worker {
     reports: mpsc::Receiver<(usize, Report)>,
     pub(super) reporter: mpsc::Sender<(usize, Report)>,
     containers: JoinSet<()>,
+    pub(super) credentials: Option<Credentials>,
     /// Which list the reports are about.
     group: Group,
     /// Containers that wait for an object, and why.
@@ -95,6 +97,7 @@ impl Worker {
             reports,
             reporter,
             containers: JoinSet::new(),
+            credentials: None,
             group: Group::Init,
             blocked: Vec::new(),
             changes,
@@ -106,6 +109,7 @@ impl Worker {
         self.look();
         self.record_ports();
         self.publish();
+        self.grant_access();
         if self.make_volumes().await && self.initialize().await {
             self.group = Group::Main;
             for index in 0..self.state.containers.len() {
@@ -154,6 +158,13 @@ impl Worker {
         match self.node.registry.modify(&POD, namespace, name, None, options, edit) {
             Ok(pod) => self.pod = pod,
             Err(status) => tracing::debug!(%name, %status, "the pod is gone already"),
+        }
+    }
+
+    fn grant_access(&mut self) {
+        match self.node.access.grant(&self.pod, &self.directory()) {
+            Ok(credentials) => self.credentials = credentials,
+            Err(error) => self.event(true, "FailedMount", &format!("no kubeconfig: {error}")),
         }
     }
 
@@ -297,11 +308,11 @@ impl Worker {
 
     /// When the grace period of a pod being deleted is over.
     fn deadline(&self) -> Instant {
-        let grace = meta::get(&self.pod, "deletionGracePeriodSeconds").and_then(Value::as_u64);
+        let grace = meta::get(&self.pod, "deletionGracePeriodSeconds").and_then(Value::as_i64);
         let end = self.pod.time("/metadata/deletionTimestamp");
         let left =
             end.and_then(|end| Duration::try_from(end.duration_since(Timestamp::now())).ok());
-        let grace = Duration::from_secs(grace.unwrap_or_default());
+        let grace = seconds(grace.unwrap_or_default());
         // `deletionTimestamp` has whole seconds: up to half a second may be missing or too much.
         let half = Duration::from_millis(500);
         Instant::now() + left.map_or(grace, |left| grace.min(left + half))
