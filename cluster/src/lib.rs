@@ -22,6 +22,7 @@ pub mod schema;
 pub mod selector;
 pub mod status;
 mod supervisor;
+mod tables;
 mod validate;
 
 pub use cluster::{Cluster, ClusterOptions, StartError};

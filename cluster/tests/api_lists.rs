@@ -215,8 +215,13 @@ async fn discovery_tells_what_is_served() {
         "{groups:?}"
     );
     let apps = api.get("/apis/apps/v1").await.json();
+    let deployments = apps["resources"]
+        .as_array()
+        .expect("resources")
+        .iter()
+        .find(|r| r["name"] == "deployments");
     assert_eq!(
-        apps["resources"][0],
+        *deployments.expect("deployments"),
         json!({
             "name": "deployments", "singularName": "deployment", "namespaced": true,
             "kind": "Deployment", "shortNames": ["deploy"], "categories": ["all"],
@@ -228,4 +233,51 @@ async fn discovery_tells_what_is_served() {
         let answer = api.get(path).await;
         assert_eq!((answer.code, answer.text.as_str()), (200, "ok"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn tables_are_what_kubectl_prints() {
+    let api = with_maps(&["a"]).await;
+    let accept = "Accept: application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+    let full = api.get(&format!("{MAPS}/a")).await.json();
+    let table = api.send("GET", MAPS, &[accept], "").await.json();
+    assert_eq!((&table["kind"], &table["apiVersion"]), (&json!("Table"), &json!("meta.k8s.io/v1")));
+    let columns: Vec<(&Value, &Value, &Value)> = table["columnDefinitions"]
+        .as_array()
+        .expect("columns")
+        .iter()
+        .map(|column| (&column["name"], &column["format"], &column["priority"]))
+        .collect();
+    assert_eq!(
+        columns,
+        [
+            (&json!("Name"), &json!("name"), &json!(0)),
+            (&json!("Data"), &json!(""), &json!(0)),
+            (&json!("Age"), &json!(""), &json!(0)),
+        ]
+    );
+    let name = table["columnDefinitions"][0]["description"].as_str().expect("a description");
+    assert!(name.starts_with("Name must be unique within a namespace."), "{name}");
+    let row = &table["rows"][0];
+    assert_eq!((&row["cells"][0], &row["cells"][1]), (&json!("a"), &json!(1)));
+    assert_eq!(
+        row["object"],
+        json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": full["metadata"]})
+    );
+    let bare = api.send("GET", &format!("{MAPS}?includeObject=None"), &[accept], "").await.json();
+    assert_eq!(bare["rows"][0]["object"], Value::Null);
+    let whole =
+        api.send("GET", &format!("{MAPS}/a?includeObject=Object"), &[accept], "").await.json();
+    assert_eq!(whole["rows"][0]["object"], full);
+
+    api.post(MAPS, r#"{"metadata": {"name": "b"}}"#).await;
+    let watched = api.send("GET", &format!("{MAPS}?watch=1&timeoutSeconds=1"), &[accept], "").await;
+    let lines: Vec<Value> =
+        watched.text.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect();
+    assert_eq!(
+        (&lines[0]["object"]["kind"], &lines[0]["object"]["rows"][0]["cells"][0]),
+        (&json!("Table"), &json!("a"))
+    );
+    assert!(lines[0]["object"]["columnDefinitions"].is_array());
+    assert_eq!(lines[1]["object"]["columnDefinitions"], Value::Null, "told once");
 }

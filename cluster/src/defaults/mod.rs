@@ -1,15 +1,19 @@
 //! What Kubernetes fills in: values that a client leaves out, and the status of new objects.
 
 mod config;
+mod job;
 mod network;
 mod pod;
+mod sets;
 mod workload;
 
 pub(crate) use config::{event, namespace, new_namespace, role_binding, secret};
+pub(crate) use job::{job, new_job};
 pub(crate) use network::{
     endpoint_slice, ingress_class, network_policy, new_load_balanced, service,
 };
 pub(crate) use pod::{new_pod, pod};
+pub(crate) use sets::{daemon_set, new_daemon_set, new_stateful_set, stateful_set};
 pub(crate) use workload::{
     deployment, horizontal_pod_autoscaler, new_disruption_budget, new_replica_set, replica_set,
 };

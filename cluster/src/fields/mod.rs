@@ -78,10 +78,11 @@ pub(crate) fn apply(
     let mut managers = Managers::of(live);
     let manager = writer.entry(Operation::Apply);
     let before = managers.take(&manager);
-    let wanted = writer.applicable(typed::fields(schema, id, config));
+    let sent = typed::fields(schema, id, config);
+    let wanted = writer.applicable(sent.clone());
     let merged = typed::merge(schema, id, live, config);
     let last = before.as_ref().map(|entry| entry.fields.clone()).unwrap_or_default();
-    let mut object = prune(schema, id, merged, &managers, &wanted, &last);
+    let mut object = prune(schema, id, merged, &managers, &sent, &last);
     let difference = compare(schema, id, live, &object);
     let conflicts = displace(&mut managers, &difference, Some(force));
     if !conflicts.is_empty() && !force {
@@ -201,7 +202,7 @@ fn prune(
     id: TypeId,
     merged: Value,
     others: &Managers,
-    wanted: &FieldSet,
+    sent: &FieldSet,
     last: &FieldSet,
 ) -> Value {
     if last.is_empty() {
@@ -219,7 +220,7 @@ fn prune(
     let last = whole(last);
     let pruned = remove(&last);
     // Back comes what somebody owns, the manager's new configuration included...
-    let owned = others.iter().fold(wanted.clone(), |all, entry| all.union(&entry.fields));
+    let owned = others.iter().fold(sent.clone(), |all, entry| all.union(&entry.fields));
     let pruned = remove(&all.difference(&fields(&pruned).union(&whole(&owned))));
     // ...and what the manager did not own last time.
     remove(&all.difference(&fields(&pruned)).intersection(&last))

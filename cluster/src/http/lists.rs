@@ -4,9 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::negotiate::View;
 use super::query::Query;
-use super::render::{self, ListMeta};
+use super::render::{Form, ListMeta};
 use super::route::Resource;
 use crate::meta;
 use crate::registry::{List, Registry};
@@ -17,7 +16,7 @@ pub(super) fn list(
     registry: &Registry,
     resource: &Resource,
     query: &Query<'_>,
-    view: View,
+    form: Form,
 ) -> Result<Vec<u8>, Status> {
     let kind = resource.kind;
     let namespace = resource.namespace.as_deref();
@@ -55,7 +54,7 @@ pub(super) fn list(
         items.truncate(page);
         meta.next = items.last().map(|last| Continue::after(last, namespace, revision).encode());
     }
-    Ok(render::list(view, kind, &items, &meta))
+    Ok(form.list(&items, &meta))
 }
 
 /// The revision that the list must show, if it must show a certain one.

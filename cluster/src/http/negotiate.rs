@@ -12,6 +12,8 @@ pub(super) enum View {
     Full,
     /// `PartialObjectMetadata`.
     Metadata,
+    /// A row of a table.
+    Table,
 }
 
 /// What a body that was sent is written in.
@@ -56,6 +58,7 @@ fn acceptable(range: &str) -> Option<View> {
         ("PartialObjectMetadata" | "PartialObjectMetadataList", "meta.k8s.io", "v1") => {
             Some(View::Metadata)
         }
+        ("Table", "meta.k8s.io", "v1") => Some(View::Table),
         _ => None,
     }
 }
@@ -107,6 +110,10 @@ mod tests {
                 "application/json; as=PartialObjectMetadata; v=v1; g=meta.k8s.io, application/json"
             ),
             Some(View::Metadata)
+        );
+        assert_eq!(
+            accept("application/json;as=Table;v=v1;g=meta.k8s.io,application/json"),
+            Some(View::Table)
         );
         assert_eq!(accept("text/csv"), None);
         assert_eq!(accept("application/json;as=Other;g=meta.k8s.io;v=v1"), None);

@@ -2,13 +2,34 @@
 
 use std::sync::Arc;
 
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use jiff::Timestamp;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
 use super::negotiate::View;
 use crate::kinds::Kind;
+use crate::meta;
 use crate::registry::{Event, EventType};
 use crate::status::Status;
+
+/// How objects of a kind are written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    pub(super) kind: &'static Kind,
+    pub(super) view: View,
+    /// What the rows of a table carry besides their cells.
+    pub(super) include: Include,
+    /// Whether the columns of a table are told. A watch tells them once.
+    pub(super) columns: bool,
+}
+
+/// `includeObject` of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Include {
+    Nothing,
+    Metadata,
+    Object,
+}
 
 /// `metadata` of a list.
 #[derive(Debug, Default)]
@@ -18,28 +39,27 @@ pub(super) struct ListMeta {
     pub(super) remaining: Option<usize>,
 }
 
-/// An object in the form asked for.
-pub(super) fn object(view: View, object: &Value) -> Vec<u8> {
-    match view {
-        View::Full => json_bytes(object),
-        View::Metadata => json_bytes(&Metadata(object)),
+impl Form {
+    /// An object.
+    pub(super) fn object(self, object: &Value) -> Vec<u8> {
+        json_bytes(&Shown { form: self, object })
     }
-}
 
-/// A list in the form asked for.
-pub(super) fn list(view: View, kind: &Kind, items: &[Arc<Value>], meta: &ListMeta) -> Vec<u8> {
-    json_bytes(&List { view, kind, items, meta })
-}
+    /// A list.
+    pub(super) fn list(self, items: &[Arc<Value>], meta: &ListMeta) -> Vec<u8> {
+        json_bytes(&List { form: self, items, meta })
+    }
 
-/// A line of a watch.
-pub(super) fn event(view: View, event: &Event) -> Vec<u8> {
-    let name = match event.event {
-        EventType::Added => "ADDED",
-        EventType::Modified => "MODIFIED",
-        EventType::Deleted => "DELETED",
-        EventType::Bookmark => "BOOKMARK",
-    };
-    line(name, &Shown { view, object: &event.object })
+    /// A line of a watch.
+    pub(super) fn event(self, event: &Event) -> Vec<u8> {
+        let name = match event.event {
+            EventType::Added => "ADDED",
+            EventType::Modified => "MODIFIED",
+            EventType::Deleted => "DELETED",
+            EventType::Bookmark => "BOOKMARK",
+        };
+        line(name, &Shown { form: self, object: &event.object })
+    }
 }
 
 /// The last line of a watch that cannot go on.
@@ -72,15 +92,20 @@ impl<T: Serialize> Serialize for Line<'_, T> {
 }
 
 struct Shown<'a> {
-    view: View,
+    form: Form,
     object: &'a Value,
 }
 
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.view {
+        match self.form.view {
             View::Full => self.object.serialize(serializer),
             View::Metadata => Metadata(self.object).serialize(serializer),
+            View::Table => {
+                let meta = json!({ "resourceVersion": meta::resource_version(self.object) });
+                let rows = [self.object];
+                table(self.form, &meta, rows.into_iter(), serializer)
+            }
         }
     }
 }
@@ -103,54 +128,110 @@ struct Item<'a>(&'a Value);
 impl Serialize for Item<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let fields = self.0.as_object().into_iter().flatten();
-        serializer
-            .collect_map(fields.filter(|(name, _)| !matches!(name.as_str(), "kind" | "apiVersion")))
+        let fields = fields.filter(|(name, _)| !matches!(name.as_str(), "kind" | "apiVersion"));
+        serializer.collect_map(fields)
+    }
+}
+
+/// A sequence that is made while it is written.
+struct Sequence<F>(F);
+
+impl<I: Iterator<Item: Serialize>, F: Fn() -> I> Serialize for Sequence<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
     }
 }
 
 struct List<'a> {
-    view: View,
-    kind: &'a Kind,
+    form: Form,
     items: &'a [Arc<Value>],
     meta: &'a ListMeta,
 }
 
 impl Serialize for List<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (kind, api_version) = match self.view {
-            View::Full => (format!("{}List", self.kind.kind), self.kind.api_version()),
+        let Self { form, items, meta } = self;
+        let meta = meta.body();
+        let (kind, api_version) = match form.view {
+            View::Full => (format!("{}List", form.kind.kind), form.kind.api_version()),
             View::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
+            View::Table => {
+                return table(*form, &meta, items.iter().map(|item| &**item), serializer);
+            }
         };
-        let mut meta = json!({ "resourceVersion": self.meta.revision.to_string() });
-        if let Some(next) = &self.meta.next {
-            meta["continue"] = next.as_str().into();
-        }
-        if let Some(remaining) = self.meta.remaining {
-            meta["remainingItemCount"] = remaining.into();
-        }
         let mut map = serializer.serialize_map(Some(4))?;
         map.serialize_entry("kind", &kind)?;
         map.serialize_entry("apiVersion", &api_version)?;
         map.serialize_entry("metadata", &meta)?;
-        map.serialize_entry("items", &Items { view: self.view, items: self.items })?;
+        match form.view {
+            View::Metadata => {
+                let items = Sequence(|| items.iter().map(|item| Metadata(item)));
+                map.serialize_entry("items", &items)?;
+            }
+            _ => {
+                let items = Sequence(|| items.iter().map(|item| Item(item)));
+                map.serialize_entry("items", &items)?;
+            }
+        }
         map.end()
     }
 }
 
-struct Items<'a> {
-    view: View,
-    items: &'a [Arc<Value>],
+impl ListMeta {
+    fn body(&self) -> Value {
+        let mut meta = json!({ "resourceVersion": self.revision.to_string() });
+        if let Some(next) = &self.next {
+            meta["continue"] = next.as_str().into();
+        }
+        if let Some(remaining) = self.remaining {
+            meta["remainingItemCount"] = remaining.into();
+        }
+        meta
+    }
 }
 
-impl Serialize for Items<'_> {
+fn table<'a, S: Serializer>(
+    form: Form,
+    meta: &Value,
+    objects: impl Iterator<Item = &'a Value> + Clone,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let table = form.kind.table;
+    let now = Timestamp::now();
+    let columns = if form.columns { table.columns() } else { Value::Null };
+    // A bookmark has no row.
+    let rows = objects.filter(|object| !meta::name(object).is_empty());
+    let rows = Sequence(|| {
+        rows.clone().map(|object| Row {
+            cells: table.cells(object, now),
+            object,
+            include: form.include,
+        })
+    });
+    let mut map = serializer.serialize_map(Some(5))?;
+    map.serialize_entry("kind", "Table")?;
+    map.serialize_entry("apiVersion", "meta.k8s.io/v1")?;
+    map.serialize_entry("metadata", meta)?;
+    map.serialize_entry("columnDefinitions", &columns)?;
+    map.serialize_entry("rows", &rows)?;
+    map.end()
+}
+
+struct Row<'a> {
+    cells: Vec<Value>,
+    object: &'a Value,
+    include: Include,
+}
+
+impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut items = serializer.serialize_seq(Some(self.items.len()))?;
-        for item in self.items {
-            match self.view {
-                View::Full => items.serialize_element(&Item(item))?,
-                View::Metadata => items.serialize_element(&Metadata(item))?,
-            }
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("cells", &self.cells)?;
+        match self.include {
+            Include::Nothing => map.serialize_entry("object", &Value::Null)?,
+            Include::Metadata => map.serialize_entry("object", &Metadata(self.object))?,
+            Include::Object => map.serialize_entry("object", self.object)?,
         }
-        items.end()
+        map.end()
     }
 }

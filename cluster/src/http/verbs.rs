@@ -7,12 +7,13 @@ use http::{Method, StatusCode};
 use hyper::body::Incoming;
 use serde_json::Value;
 
-use super::negotiate::{self, BodyType, View};
+use super::negotiate::{self, BodyType};
 use super::query::Query;
+use super::render::{Form, Include, ListMeta};
 use super::respond::{self, Reply};
 use super::route::Resource;
 use super::tokens::Access;
-use super::{body, lists, render, watches};
+use super::{body, lists, watches};
 use crate::kinds::Subresource;
 use crate::patch;
 use crate::registry::{
@@ -72,35 +73,35 @@ impl Request<'_> {
         verb: &'static str,
         incoming: Incoming,
     ) -> Result<Reply, Status> {
-        let view = negotiate::view(&self.parts.headers)?;
+        let form = self.form()?;
         match verb {
-            "get" => self.get(view),
+            "get" => self.get(form),
             "list" => {
-                let body = lists::list(self.registry, self.resource, &self.query, view)?;
+                let body = lists::list(self.registry, self.resource, &self.query, form)?;
                 Ok(respond::json(StatusCode::OK, body))
             }
-            "watch" => watches::watch(self.registry, self.resource, &self.query, view, self.stop),
-            "create" => self.create(view, incoming).await,
-            "update" => self.update(view, incoming).await,
-            "patch" => self.patch(view, incoming).await,
-            _ => self.delete(view, incoming).await,
+            "watch" => watches::watch(self.registry, self.resource, &self.query, form, self.stop),
+            "create" => self.create(form, incoming).await,
+            "update" => self.update(form, incoming).await,
+            "patch" => self.patch(form, incoming).await,
+            _ => self.delete(form, incoming).await,
         }
     }
 
-    fn get(&self, view: View) -> Result<Reply, Status> {
+    fn get(&self, form: Form) -> Result<Reply, Status> {
         let object = self.registry.get(self.resource.kind, self.namespace(), self.name())?;
-        Ok(respond::json(StatusCode::OK, render::object(view, &object)))
+        Ok(respond::json(StatusCode::OK, form.object(&object)))
     }
 
-    async fn create(&self, view: View, incoming: Incoming) -> Result<Reply, Status> {
+    async fn create(&self, form: Form, incoming: Incoming) -> Result<Reply, Status> {
         let object = self.object(incoming).await?;
         let options = self.write_options()?;
         let created =
             self.registry.create(self.resource.kind, self.namespace(), object, &options)?;
-        Ok(written(StatusCode::CREATED, view, &created, &options))
+        Ok(written(StatusCode::CREATED, form, &created, &options))
     }
 
-    async fn update(&self, view: View, incoming: Incoming) -> Result<Reply, Status> {
+    async fn update(&self, form: Form, incoming: Incoming) -> Result<Reply, Status> {
         let object = self.object(incoming).await?;
         let options = self.write_options()?;
         let updated = self.registry.update(
@@ -111,10 +112,10 @@ impl Request<'_> {
             object,
             &options,
         )?;
-        Ok(written(StatusCode::OK, view, &updated, &options))
+        Ok(written(StatusCode::OK, form, &updated, &options))
     }
 
-    async fn patch(&self, view: View, incoming: Incoming) -> Result<Reply, Status> {
+    async fn patch(&self, form: Form, incoming: Incoming) -> Result<Reply, Status> {
         let body_type = negotiate::body_type(&self.parts.headers)?;
         if matches!(body_type, BodyType::Json | BodyType::Yaml) {
             return Err(Status::unsupported_media_type());
@@ -150,29 +151,29 @@ impl Request<'_> {
             &options,
         )?;
         let code = if patched.created { StatusCode::CREATED } else { StatusCode::OK };
-        Ok(written(code, view, &patched.object, &options))
+        Ok(written(code, form, &patched.object, &options))
     }
 
-    async fn delete(&self, view: View, incoming: Incoming) -> Result<Reply, Status> {
+    async fn delete(&self, form: Form, incoming: Incoming) -> Result<Reply, Status> {
         let delete = self.delete_options(incoming).await?;
         let options = self.write_options()?;
         let kind = self.resource.kind;
         let Some(name) = self.resource.name.as_deref() else {
-            return self.delete_collection(view, &delete, &options);
+            return self.delete_collection(form, &delete, &options);
         };
         let deleted = self.registry.delete(kind, self.namespace(), name, &delete, &options)?;
         let body = match &deleted {
             Deleted::Gone(object) if !kind.returns_deleted => {
                 status::deleted(kind, name, crate::meta::uid(object)).to_string().into_bytes()
             }
-            Deleted::Gone(object) | Deleted::Marked(object) => render::object(view, object),
+            Deleted::Gone(object) | Deleted::Marked(object) => form.object(object),
         };
         Ok(respond::json(StatusCode::OK, body))
     }
 
     fn delete_collection(
         &self,
-        view: View,
+        form: Form,
         delete: &DeleteOptions,
         options: &WriteOptions,
     ) -> Result<Reply, Status> {
@@ -186,8 +187,8 @@ impl Request<'_> {
                 _ => {}
             }
         }
-        let meta = render::ListMeta { revision: list.revision, ..Default::default() };
-        Ok(respond::json(StatusCode::OK, render::list(view, kind, &list.items, &meta)))
+        let meta = ListMeta { revision: list.revision, ..Default::default() };
+        Ok(respond::json(StatusCode::OK, form.list(&list.items, &meta)))
     }
 
     async fn object(&self, incoming: Incoming) -> Result<Value, Status> {
@@ -272,6 +273,20 @@ impl Request<'_> {
         (!program.is_empty() && !apply).then(|| program.chars().take(128).collect())
     }
 
+    /// How the answer is written.
+    fn form(&self) -> Result<Form, Status> {
+        let include = match self.query.get("includeObject") {
+            "" | "Metadata" => Include::Metadata,
+            "None" => Include::Nothing,
+            "Object" => Include::Object,
+            other => {
+                return Err(Status::bad_request(format!("unrecognized includeObject: {other}")));
+            }
+        };
+        let view = negotiate::view(&self.parts.headers)?;
+        Ok(Form { kind: self.resource.kind, view, include, columns: true })
+    }
+
     fn namespace(&self) -> Option<&str> {
         self.resource.namespace.as_deref()
     }
@@ -285,8 +300,8 @@ fn options_invalid(cause: Cause) -> Status {
     Status::invalid_named("meta.k8s.io", "PatchOptions", "", vec![cause])
 }
 
-fn written(code: StatusCode, view: View, object: &Value, options: &WriteOptions) -> Reply {
-    let mut reply = respond::json(code, render::object(view, object));
+fn written(code: StatusCode, form: Form, object: &Value, options: &WriteOptions) -> Reply {
+    let mut reply = respond::json(code, form.object(object));
     respond::warn(&mut reply, &options.warnings.take());
     reply
 }

@@ -11,9 +11,8 @@ use hyper::body::Frame;
 use serde_json::{Value, json};
 use tokio::time::{Instant, Interval, interval_at, sleep_until};
 
-use super::negotiate::View;
 use super::query::Query;
-use super::render;
+use super::render::{self, Form};
 use super::respond::{self, Reply};
 use super::route::Resource;
 use crate::registry::{Event, EventType, Registry, Watch};
@@ -33,7 +32,7 @@ pub(super) fn watch(
     registry: &Registry,
     resource: &Resource,
     query: &Query<'_>,
-    view: View,
+    form: Form,
     stop: tokio::sync::watch::Receiver<u64>,
 ) -> Result<Reply, Status> {
     let kind = resource.kind;
@@ -60,7 +59,7 @@ pub(super) fn watch(
         Ok(watch) => {
             let bookmarks =
                 bookmarks.then(|| interval_at(Instant::now() + BOOKMARK_EVERY, BOOKMARK_EVERY));
-            Lines::Running(Box::new(Running { watch, view, end, bookmarks, initial_end, stop }))
+            Lines::Running(Box::new(Running { watch, form, end, bookmarks, initial_end, stop }))
         }
         // A watch that cannot start says so in its stream.
         Err(refused) => Lines::Refused(refused),
@@ -107,7 +106,7 @@ enum InitialEnd {
 
 struct Running {
     watch: Watch,
-    view: View,
+    form: Form,
     end: Instant,
     bookmarks: Option<Interval>,
     initial_end: InitialEnd,
@@ -171,10 +170,11 @@ impl Running {
             let mut marked = Value::clone(&event.object);
             marked["metadata"]["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
             let event = Event { object: marked.into(), ..event.clone() };
-            chunk.extend_from_slice(&render::event(self.view, &event));
-            return;
+            chunk.extend_from_slice(&self.form.event(&event));
+        } else {
+            chunk.extend_from_slice(&self.form.event(event));
         }
-        chunk.extend_from_slice(&render::event(self.view, event));
+        self.form.columns = false;
     }
 }
 

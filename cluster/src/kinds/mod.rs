@@ -5,6 +5,7 @@ mod table;
 
 use serde_json::Value;
 
+use crate::tables::Table;
 use crate::validate::Causes;
 
 pub use table::*;
@@ -42,6 +43,8 @@ pub struct Kind {
     pub returns_deleted: bool,
     /// Name of the type in the published schema.
     pub definition: &'static str,
+    /// What `kubectl get` prints.
+    pub(crate) table: &'static Table,
     /// Fills in what a client leaves out.
     pub(crate) defaults: fn(&mut Value),
     /// Sets what only the server sets on a new object.

@@ -1,7 +1,7 @@
 //! The rows.
 
 use super::{Generation, Kind, NameRule};
-use crate::{defaults, validate};
+use crate::{defaults, tables, validate};
 
 /// What most rows share; a row states only what differs.
 const PLAIN: Kind = Kind {
@@ -20,6 +20,7 @@ const PLAIN: Kind = Kind {
     selectable: &[],
     returns_deleted: false,
     definition: "",
+    table: &tables::PLAIN,
     defaults: defaults::nothing,
     initialize: defaults::nothing,
     validate: validate::anything,
@@ -38,6 +39,7 @@ kinds! {
     CONFIG_MAP {
         kind: "ConfigMap", plural: "configmaps", singular: "configmap", short_names: &["cm"],
         definition: "io.k8s.api.core.v1.ConfigMap",
+        table: &tables::CONFIG_MAP,
         validate: validate::config_map,
     }
     /// What happened to an object.
@@ -49,6 +51,7 @@ kinds! {
             "involvedObject.uid", "reason", "reportingComponent", "source", "type",
         ],
         definition: "io.k8s.api.core.v1.Event",
+        table: &tables::EVENT,
         defaults: defaults::event,
     }
     /// Deleting one empties it first.
@@ -57,6 +60,7 @@ kinds! {
         namespaced: false, status: true, name_rule: NameRule::Label,
         selectable: &["name", "status.phase"],
         definition: "io.k8s.api.core.v1.Namespace",
+        table: &tables::NAMESPACE,
         defaults: defaults::namespace, initialize: defaults::new_namespace,
     }
     /// Run by the kubelet as local processes.
@@ -68,6 +72,7 @@ kinds! {
             "spec.serviceAccountName", "status.nominatedNodeName", "status.phase", "status.podIP",
         ],
         definition: "io.k8s.api.core.v1.Pod",
+        table: &tables::POD,
         defaults: defaults::pod, initialize: defaults::new_pod, validate: validate::pod,
     }
     /// Stored and validated only.
@@ -75,6 +80,7 @@ kinds! {
         kind: "ResourceQuota", plural: "resourcequotas", singular: "resourcequota",
         short_names: &["quota"], status: true, returns_deleted: true,
         definition: "io.k8s.api.core.v1.ResourceQuota",
+        table: &tables::RESOURCE_QUOTA,
         initialize: defaults::new_with_status,
     }
     /// Stored and validated only.
@@ -82,6 +88,7 @@ kinds! {
         kind: "Secret", plural: "secrets", singular: "secret",
         selectable: &["type"],
         definition: "io.k8s.api.core.v1.Secret",
+        table: &tables::SECRET,
         defaults: defaults::secret, validate: validate::secret,
     }
     /// Stored and validated only.
@@ -89,6 +96,7 @@ kinds! {
         kind: "ServiceAccount", plural: "serviceaccounts", singular: "serviceaccount",
         short_names: &["sa"], returns_deleted: true,
         definition: "io.k8s.api.core.v1.ServiceAccount",
+        table: &tables::SERVICE_ACCOUNT,
     }
     /// Has EndpointSlices made from its selector.
     SERVICE {
@@ -96,8 +104,25 @@ kinds! {
         categories: &["all"], status: true, name_rule: NameRule::Label1035, returns_deleted: true,
         selectable: &["spec.clusterIP", "spec.type"],
         definition: "io.k8s.api.core.v1.Service",
+        table: &tables::SERVICE,
         defaults: defaults::service, initialize: defaults::new_load_balanced,
         validate: validate::service,
+    }
+    /// A pod template that a DaemonSet or StatefulSet had.
+    CONTROLLER_REVISION {
+        group: "apps", kind: "ControllerRevision", plural: "controllerrevisions",
+        singular: "controllerrevision", definition: "io.k8s.api.apps.v1.ControllerRevision",
+        validate: validate::controller_revision,
+    }
+    /// Keeps a pod on the node.
+    DAEMON_SET {
+        group: "apps", kind: "DaemonSet", plural: "daemonsets", singular: "daemonset",
+        short_names: &["ds"], categories: &["all"], status: true,
+        generation: Some(Generation::Spec),
+        definition: "io.k8s.api.apps.v1.DaemonSet",
+        table: &tables::DAEMON_SET,
+        defaults: defaults::daemon_set, initialize: defaults::new_daemon_set,
+        validate: validate::daemon_set,
     }
     /// Rolls ReplicaSets.
     DEPLOYMENT {
@@ -105,6 +130,7 @@ kinds! {
         short_names: &["deploy"], categories: &["all"], status: true, scale: true,
         generation: Some(Generation::Spec),
         definition: "io.k8s.api.apps.v1.Deployment",
+        table: &tables::DEPLOYMENT,
         defaults: defaults::deployment, initialize: defaults::new_with_status,
         validate: validate::deployment,
     }
@@ -114,8 +140,19 @@ kinds! {
         short_names: &["rs"], categories: &["all"], status: true, scale: true,
         generation: Some(Generation::Spec), selectable: &["status.replicas"],
         definition: "io.k8s.api.apps.v1.ReplicaSet",
+        table: &tables::REPLICA_SET,
         defaults: defaults::replica_set, initialize: defaults::new_replica_set,
         validate: validate::replica_set,
+    }
+    /// Keeps pods with names of their own.
+    STATEFUL_SET {
+        group: "apps", kind: "StatefulSet", plural: "statefulsets", singular: "statefulset",
+        short_names: &["sts"], categories: &["all"], status: true, scale: true,
+        generation: Some(Generation::Spec),
+        definition: "io.k8s.api.apps.v1.StatefulSet",
+        table: &tables::STATEFUL_SET,
+        defaults: defaults::stateful_set, initialize: defaults::new_stateful_set,
+        validate: validate::stateful_set,
     }
     /// Stored and validated only.
     HORIZONTAL_POD_AUTOSCALER {
@@ -123,13 +160,23 @@ kinds! {
         plural: "horizontalpodautoscalers", singular: "horizontalpodautoscaler",
         short_names: &["hpa"], categories: &["all"], status: true,
         definition: "io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler",
+        table: &tables::HORIZONTAL_POD_AUTOSCALER,
         defaults: defaults::horizontal_pod_autoscaler, initialize: defaults::new_with_status,
         validate: validate::horizontal_pod_autoscaler,
+    }
+    /// Runs pods until enough of them have succeeded.
+    JOB {
+        group: "batch", kind: "Job", plural: "jobs", singular: "job", categories: &["all"],
+        status: true, generation: Some(Generation::Spec), selectable: &["status.successful"],
+        definition: "io.k8s.api.batch.v1.Job",
+        table: &tables::JOB,
+        defaults: defaults::job, initialize: defaults::new_job, validate: validate::job,
     }
     /// Who leads, and until when.
     LEASE {
         group: "coordination.k8s.io", kind: "Lease", plural: "leases", singular: "lease",
         definition: "io.k8s.api.coordination.v1.Lease",
+        table: &tables::LEASE,
         validate: validate::lease,
     }
     /// Addresses behind a Service.
@@ -137,6 +184,7 @@ kinds! {
         group: "discovery.k8s.io", kind: "EndpointSlice", plural: "endpointslices",
         singular: "endpointslice", generation: Some(Generation::Content),
         definition: "io.k8s.api.discovery.v1.EndpointSlice",
+        table: &tables::ENDPOINT_SLICE,
         defaults: defaults::endpoint_slice, validate: validate::endpoint_slice,
     }
     /// Stored and validated only.
@@ -144,6 +192,7 @@ kinds! {
         group: "networking.k8s.io", kind: "IngressClass", plural: "ingressclasses",
         singular: "ingressclass", namespaced: false, generation: Some(Generation::Spec),
         definition: "io.k8s.api.networking.v1.IngressClass",
+        table: &tables::INGRESS_CLASS,
         defaults: defaults::ingress_class, validate: validate::ingress_class,
     }
     /// Stored and validated only.
@@ -151,6 +200,7 @@ kinds! {
         group: "networking.k8s.io", kind: "Ingress", plural: "ingresses", singular: "ingress",
         short_names: &["ing"], status: true, generation: Some(Generation::Spec),
         definition: "io.k8s.api.networking.v1.Ingress",
+        table: &tables::INGRESS,
         initialize: defaults::new_load_balanced, validate: validate::ingress,
     }
     /// Stored and validated only.
@@ -158,6 +208,7 @@ kinds! {
         group: "networking.k8s.io", kind: "NetworkPolicy", plural: "networkpolicies",
         singular: "networkpolicy", short_names: &["netpol"], generation: Some(Generation::Spec),
         definition: "io.k8s.api.networking.v1.NetworkPolicy",
+        table: &tables::NETWORK_POLICY,
         defaults: defaults::network_policy,
     }
     /// Stored and validated only.
@@ -166,6 +217,7 @@ kinds! {
         singular: "poddisruptionbudget", short_names: &["pdb"], status: true,
         generation: Some(Generation::Spec),
         definition: "io.k8s.api.policy.v1.PodDisruptionBudget",
+        table: &tables::POD_DISRUPTION_BUDGET,
         initialize: defaults::new_disruption_budget,
         validate: validate::disruption_budget,
     }
@@ -175,6 +227,7 @@ kinds! {
         plural: "clusterrolebindings", singular: "clusterrolebinding", namespaced: false,
         name_rule: NameRule::PathSegment,
         definition: "io.k8s.api.rbac.v1.ClusterRoleBinding",
+        table: &tables::BINDING,
         defaults: defaults::role_binding, validate: validate::binding,
     }
     /// Stored and validated only.
@@ -189,6 +242,7 @@ kinds! {
         group: "rbac.authorization.k8s.io", kind: "RoleBinding", plural: "rolebindings",
         singular: "rolebinding", name_rule: NameRule::PathSegment,
         definition: "io.k8s.api.rbac.v1.RoleBinding",
+        table: &tables::BINDING,
         defaults: defaults::role_binding, validate: validate::binding,
     }
     /// Stored and validated only.

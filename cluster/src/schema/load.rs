@@ -5,6 +5,7 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::{Field, ListMerge, Scalar, Schema, Struct, Type, TypeId};
 
@@ -59,8 +60,10 @@ struct Published {
 pub(super) fn kubernetes() -> Schema {
     let mut text = Vec::new();
     GzDecoder::new(FILE).read_to_end(&mut text).expect("the generated file is gzip");
-    let published: HashMap<String, Published> =
+    let document: Map<String, Value> =
         serde_json::from_slice(&text).expect("the generated file is a map of types");
+    let published: HashMap<String, Published> =
+        serde_json::from_slice(&text).expect("the generated file holds types");
     // Names first, so that types can refer to types that come later.
     let named: HashMap<String, TypeId> =
         published.keys().enumerate().map(|(at, name)| (name.clone(), TypeId(at))).collect();
@@ -71,7 +74,7 @@ pub(super) fn kubernetes() -> Schema {
         let ty = loader.named_type(name, schema);
         loader.types[id.0] = ty;
     }
-    Schema { types: loader.types, named: loader.named }
+    Schema { types: loader.types, named: loader.named, document }
 }
 
 struct Loader {

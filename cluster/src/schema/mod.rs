@@ -6,6 +6,8 @@ mod load;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use serde_json::{Map, Value};
+
 pub use decode::{Decoded, Empties, decode};
 
 use crate::kinds::Kind;
@@ -15,6 +17,8 @@ use crate::kinds::Kind;
 pub struct Schema {
     types: Vec<Type>,
     named: HashMap<String, TypeId>,
+    /// The file that it was read from.
+    document: Map<String, Value>,
 }
 
 /// A type in a [`Schema`].
@@ -121,6 +125,18 @@ impl Schema {
     /// A type by its published name.
     pub fn named(&self, name: &str) -> Option<TypeId> {
         self.named.get(name).copied()
+    }
+
+    /// The published types, as OpenAPI's `components/schemas`.
+    pub fn document(&self) -> &Map<String, Value> {
+        &self.document
+    }
+
+    /// What is published about a field; empty where nothing is.
+    pub fn description(&self, owner: &str, field: &str) -> &str {
+        let owner =
+            self.document.get(owner).map(|owner| &owner["properties"][field]["description"]);
+        owner.and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The type of a field or of a key; `None` where the type has no such field.

@@ -1,17 +1,21 @@
 //! The rules that objects must follow beyond their types, with Kubernetes' messages.
 
 mod config;
+mod job;
 mod metadata;
 mod names;
 mod network;
 mod pod;
 mod rbac;
+mod sets;
 mod workload;
 
 pub(crate) use config::{config_map, lease, secret};
+pub(crate) use job::job;
 pub(crate) use network::{endpoint_slice, ingress, ingress_class, service};
 pub(crate) use pod::pod;
 pub(crate) use rbac::{binding, role};
+pub(crate) use sets::{controller_revision, daemon_set, stateful_set};
 pub(crate) use workload::{deployment, disruption_budget, horizontal_pod_autoscaler, replica_set};
 
 use serde_json::Value;

@@ -75,7 +75,7 @@ pub(super) fn template(object: &Value, causes: &mut Causes) {
     causes.one_of(&format!("{path}.spec.restartPolicy"), policy, &["Always"]);
 }
 
-fn spec(path: &str, spec: &Value, causes: &mut Causes) {
+pub(super) fn spec(path: &str, spec: &Value, causes: &mut Causes) {
     let volumes: Vec<&str> = spec["volumes"]
         .as_array()
         .into_iter()
