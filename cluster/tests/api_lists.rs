@@ -281,3 +281,54 @@ async fn tables_are_what_kubectl_prints() {
     assert!(lines[0]["object"]["columnDefinitions"].is_array());
     assert_eq!(lines[1]["object"]["columnDefinitions"], Value::Null, "told once");
 }
+
+#[tokio::test]
+async fn discovery_comes_in_one_document_for_those_who_ask() {
+    let api = Api::start().await;
+    let accept = "Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+    let core = api.send("GET", "/api", &[accept], "").await;
+    assert!(core.head.contains(
+        "content-type: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+    ));
+    let resources = core.json()["items"][0]["versions"][0]["resources"].clone();
+    let maps =
+        resources.as_array().expect("resources").iter().find(|r| r["resource"] == "configmaps");
+    assert_eq!(
+        *maps.expect("configmaps"),
+        json!({
+            "resource": "configmaps", "responseKind": {"group": "", "version": "", "kind": "ConfigMap"},
+            "scope": "Namespaced", "singularResource": "configmap", "shortNames": ["cm"],
+            "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+        })
+    );
+    let groups = api.send("GET", "/apis", &[accept], "").await.json();
+    assert!(
+        groups["items"].as_array().expect("groups").iter().any(|g| g["metadata"]["name"] == "apps")
+    );
+    let tag = core.head.lines().find_map(|line| line.strip_prefix("etag: ")).expect("an ETag");
+    let again = api.send("GET", "/api", &[accept, &format!("If-None-Match: {tag}")], "").await;
+    assert_eq!((again.code, again.text.as_str()), (304, ""));
+}
+
+#[tokio::test]
+async fn openapi_tells_kubectl_that_fields_are_validated() {
+    let api = Api::start().await;
+    let root = api.get("/openapi/v3").await.json();
+    let url = root["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().expect("an address");
+    let apps = api.get(url).await.json();
+    let patch = &apps["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
+    assert_eq!(
+        patch["x-kubernetes-group-version-kind"],
+        json!({"group": "apps", "kind": "Deployment", "version": "v1"})
+    );
+    let parameters = patch["parameters"].as_array().expect("parameters");
+    assert!(parameters.iter().any(|p| p["name"] == "fieldValidation" && p["in"] == "query"));
+    let schemas = &apps["components"]["schemas"];
+    assert_eq!(
+        schemas["io.k8s.api.apps.v1.Deployment"]["properties"]["spec"]["$ref"],
+        "#/components/schemas/io.k8s.api.apps.v1.DeploymentSpec"
+    );
+    assert!(schemas["io.k8s.api.core.v1.Container"].is_object(), "what is referred to is there");
+    assert!(schemas["io.k8s.api.core.v1.ConfigMap"].is_null(), "and nothing else");
+    assert_eq!(api.get("/openapi/v3/apis/nothing/v1").await.code, 404);
+}

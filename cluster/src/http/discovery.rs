@@ -6,6 +6,10 @@ use serde_json::{Value, json};
 
 use crate::kinds::{KINDS, Kind};
 
+/// The media type of [`aggregated`].
+pub(super) const AGGREGATED: &str =
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
 /// `/version`: the release of Kubernetes whose API is served.
 pub(super) fn version() -> Value {
     json!({
@@ -28,10 +32,7 @@ pub(super) fn core_versions(bound: SocketAddr) -> Value {
 
 /// `/apis`
 pub(super) fn groups() -> Value {
-    let mut names: Vec<&str> = KINDS.iter().map(|kind| kind.group).collect();
-    names.dedup();
-    let groups: Vec<Value> =
-        names.into_iter().filter(|name| !name.is_empty()).map(group_fields).collect();
+    let groups: Vec<Value> = group_names().into_iter().skip(1).map(group_fields).collect();
     json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups })
 }
 
@@ -43,22 +44,36 @@ pub(super) fn group(name: &str) -> Value {
     group
 }
 
-fn group_fields(name: &str) -> Value {
-    let kinds = KINDS.iter().filter(|kind| kind.group == name);
-    let mut versions: Vec<&str> = kinds.map(|kind| kind.version).collect();
-    versions.dedup();
-    let versions: Vec<Value> = versions
-        .into_iter()
-        .map(|version| json!({ "groupVersion": format!("{name}/{version}"), "version": version }))
+/// `/api` (core group only) or `/apis` (all others) with everything below, in one document.
+pub(super) fn aggregated(core: bool) -> Value {
+    let names = group_names().into_iter().filter(|name| name.is_empty() == core);
+    let items: Vec<Value> = names
+        .map(|name| {
+            let versions: Vec<Value> = versions(name)
+                .into_iter()
+                .map(|version| {
+                    let resources: Vec<Value> =
+                        served(name, version).map(aggregated_resource).collect();
+                    json!({ "version": version, "resources": resources, "freshness": "Current" })
+                })
+                .collect();
+            let metadata = if core { json!({}) } else { json!({ "name": name }) };
+            json!({ "metadata": metadata, "versions": versions })
+        })
         .collect();
-    json!({ "name": name, "versions": versions, "preferredVersion": versions[0] })
+    json!({
+        "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {},
+        "items": items,
+    })
 }
 
 /// `/api/v1`, `/apis/GROUP/VERSION`
 pub(super) fn resources(group: &str, version: &str) -> Value {
-    let served = KINDS.iter().filter(|kind| kind.group == group && kind.version == version);
-    let resources: Vec<Value> = served.clone().flat_map(|kind| resource(kind)).collect();
-    let group_version = served.map(|kind| kind.api_version()).next().unwrap_or_default();
+    let resources: Vec<Value> = served(group, version).flat_map(resource).collect();
+    let group_version = match group {
+        "" => version.to_owned(),
+        group => format!("{group}/{version}"),
+    };
     let mut list = json!({
         "kind": "APIResourceList", "groupVersion": group_version, "resources": resources,
     });
@@ -68,37 +83,112 @@ pub(super) fn resources(group: &str, version: &str) -> Value {
     list
 }
 
+/// The core group (an empty name) first.
+fn group_names() -> Vec<&'static str> {
+    let mut names: Vec<&str> = KINDS.iter().map(|kind| kind.group).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn versions(group: &str) -> Vec<&'static str> {
+    let mut versions: Vec<&str> =
+        KINDS.iter().filter(|kind| kind.group == group).map(|kind| kind.version).collect();
+    versions.dedup();
+    versions
+}
+
+fn served<'a>(group: &'a str, version: &'a str) -> impl Iterator<Item = &'static Kind> + use<'a> {
+    KINDS.iter().copied().filter(move |kind| kind.group == group && kind.version == version)
+}
+
+fn group_fields(name: &str) -> Value {
+    let versions: Vec<Value> = versions(name)
+        .into_iter()
+        .map(|version| json!({ "groupVersion": format!("{name}/{version}"), "version": version }))
+        .collect();
+    json!({ "name": name, "versions": versions, "preferredVersion": versions[0] })
+}
+
 /// Verbs of a kind's main resource.
-pub(super) fn verbs(kind: &Kind) -> &'static [&'static str] {
+fn verbs(kind: &Kind) -> &'static [&'static str] {
     match kind.kind {
         "Namespace" => &["create", "delete", "get", "list", "patch", "update", "watch"],
         _ => &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
     }
 }
 
-fn resource(kind: &Kind) -> Vec<Value> {
+/// A path below objects.
+struct Below {
+    name: &'static str,
+    /// Group, version and kind of what is exchanged there; empty for the object itself.
+    of: (&'static str, &'static str, &'static str),
+    verbs: &'static [&'static str],
+}
+
+fn below(kind: &Kind) -> Vec<Below> {
+    const CHANGE: &[&str] = &["get", "patch", "update"];
+    let own = ("", "", kind.kind);
+    let mut below = Vec::new();
+    if kind.kind == "Namespace" {
+        below.push(Below { name: "finalize", of: own, verbs: &["update"] });
+    }
+    if kind.status {
+        below.push(Below { name: "status", of: own, verbs: CHANGE });
+    }
+    below
+}
+
+fn resource(kind: &'static Kind) -> Vec<Value> {
     let mut main = json!({
         "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced,
         "kind": kind.kind, "verbs": verbs(kind),
     });
-    if !kind.short_names.is_empty() {
-        main["shortNames"] = kind.short_names.into();
-    }
-    if !kind.categories.is_empty() {
-        main["categories"] = kind.categories.into();
-    }
+    name_shortly(kind, &mut main);
     let mut resources = vec![main];
-    if kind.kind == "Namespace" {
-        resources.push(json!({
-            "name": "namespaces/finalize", "singularName": "", "namespaced": false,
-            "kind": "Namespace", "verbs": ["update"],
-        }));
-    }
-    if kind.status {
-        resources.push(json!({
-            "name": format!("{}/status", kind.plural), "singularName": "",
-            "namespaced": kind.namespaced, "kind": kind.kind, "verbs": ["get", "patch", "update"],
-        }));
+    for below in below(kind) {
+        let (group, version, name) = below.of;
+        let mut resource = json!({
+            "name": format!("{}/{}", kind.plural, below.name), "singularName": "",
+            "namespaced": kind.namespaced, "kind": name, "verbs": below.verbs,
+        });
+        if !group.is_empty() {
+            resource["group"] = group.into();
+            resource["version"] = version.into();
+        }
+        resources.push(resource);
     }
     resources
+}
+
+fn aggregated_resource(kind: &'static Kind) -> Value {
+    let response = |(group, version, kind): (&str, &str, &str)| json!({ "group": group, "version": version, "kind": kind });
+    let mut resource = json!({
+        "resource": kind.plural, "singularResource": kind.singular,
+        "responseKind": response(("", "", kind.kind)),
+        "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
+        "verbs": verbs(kind),
+    });
+    name_shortly(kind, &mut resource);
+    let below: Vec<Value> = below(kind)
+        .into_iter()
+        .map(|below| {
+            json!({
+                "subresource": below.name, "responseKind": response(below.of), "verbs": below.verbs,
+            })
+        })
+        .collect();
+    if !below.is_empty() {
+        resource["subresources"] = below.into();
+    }
+    resource
+}
+
+fn name_shortly(kind: &Kind, resource: &mut Value) {
+    if !kind.short_names.is_empty() {
+        resource["shortNames"] = kind.short_names.into();
+    }
+    if !kind.categories.is_empty() {
+        resource["categories"] = kind.categories.into();
+    }
 }

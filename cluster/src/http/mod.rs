@@ -2,9 +2,11 @@
 
 mod body;
 mod discovery;
+mod etag;
 mod lists;
 mod locks;
 mod negotiate;
+mod openapi;
 mod query;
 mod render;
 mod respond;

@@ -63,6 +63,24 @@ fn acceptable(range: &str) -> Option<View> {
     }
 }
 
+/// Whether the client prefers discovery in one document.
+pub(super) fn wants_aggregated(headers: &HeaderMap) -> bool {
+    let ranges = headers.get_all(ACCEPT).iter().filter_map(|header| header.to_str().ok());
+    let preferred = ranges.flat_map(|header| header.split(',')).find_map(|range| {
+        let parts: Vec<&str> = range.split(';').map(str::trim).collect();
+        let parameters = |wanted: &[&str]| wanted.iter().all(|wanted| parts.contains(wanted));
+        match parts.as_slice() {
+            ["application/json" | "application/*" | "*/*"] => Some(false),
+            ["application/json", ..] => {
+                let v2 = ["g=apidiscovery.k8s.io", "v=v2", "as=APIGroupDiscoveryList"];
+                parameters(&v2).then_some(true)
+            }
+            _ => None,
+        }
+    });
+    preferred.unwrap_or_default()
+}
+
 /// The type of a body that was sent; JSON where it is not said.
 pub(super) fn body_type(headers: &HeaderMap) -> Result<BodyType, Status> {
     let mut types = headers.get_all(CONTENT_TYPE).iter();

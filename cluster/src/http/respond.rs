@@ -14,7 +14,7 @@ use crate::status::Status;
 pub(super) type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 /// A JSON body.
-pub(super) fn json(code: StatusCode, body: Vec<u8>) -> Reply {
+pub(super) fn json(code: StatusCode, body: impl Into<Bytes>) -> Reply {
     reply(code, "application/json", body)
 }
 
@@ -43,7 +43,8 @@ pub(super) fn warn(reply: &mut Reply, warnings: &[String]) {
     }
 }
 
-fn reply(code: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Reply {
+/// A whole body.
+pub(super) fn reply(code: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Reply {
     stream(code, media_type, Full::new(body.into()).boxed_unsync())
 }
 

@@ -18,6 +18,10 @@ pub(super) enum Target {
     Group(&'static str),
     /// `/api/v1`, `/apis/GROUP/VERSION`
     Resources(&'static str, &'static str),
+    /// `/openapi/v3`
+    OpenApi,
+    /// `/openapi/v3/PATH`
+    OpenApiGroup(String),
     Resource(Resource),
 }
 
@@ -55,6 +59,8 @@ pub(super) fn parse(path: &str) -> Option<Target> {
     match segments.as_slice() {
         ["version"] => Some(Target::Version),
         ["healthz" | "livez" | "readyz"] => Some(Target::Health),
+        ["openapi", "v3"] => Some(Target::OpenApi),
+        ["openapi", "v3", rest @ ..] => Some(Target::OpenApiGroup(rest.join("/"))),
         ["api"] => Some(Target::CoreVersions),
         ["apis"] => Some(Target::Groups),
         ["api", version] => resources("", version),

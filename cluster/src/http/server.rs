@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,7 +23,7 @@ use super::respond::{self, Reply};
 use super::route::{self, Target};
 use super::tls::{self, Identity};
 use super::tokens::Tokens;
-use super::{discovery, locks, verbs};
+use super::{discovery, etag, locks, negotiate, openapi, verbs};
 use crate::registry::Registry;
 use crate::status::Status;
 
@@ -186,14 +187,37 @@ async fn dispatch(request: Request<Incoming>, shared: &Shared) -> Result<Reply, 
     if parts.method != Method::GET {
         return Err(Status::method_not_allowed());
     }
+    about(&target, &parts, shared)
+}
+
+/// What is served, rather than objects.
+fn about(target: &Target, parts: &Parts, shared: &Shared) -> Result<Reply, Status> {
+    let aggregated = negotiate::wants_aggregated(&parts.headers);
     let body = match target {
         Target::Health => return Ok(respond::text(StatusCode::OK, "ok")),
         Target::Version => discovery::version(),
+        Target::CoreVersions | Target::Groups if aggregated => {
+            let core = *target == Target::CoreVersions;
+            let body = discovery::aggregated(core).to_string();
+            let hash = etag::of(body.as_bytes());
+            return Ok(etag::conditional(&parts.headers, &hash, || {
+                respond::reply(StatusCode::OK, discovery::AGGREGATED, body)
+            }));
+        }
         Target::CoreVersions => discovery::core_versions(shared.bound),
         Target::Groups => discovery::groups(),
         Target::Group(group) => discovery::group(group),
         Target::Resources(group, version) => discovery::resources(group, version),
+        Target::OpenApi => openapi::root(),
+        Target::OpenApiGroup(path) => {
+            let document = openapi::group(path).ok_or_else(Status::no_such_resource)?;
+            return Ok(etag::conditional(&parts.headers, &document.hash, || {
+                respond::json(StatusCode::OK, document.body.clone())
+            }));
+        }
         Target::Resource(_) => return Err(Status::no_such_resource()),
     };
-    Ok(respond::json(StatusCode::OK, body.to_string().into_bytes()))
+    let body = body.to_string();
+    let hash = etag::of(body.as_bytes());
+    Ok(etag::conditional(&parts.headers, &hash, || respond::json(StatusCode::OK, body)))
 }

@@ -103,6 +103,14 @@ impl Kind {
         }
     }
 
+    /// The path that its resources are below: `/api/v1`, `/apis/apps/v1`.
+    pub fn path(&self) -> String {
+        match self.group {
+            "" => format!("/api/{}", self.version),
+            group => format!("/apis/{group}/{}", self.version),
+        }
+    }
+
     /// Plural name with its group, as in messages: `configmaps`, `deployments.apps`.
     pub fn resource(&self) -> String {
         match self.group {
