@@ -50,6 +50,7 @@ pub struct ClusterOptions {
     /// Without, the API only stores what it is given. Default: true.
     pub act: bool,
     /// What a container that keeps ending waits before it is started again; doubles up to 5 minutes.
+    /// The same for a Job before it replaces a pod that failed, up to 10 minutes.
     /// Default: 10 s.
     pub restart_backoff: Duration,
     /// When container logs are rotated.
@@ -122,7 +123,7 @@ impl Cluster {
             };
             let kubelet =
                 Kubelet::new(registry.clone(), &recorder, kubelet).map_err(StartError::Kubelet)?;
-            tasks.spawn(controllers::run(registry.clone(), recorder));
+            tasks.spawn(controllers::run(registry.clone(), recorder, options.restart_backoff));
             tasks.spawn(namespaces::run(registry.clone()));
             tasks.spawn(kubelet.run());
         }

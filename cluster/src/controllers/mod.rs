@@ -7,19 +7,25 @@
 
 pub(crate) mod action;
 mod claim;
+mod daemon_set;
 mod deployment;
 mod endpoint_slice;
 mod execute;
 mod garbage;
 mod hash;
+mod job;
 pub(crate) mod object;
 mod pods;
 mod queue;
 mod replica_set;
+mod revisions;
 mod scheduler;
+mod stateful_set;
 #[cfg(test)]
 mod tests;
 mod triggers;
+
+use std::time::Duration;
 
 use futures::future::{FutureExt, select_all};
 use jiff::Timestamp;
@@ -40,8 +46,17 @@ use triggers::Triggers;
 const USER: &str = "kube-controller-manager";
 
 /// What the controllers follow.
-static WATCHED: [&Kind; 5] =
-    [&kinds::SERVICE, &kinds::POD, &kinds::REPLICA_SET, &kinds::DEPLOYMENT, &kinds::ENDPOINT_SLICE];
+static WATCHED: [&Kind; 9] = [
+    &kinds::SERVICE,
+    &kinds::POD,
+    &kinds::REPLICA_SET,
+    &kinds::DEPLOYMENT,
+    &kinds::STATEFUL_SET,
+    &kinds::DAEMON_SET,
+    &kinds::JOB,
+    &kinds::CONTROLLER_REVISION,
+    &kinds::ENDPOINT_SLICE,
+];
 
 /// Why the last pass over an object could not do what it wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +67,11 @@ struct Failure {
 }
 
 /// Runs all controllers until dropped.
-pub(crate) async fn run(registry: Registry, recorder: Recorder) {
+///
+/// `backoff` is what a Job waits before it replaces the first pod that failed.
+pub(crate) async fn run(registry: Registry, recorder: Recorder, backoff: Duration) {
     let garbage = garbage::run(registry.clone());
-    let shell = Shell::new(registry, &recorder);
+    let shell = Shell::new(registry, &recorder, backoff);
     futures::future::join(garbage, shell.run()).await;
 }
 
@@ -63,15 +80,17 @@ struct Shell {
     recorder: Recorder,
     queue: Queue,
     triggers: Triggers,
+    backoff: Duration,
 }
 
 impl Shell {
-    fn new(registry: Registry, recorder: &Recorder) -> Self {
+    fn new(registry: Registry, recorder: &Recorder, backoff: Duration) -> Self {
         Self {
             registry,
             recorder: recorder.for_component(USER),
             queue: Queue::default(),
             triggers: Triggers::default(),
+            backoff,
         }
     }
 
@@ -148,6 +167,19 @@ impl Shell {
                 let failure = self.queue.failure(key);
                 replica_set::reconcile(&object, &all(&kinds::POD), failure, now)
             }
+            Controller::StatefulSet => stateful_set::reconcile(
+                &object,
+                &all(&kinds::POD),
+                &all(&kinds::CONTROLLER_REVISION),
+                now,
+            ),
+            Controller::DaemonSet => daemon_set::reconcile(
+                &object,
+                &all(&kinds::POD),
+                &all(&kinds::CONTROLLER_REVISION),
+                now,
+            ),
+            Controller::Job => job::reconcile(&object, &all(&kinds::POD), self.backoff, now),
             Controller::Deployment => deployment::reconcile(&deployment::Input {
                 deployment: &object,
                 replica_sets: &all(&kinds::REPLICA_SET),

@@ -15,6 +15,9 @@ pub(super) enum Controller {
     EndpointSlice,
     Scheduler,
     ReplicaSet,
+    StatefulSet,
+    DaemonSet,
+    Job,
     Deployment,
 }
 
@@ -25,6 +28,9 @@ impl Controller {
             Self::EndpointSlice => &kinds::SERVICE,
             Self::Scheduler => &kinds::POD,
             Self::ReplicaSet => &kinds::REPLICA_SET,
+            Self::StatefulSet => &kinds::STATEFUL_SET,
+            Self::DaemonSet => &kinds::DAEMON_SET,
+            Self::Job => &kinds::JOB,
             Self::Deployment => &kinds::DEPLOYMENT,
         }
     }

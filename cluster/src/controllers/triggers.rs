@@ -13,6 +13,10 @@ use crate::meta;
 use crate::registry::{Event, EventType, Registry};
 use crate::selector::Selector;
 
+/// What keeps pods.
+const OF_PODS: [Controller; 4] =
+    [Controller::ReplicaSet, Controller::StatefulSet, Controller::DaemonSet, Controller::Job];
+
 /// What is remembered to find the Services of a pod.
 #[derive(Debug, Default)]
 pub(super) struct Triggers {
@@ -56,9 +60,9 @@ impl Triggers {
                 for service in self.services(&namespace, object, deleted) {
                     push(Controller::EndpointSlice, &service);
                 }
-                owners(object, &kinds::REPLICA_SET, registry, |set| {
-                    push(Controller::ReplicaSet, set);
-                });
+                for controller in OF_PODS {
+                    owners(object, controller.kind(), registry, |name| push(controller, name));
+                }
             }
             "ReplicaSet" => {
                 push(Controller::ReplicaSet, name);
@@ -66,6 +70,14 @@ impl Triggers {
                     push(Controller::Deployment, deployment);
                 });
             }
+            "ControllerRevision" => {
+                for controller in [Controller::StatefulSet, Controller::DaemonSet] {
+                    owners(object, controller.kind(), registry, |name| push(controller, name));
+                }
+            }
+            "StatefulSet" => push(Controller::StatefulSet, name),
+            "DaemonSet" => push(Controller::DaemonSet, name),
+            "Job" => push(Controller::Job, name),
             "Deployment" => push(Controller::Deployment, name),
             _ => {}
         }

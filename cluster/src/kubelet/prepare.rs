@@ -143,7 +143,8 @@ fn environment(worker: &Worker, spec: &Value) -> Result<Env, ConfigError> {
     pod["status"]["hostIP"] = "127.0.0.1".into();
 
     let mut env = Env::inherited();
-    env.set("HOSTNAME", meta::name(&pod).to_owned());
+    let hostname = pod["spec"]["hostname"].as_str().unwrap_or_else(|| meta::name(&pod));
+    env.set("HOSTNAME", hostname.to_owned());
     env.set("HOST", worker.lease.address().to_string());
     if let Some(credentials) = &worker.credentials {
         env.set("KUBECONFIG", credentials.path().to_string_lossy().into_owned());

@@ -1,10 +1,14 @@
 //! The controllers over a store, without clock, node or processes: the tests say what becomes of pods.
 
+mod daemon_sets;
 mod endpoint_slices;
+mod jobs;
 mod replica_sets;
 mod rollouts;
+mod stateful_sets;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -28,7 +32,7 @@ impl World {
     fn new() -> Self {
         let registry = Registry::new();
         let recorder = Recorder::new(registry.clone(), "test");
-        let shell = Shell::new(registry.clone(), &recorder);
+        let shell = Shell::new(registry.clone(), &recorder, Duration::ZERO);
         let watches = shell.watches();
         let world = Self { registry, shell, watches };
         world.create(&kinds::NAMESPACE, json!({"metadata": {"name": "app"}}));
@@ -84,6 +88,25 @@ impl World {
         };
         let status = Some(Subresource::Status);
         self.registry.modify(&kinds::POD, Some("app"), pod, status, &options(), edit).expect("pod");
+    }
+
+    /// All containers of a pod have ended, with this status.
+    fn finish(&self, pod: &str, code: i64) {
+        let edit = |pod: &mut Value| {
+            pod["status"]["phase"] = if code == 0 { "Succeeded" } else { "Failed" }.into();
+            pod["status"]["conditions"] = json!([]);
+            let ended = json!({"exitCode": code, "finishedAt": meta::time(Timestamp::now())});
+            pod["status"]["containerStatuses"] =
+                json!([{"name": "web", "state": {"terminated": ended}}]);
+            Ok(())
+        };
+        let status = Some(Subresource::Status);
+        self.registry.modify(&kinds::POD, Some("app"), pod, status, &options(), edit).expect("pod");
+    }
+
+    /// Names of pods that are not being deleted.
+    fn names(&self) -> Vec<String> {
+        self.active().iter().map(|pod| meta::name(pod).to_owned()).collect()
     }
 
     /// Pods that are being deleted have ended.
