@@ -1,5 +1,6 @@
 //! What holds for the repository as a whole and for no single crate.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod annotations;
 mod links;
