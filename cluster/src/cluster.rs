@@ -98,7 +98,6 @@ impl Cluster {
                 .expect("valid names in an empty registry");
         }
         let tokens = Tokens::default();
-        let server = Server::start(registry.clone(), tokens.clone()).await?;
         let temporary = match options.state {
             Some(_) => None,
             None => Some(TempDir::new().map_err(StartError::Kubelet)?),
@@ -106,6 +105,7 @@ impl Cluster {
         let state = temporary.as_ref().map(|directory| directory.path().to_owned());
         let state = options.state.or(state).unwrap_or_default();
         let logs = PodLogs::new(state.clone(), options.log_rotation);
+        let server = Server::start(registry.clone(), tokens.clone(), Some(logs.clone())).await?;
         let mut tasks = JoinSet::new();
         if options.act {
             let recorder = Recorder::new(registry.clone(), "fairlead-cluster");

@@ -573,3 +573,19 @@ async fn yaml_is_taken_too() {
     let answer = api.send("POST", MAPS, &["Content-Type: application/yaml"], "a: [").await;
     assert_eq!(answer.code, 400);
 }
+
+#[tokio::test]
+async fn everybody_may_do_everything() {
+    let api = Api::start().await;
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    let body = r#"{"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": {"verb": "get", "resource": "pods"}}}"#;
+    let answer = api.post(path, body).await;
+    assert_eq!(answer.code, 201);
+    let review = answer.json();
+    assert_eq!(review["status"], json!({"allowed": true}));
+    assert_eq!(
+        review["metadata"]["managedFields"][0]["fieldsV1"],
+        json!({"f:spec": {"f:resourceAttributes": {".": {}, "f:resource": {}, "f:verb": {}}}})
+    );
+    assert_eq!(api.get(path).await.code, 405, "nothing is kept");
+}

@@ -137,3 +137,54 @@ async fn patches_are_checked_like_other_writes() {
     assert_eq!(answer.code, 400);
     assert!(answer.text.contains("unknown field \\\"spec.replica\\\""), "{}", answer.text);
 }
+
+#[tokio::test]
+async fn workloads_are_scaled_through_their_scale() {
+    let api = with_deployment().await;
+    let path = format!("{WEB}/scale");
+    let scale = api.get(&path).await.json();
+    assert_eq!((&scale["kind"], &scale["apiVersion"]), (&json!("Scale"), &json!("autoscaling/v1")));
+    assert_eq!(
+        (&scale["spec"], &scale["status"]),
+        (&json!({"replicas": 1}), &json!({"replicas": 0, "selector": "app=web"}))
+    );
+    let mut more = scale.clone();
+    more["spec"]["replicas"] = 2.into();
+    let answer = api.put(&path, &more.to_string()).await;
+    assert_eq!((answer.code, &answer.json()["spec"]), (200, &json!({"replicas": 2})));
+    let web = api.get(WEB).await.json();
+    assert_eq!((&web["spec"]["replicas"], &web["metadata"]["generation"]), (&json!(2), &json!(2)));
+    let owner = web["metadata"]["managedFields"]
+        .as_array()
+        .expect("owners")
+        .iter()
+        .find(|e| e["subresource"] == "scale");
+    assert_eq!(owner.expect("an owner")["fieldsV1"], json!({"f:spec": {"f:replicas": {}}}));
+
+    let stale = api.put(&path, &more.to_string()).await;
+    assert_eq!(
+        (stale.code, &stale.json()["details"]),
+        (409, &json!({"name": "web", "group": "apps", "kind": "deployments"}))
+    );
+    let answer = api.merge(&path, r#"{"spec": {"replicas": 1}}"#).await;
+    assert_eq!((answer.code, &answer.json()["spec"]), (200, &json!({"replicas": 1})));
+    let answer = api
+        .put(&path, r#"{"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "web", "namespace": "app"}, "spec": {"replicas": -1}}"#)
+        .await;
+    assert_eq!(
+        (answer.code, answer.json()),
+        (
+            422,
+            json!({
+                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                "message": "Scale.autoscaling \"web\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0",
+                "reason": "Invalid",
+                "details": {
+                    "name": "web", "group": "autoscaling", "kind": "Scale",
+                    "causes": [{"reason": "FieldValueInvalid", "message": "Invalid value: -1: must be greater than or equal to 0", "field": "spec.replicas"}],
+                },
+                "code": 422,
+            })
+        )
+    );
+}

@@ -113,7 +113,7 @@ impl Writer<'_> {
         let set = strip(set);
         match self.subresource {
             Some(Subresource::Status) => set.without(&["spec"]).without(&["metadata", "labels"]),
-            Some(Subresource::Finalize) => set,
+            Some(Subresource::Finalize | Subresource::Scale) => set,
             None if self.kind.status => set.without(&["status"]),
             None => set,
         }

@@ -113,6 +113,7 @@ fn group_fields(name: &str) -> Value {
 /// Verbs of a kind's main resource.
 fn verbs(kind: &Kind) -> &'static [&'static str] {
     match kind.kind {
+        _ if !kind.stored => &["create"],
         "Namespace" => &["create", "delete", "get", "list", "patch", "update", "watch"],
         _ => &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
     }
@@ -133,7 +134,13 @@ fn below(kind: &Kind) -> Vec<Below> {
     if kind.kind == "Namespace" {
         below.push(Below { name: "finalize", of: own, verbs: &["update"] });
     }
-    if kind.status {
+    if kind.kind == "Pod" {
+        below.push(Below { name: "log", of: own, verbs: &["get"] });
+    }
+    if kind.scale {
+        below.push(Below { name: "scale", of: ("autoscaling", "v1", "Scale"), verbs: CHANGE });
+    }
+    if kind.status && kind.stored {
         below.push(Below { name: "status", of: own, verbs: CHANGE });
     }
     below

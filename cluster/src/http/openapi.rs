@@ -105,6 +105,10 @@ fn add_paths(kind: &Kind, paths: &mut Map<String, Value>) {
         true => format!("{base}/namespaces/{{namespace}}/{}", kind.plural),
         false => format!("{base}/{}", kind.plural),
     };
+    if !kind.stored {
+        paths.insert(collection, json!({ "post": write(kind, "post", Some(kind.definition)) }));
+        return;
+    }
     let list = || read(kind, "list", &format!("{}List", kind.definition));
     if kind.namespaced {
         paths.insert(format!("{base}/{}", kind.plural), json!({ "get": list() }));

@@ -23,6 +23,8 @@ pub(super) enum Target {
     /// `/openapi/v3/PATH`
     OpenApiGroup(String),
     Resource(Resource),
+    /// `/log` of a pod: its namespace and name.
+    Log(String, String),
 }
 
 /// A path to objects.
@@ -100,8 +102,13 @@ fn resource(group: &str, version: &str, rest: &[&str]) -> Option<Target> {
     // Objects in namespaces are named together with their namespace.
     let addressed =
         if kind.namespaced { namespace.is_some() || name.is_none() } else { namespace.is_none() };
+    let log = subresource == Some("log") && kind.kind == kinds::POD.kind;
+    if let (true, Some(namespace), Some(name)) = (log, namespace, name) {
+        return Some(Target::Log(namespace.to_owned(), name.to_owned()));
+    }
     let subresource = match subresource {
         None => None,
+        Some("scale") if kind.scale => Some(Subresource::Scale),
         Some("status") if kind.status => Some(Subresource::Status),
         Some("finalize") if kind.kind == kinds::NAMESPACE.kind => Some(Subresource::Finalize),
         Some(_) => return None,
@@ -157,6 +164,13 @@ mod tests {
             ("/api/v1/namespaces/a/clusterroles", None),
             ("/apis/rbac.authorization.k8s.io/v1/namespaces/a/clusterroles", None),
             ("/api/v1/namespaces/a/configmaps/b/status", None),
+            ("/api/v1/namespaces/a/pods/b/log", Some(Target::Log("a".to_owned(), "b".to_owned()))),
+            (
+                "/apis/apps/v1/namespaces/a/deployments/b/scale",
+                resource(&kinds::DEPLOYMENT, Some("a"), Some("b"), Some(Subresource::Scale)),
+            ),
+            ("/api/v1/namespaces/a/configmaps/b/scale", None),
+            ("/api/v1/namespaces/a/configmaps/b/log", None),
             ("/api/v1/namespaces/a/pods/b/exec", None),
             ("/api/v1/namespaces//pods", None),
             ("/api/v2/pods", None),

@@ -22,8 +22,9 @@ use super::query::Query;
 use super::respond::{self, Reply};
 use super::route::{self, Target};
 use super::tls::{self, Identity};
-use super::tokens::Tokens;
-use super::{discovery, etag, locks, negotiate, openapi, verbs};
+use super::tokens::{Access, Tokens};
+use super::{discovery, etag, locks, logs, negotiate, openapi, verbs};
+use crate::logs::PodLogs;
 use crate::registry::Registry;
 use crate::status::Status;
 
@@ -47,6 +48,8 @@ pub struct Server {
 struct Shared {
     registry: Registry,
     tokens: Tokens,
+    /// `None`: no pods run here, and none has a log.
+    logs: Option<PodLogs>,
     bound: SocketAddr,
     identity: Identity,
     /// Counts how often all watches were cut.
@@ -56,15 +59,21 @@ struct Shared {
 }
 
 impl Server {
-    /// Binds 127.0.0.1 on a port of the system's choosing and starts to serve.
+    /// Binds 127.0.0.1 on a port of the system's choosing and starts to serve, the logs of pods too
+    /// where they are given.
     ///
     /// # Errors
     /// Where the address cannot be bound.
-    pub async fn start(registry: Registry, tokens: Tokens) -> io::Result<Self> {
+    pub async fn start(
+        registry: Registry,
+        tokens: Tokens,
+        logs: Option<PodLogs>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let shared = Arc::new(Shared {
             registry,
             tokens,
+            logs,
             bound: listener.local_addr()?,
             identity: Identity::new()?,
             cut: watch::Sender::new(0),
@@ -187,6 +196,13 @@ async fn dispatch(request: Request<Incoming>, shared: &Shared) -> Result<Reply, 
     if parts.method != Method::GET {
         return Err(Status::method_not_allowed());
     }
+    if let Target::Log(namespace, name) = &target {
+        let resource = "pods/log".to_owned();
+        shared.tokens.record(&user, Access { verb: "get", group: String::new(), resource });
+        let pods = shared.logs.as_ref().ok_or_else(Status::no_such_resource)?;
+        let query = Query::parse(parts.uri.query());
+        return logs::log(&shared.registry, pods, namespace, name, &query);
+    }
     about(&target, &parts, shared)
 }
 
@@ -215,7 +231,7 @@ fn about(target: &Target, parts: &Parts, shared: &Shared) -> Result<Reply, Statu
                 respond::json(StatusCode::OK, document.body.clone())
             }));
         }
-        Target::Resource(_) => return Err(Status::no_such_resource()),
+        Target::Resource(_) | Target::Log(..) => return Err(Status::no_such_resource()),
     };
     let body = body.to_string();
     let hash = etag::of(body.as_bytes());

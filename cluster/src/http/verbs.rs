@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::negotiate::{self, BodyType};
 use super::query::Query;
@@ -13,7 +13,7 @@ use super::render::{Form, Include, ListMeta};
 use super::respond::{self, Reply};
 use super::route::Resource;
 use super::tokens::Access;
-use super::{body, lists, watches};
+use super::{body, lists, scale, watches};
 use crate::kinds::Subresource;
 use crate::patch;
 use crate::registry::{
@@ -40,6 +40,9 @@ impl Request<'_> {
         let subresource = self.resource.subresource.is_some();
         if self.resource.subresource == Some(Subresource::Finalize) {
             return (self.parts.method == Method::PUT).then_some("update");
+        }
+        if !self.resource.kind.stored {
+            return (self.parts.method == Method::POST && !named).then_some("create");
         }
         match (&self.parts.method, named) {
             (&Method::GET, true) => Some("get"),
@@ -90,18 +93,34 @@ impl Request<'_> {
 
     fn get(&self, form: Form) -> Result<Reply, Status> {
         let object = self.registry.get(self.resource.kind, self.namespace(), self.name())?;
+        if self.is_scale() {
+            return Ok(respond::json(StatusCode::OK, scale::of(&object).to_string()));
+        }
         Ok(respond::json(StatusCode::OK, form.object(&object)))
     }
 
     async fn create(&self, form: Form, incoming: Incoming) -> Result<Reply, Status> {
         let object = self.object(incoming).await?;
         let options = self.write_options()?;
-        let created =
-            self.registry.create(self.resource.kind, self.namespace(), object, &options)?;
+        let kind = self.resource.kind;
+        if !kind.stored {
+            // Access is recorded, not enforced.
+            let status = json!({ "allowed": true });
+            let reviewed = self.registry.review(kind, object, status, &options)?;
+            return Ok(written(StatusCode::CREATED, form, &reviewed, &options));
+        }
+        let created = self.registry.create(kind, self.namespace(), object, &options)?;
         Ok(written(StatusCode::CREATED, form, &created, &options))
     }
 
     async fn update(&self, form: Form, incoming: Incoming) -> Result<Reply, Status> {
+        if self.is_scale() {
+            let sent = self.document(incoming).await?;
+            return self.write_scale(|scale| {
+                *scale = sent;
+                Ok(())
+            });
+        }
         let object = self.object(incoming).await?;
         let options = self.write_options()?;
         let updated = self.registry.update(
@@ -124,6 +143,9 @@ impl Request<'_> {
         let patch = body::patch(body_type, &bytes)?;
         let options = self.write_options()?;
         let force = self.query.flag("force")?;
+        if self.is_scale() {
+            return self.patch_scale(body_type, patch);
+        }
         let patch = match body_type {
             BodyType::Apply => Patch::Apply { config: patch, force },
             _ if force => {
@@ -191,13 +213,53 @@ impl Request<'_> {
         Ok(respond::json(StatusCode::OK, form.list(&list.items, &meta)))
     }
 
-    async fn object(&self, incoming: Incoming) -> Result<Value, Status> {
-        let body_type = negotiate::body_type(&self.parts.headers)?;
-        if !matches!(body_type, BodyType::Json | BodyType::Yaml) {
-            return Err(Status::unsupported_media_type());
+    fn is_scale(&self) -> bool {
+        self.resource.subresource == Some(Subresource::Scale)
+    }
+
+    fn write_scale(
+        &self,
+        edit: impl FnOnce(&mut Value) -> Result<(), Status>,
+    ) -> Result<Reply, Status> {
+        let (kind, options) = (self.resource.kind, self.write_options()?);
+        let written =
+            scale::write(self.registry, kind, self.namespace(), self.name(), &options, edit)?;
+        Ok(respond::json(StatusCode::OK, written.to_string()))
+    }
+
+    fn patch_scale(&self, body_type: BodyType, patch: Value) -> Result<Reply, Status> {
+        match body_type {
+            // A Scale has no lists: both merge the same way.
+            BodyType::MergePatch | BodyType::StrategicPatch => self.write_scale(|scale| {
+                patch::merge(scale, patch);
+                Ok(())
+            }),
+            BodyType::JsonPatch => {
+                let operations = patch::json::parse(patch)?;
+                self.write_scale(|scale| patch::json::apply(scale, &operations))
+            }
+            _ => Err(Status::unsupported_media_type()),
         }
+    }
+
+    /// The body of a write, whatever it is about.
+    async fn document(&self, incoming: Incoming) -> Result<Value, Status> {
+        let body_type = self.document_type()?;
+        let bytes = body::read(incoming).await?;
+        body::value(body_type, &bytes).map_err(Status::bad_request)
+    }
+
+    async fn object(&self, incoming: Incoming) -> Result<Value, Status> {
+        let body_type = self.document_type()?;
         let bytes = body::read(incoming).await?;
         body::object(self.resource.kind, body_type, &bytes)
+    }
+
+    fn document_type(&self) -> Result<BodyType, Status> {
+        match negotiate::body_type(&self.parts.headers)? {
+            body_type @ (BodyType::Json | BodyType::Yaml) => Ok(body_type),
+            _ => Err(Status::unsupported_media_type()),
+        }
     }
 
     /// Options of a delete, from the body and, where they are not there, from the query.
@@ -206,11 +268,7 @@ impl Request<'_> {
         let given = if bytes.is_empty() {
             Value::Null
         } else {
-            let body_type = negotiate::body_type(&self.parts.headers)?;
-            if !matches!(body_type, BodyType::Json | BodyType::Yaml) {
-                return Err(Status::unsupported_media_type());
-            }
-            body::value(body_type, &bytes).map_err(Status::bad_request)?
+            body::value(self.document_type()?, &bytes).map_err(Status::bad_request)?
         };
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let grace = match given["gracePeriodSeconds"].as_i64() {

@@ -29,6 +29,8 @@ pub struct Kind {
     pub categories: &'static [&'static str],
     /// Whether objects live in a namespace.
     pub namespaced: bool,
+    /// Whether objects are kept. Others are answered when they are created, and forgotten.
+    pub stored: bool,
     /// Whether there is a `/status` subresource: then the main resource does not write status.
     pub status: bool,
     /// Whether there is a `/scale` subresource.
@@ -82,6 +84,8 @@ pub enum Subresource {
     Status,
     /// `/finalize` of a namespace: writes `spec.finalizers` only.
     Finalize,
+    /// `/scale` of a workload: writes `spec.replicas` only.
+    Scale,
 }
 
 impl Subresource {
@@ -90,6 +94,7 @@ impl Subresource {
         match self {
             Self::Status => "status",
             Self::Finalize => "finalize",
+            Self::Scale => "scale",
         }
     }
 }

@@ -13,6 +13,7 @@ const PLAIN: Kind = Kind {
     short_names: &[],
     categories: &[],
     namespaced: true,
+    stored: true,
     status: false,
     scale: false,
     generation: None,
@@ -153,6 +154,13 @@ kinds! {
         table: &tables::STATEFUL_SET,
         defaults: defaults::stateful_set, initialize: defaults::new_stateful_set,
         validate: validate::stateful_set,
+    }
+    /// Whether the caller may do something: it always may.
+    SELF_SUBJECT_ACCESS_REVIEW {
+        group: "authorization.k8s.io", kind: "SelfSubjectAccessReview",
+        plural: "selfsubjectaccessreviews", singular: "selfsubjectaccessreview",
+        namespaced: false, stored: false, status: true,
+        definition: "io.k8s.api.authorization.v1.SelfSubjectAccessReview",
     }
     /// Stored and validated only.
     HORIZONTAL_POD_AUTOSCALER {

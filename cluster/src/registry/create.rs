@@ -51,6 +51,26 @@ impl Registry {
         self.insert(&writer, kind, object, options)
     }
 
+    /// What an object of a kind that is not stored looks like once it was answered.
+    ///
+    /// # Errors
+    /// 400 where a field has the wrong type.
+    pub(crate) fn review(
+        &self,
+        kind: &'static Kind,
+        mut object: Value,
+        status: Value,
+        options: &WriteOptions,
+    ) -> Result<Value, Status> {
+        prepare::identify(kind, "", &mut object)?;
+        prepare::decode(kind, &mut object, options)?;
+        meta::object_at(&mut object).remove("status");
+        let by = fields::Writer { kind, manager: options.manager(), subresource: None };
+        fields::update(by, None, &mut object);
+        object["status"] = status;
+        Ok(object)
+    }
+
     /// Puts a new object in place that has its owners, but not yet what only the server sets.
     pub(super) fn insert(
         &self,

@@ -270,6 +270,10 @@ fn keep(kind: &Kind, subresource: Option<Subresource>, current: &Value, object: 
                 meta::set(object, field, meta::get(&sent, field).cloned());
             }
         }
+        Some(Subresource::Scale) => {
+            let sent = std::mem::replace(object, current.clone());
+            put(&mut object["spec"], "replicas", sent["spec"].get("replicas").cloned());
+        }
         Some(Subresource::Finalize) => {
             let sent = std::mem::replace(object, current.clone());
             put(&mut object["spec"], "finalizers", sent["spec"].get("finalizers").cloned());

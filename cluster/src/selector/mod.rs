@@ -74,6 +74,26 @@ impl Selector {
     }
 }
 
+/// A `meta/v1 LabelSelector` in the language of `labelSelector`; empty for one that selects everything.
+pub fn text(selector: &Value) -> String {
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let equal = selector["matchLabels"].as_object().into_iter().flatten();
+    let mut terms: Vec<String> =
+        equal.map(|(key, value)| format!("{key}={}", word(value))).collect();
+    for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
+        let key = word(&expression["key"]);
+        let values = expression["values"].as_array().into_iter().flatten();
+        let values = values.map(word).collect::<Vec<_>>().join(",");
+        terms.push(match expression["operator"].as_str() {
+            Some("In") => format!("{key} in ({values})"),
+            Some("NotIn") => format!("{key} notin ({values})"),
+            Some("DoesNotExist") => format!("!{key}"),
+            _ => key,
+        });
+    }
+    terms.join(",")
+}
+
 impl FieldRequirement {
     fn matches(&self, object: &Value) -> bool {
         let found = self.path.split('.').try_fold(object, |value, name| value.get(name));

@@ -135,19 +135,6 @@ fn labels(labels: &Value) -> String {
 
 /// A `meta/v1 LabelSelector`, as text.
 fn selector(selector: &Value) -> String {
-    let equal = selector["matchLabels"].as_object().into_iter().flatten();
-    let mut terms: Vec<String> =
-        equal.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
-    for expression in list(&selector["matchExpressions"]) {
-        let key = or(&expression["key"], "");
-        let values: Vec<&str> = list(&expression["values"]).filter_map(Value::as_str).collect();
-        let values = values.join(",");
-        terms.push(match or(&expression["operator"], "") {
-            "In" => format!("{key} in ({values})"),
-            "NotIn" => format!("{key} notin ({values})"),
-            "DoesNotExist" => format!("!{key}"),
-            _ => key.to_owned(),
-        });
-    }
-    if terms.is_empty() { "<none>".to_owned() } else { terms.join(",") }
+    let text = crate::selector::text(selector);
+    if text.is_empty() { "<none>".to_owned() } else { text }
 }

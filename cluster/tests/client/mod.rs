@@ -35,7 +35,7 @@ impl Api {
     pub(crate) async fn start() -> Self {
         let (registry, tokens) = (Registry::new(), Tokens::default());
         let server =
-            Server::start(registry.clone(), tokens.clone()).await.expect("a loopback port");
+            Server::start(registry.clone(), tokens.clone(), None).await.expect("a loopback port");
         let token = tokens.mint("tester");
         Self { registry, tokens, server, token }
     }
