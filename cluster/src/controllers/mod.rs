@@ -161,7 +161,8 @@ impl Shell {
         match key.controller {
             Controller::Scheduler => scheduler::reconcile(&object),
             Controller::EndpointSlice => {
-                endpoint_slice::reconcile(&object, &all(&kinds::POD), &all(&kinds::ENDPOINT_SLICE))
+                let slices = self.triggers.slices(&self.registry, &key.namespace, &key.name);
+                endpoint_slice::reconcile(&object, &all(&kinds::POD), &slices)
             }
             Controller::ReplicaSet => {
                 let failure = self.queue.failure(key);

@@ -8,40 +8,50 @@ use crate::kinds::Kind;
 use crate::meta;
 use crate::selector::Selector;
 
-/// Fields by JSON pointer (RFC 6901).
+/// Fields by path, as in `/spec/replicas`: a JSON pointer (RFC 6901) without its escapes, which take
+/// an allocation per step.
 pub(crate) trait Fields {
     /// A string.
-    fn text(&self, pointer: &str) -> &str;
+    fn text(&self, path: &str) -> &str;
     /// An integer.
-    fn int(&self, pointer: &str) -> Option<i64>;
+    fn int(&self, path: &str) -> Option<i64>;
     /// A list.
-    fn list(&self, pointer: &str) -> &[Value];
+    fn list(&self, path: &str) -> &[Value];
     /// A time.
-    fn time(&self, pointer: &str) -> Option<Timestamp>;
+    fn time(&self, path: &str) -> Option<Timestamp>;
     /// The condition of this type in `status.conditions`.
     fn condition(&self, kind: &str) -> Option<&Value>;
 }
 
 impl Fields for Value {
-    fn text(&self, pointer: &str) -> &str {
-        self.pointer(pointer).and_then(Self::as_str).unwrap_or_default()
+    fn text(&self, path: &str) -> &str {
+        at(self, path).and_then(Value::as_str).unwrap_or_default()
     }
 
-    fn int(&self, pointer: &str) -> Option<i64> {
-        self.pointer(pointer).and_then(Self::as_i64)
+    fn int(&self, path: &str) -> Option<i64> {
+        at(self, path).and_then(Value::as_i64)
     }
 
-    fn list(&self, pointer: &str) -> &[Value] {
-        self.pointer(pointer).and_then(Self::as_array).map_or(&[], Vec::as_slice)
+    fn list(&self, path: &str) -> &[Value] {
+        at(self, path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
-    fn time(&self, pointer: &str) -> Option<Timestamp> {
-        self.pointer(pointer)?.as_str()?.parse().ok()
+    fn time(&self, path: &str) -> Option<Timestamp> {
+        at(self, path)?.as_str()?.parse().ok()
     }
 
     fn condition(&self, kind: &str) -> Option<&Value> {
         self.list("/status/conditions").iter().find(|condition| condition["type"] == kind)
     }
+}
+
+/// The value at a path.
+fn at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
+    path.split('/').skip(1).try_fold(value, |value, key| match value {
+        Value::Object(fields) => fields.get(key),
+        Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+        _ => None,
+    })
 }
 
 /// Sets an annotation; false when it had that value already.

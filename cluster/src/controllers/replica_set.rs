@@ -54,6 +54,9 @@ pub(super) fn reconcile(
 /// that are cheapest by annotation, became ready last, restarted most, are youngest.
 fn surplus(mut pods: Vec<&Arc<Value>>, wanted: usize, now: Timestamp) -> Vec<&Arc<Value>> {
     let surplus = pods.len().saturating_sub(wanted);
+    if surplus == 0 {
+        return Vec::new();
+    }
     pods.sort_by_cached_key(|pod| {
         let phase = match pod.text("/status/phase") {
             "Pending" => 0,

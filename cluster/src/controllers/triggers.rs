@@ -1,6 +1,6 @@
 //! Which objects have to be reconciled when one changes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -24,6 +24,8 @@ pub(super) struct Triggers {
     selectors: HashMap<Arc<str>, HashMap<Arc<str>, Selector>>,
     /// Pod's uid → the Services that selected it when it last changed.
     served: HashMap<String, HashSet<Arc<str>>>,
+    /// Namespace and Service → the names of its slices.
+    slices: HashMap<(Arc<str>, Arc<str>), BTreeSet<Arc<str>>>,
 }
 
 impl Triggers {
@@ -53,6 +55,7 @@ impl Triggers {
             "EndpointSlice" => {
                 if let Some(service) = meta::label(object, SERVICE_NAME) {
                     push(Controller::EndpointSlice, service);
+                    self.remember_slice((namespace.clone(), service.into()), name, deleted);
                 }
             }
             "Pod" => {
@@ -98,6 +101,31 @@ impl Triggers {
                 }
             }
         }
+    }
+
+    /// A slice whose label changes stays remembered for both Services: each sees that it has gone.
+    fn remember_slice(&mut self, of: (Arc<str>, Arc<str>), name: &str, deleted: bool) {
+        if !deleted {
+            self.slices.entry(of).or_default().insert(name.into());
+        } else if let Some(known) = self.slices.get_mut(&of) {
+            known.remove(name);
+            if known.is_empty() {
+                self.slices.remove(&of);
+            }
+        }
+    }
+
+    /// The slices of a Service: a namespace may hold thousands of others.
+    pub(super) fn slices(
+        &self,
+        registry: &Registry,
+        namespace: &Arc<str>,
+        service: &Arc<str>,
+    ) -> Vec<Arc<Value>> {
+        let known = self.slices.get(&(namespace.clone(), service.clone()));
+        let get =
+            |name: &Arc<str>| registry.get(&kinds::ENDPOINT_SLICE, Some(namespace), name).ok();
+        known.into_iter().flatten().filter_map(get).collect()
     }
 
     /// Services that select the pod, and those that did before it changed.

@@ -19,10 +19,14 @@ pub(super) struct Found {
     pub(super) on_all_addresses: Vec<u16>,
 }
 
-/// Looks at the sockets of a process group. Reads `/proc`: milliseconds, not to be called often.
+/// Looks at the sockets of a process group. Reads `/proc`, which blocks.
 pub(super) fn of_group(group: i32) -> Found {
     let sockets = sockets_of_group(group);
     let mut found = Found::default();
+    if sockets.is_empty() {
+        // The kernel walks all of its hash tables to write these files.
+        return found;
+    }
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
         let table = fs::read_to_string(table).unwrap_or_default();
         for listener in parse(&table).filter(|listener| sockets.contains(&listener.inode)) {
@@ -56,10 +60,8 @@ fn parse_line(line: &str) -> Option<Listener> {
 }
 
 fn sockets_of_group(group: i32) -> HashSet<u64> {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
-        .filter(|pid| group_of(*pid) == Some(group))
+    processes(group)
+        .into_iter()
         .flat_map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten())
         .filter_map(|descriptor| {
             let target = fs::read_link(descriptor.path()).ok()?;
@@ -68,10 +70,25 @@ fn sockets_of_group(group: i32) -> HashSet<u64> {
         .collect()
 }
 
-/// Field 5 of `/proc/PID/stat`.
-fn group_of(pid: i32) -> Option<i32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(2)?.parse().ok()
+/// A group's leader and what descends from it: a few files, where a search for the members of the
+/// group would read one of every process of the machine.
+fn processes(group: i32) -> Vec<i32> {
+    let mut found = vec![group];
+    let mut next = 0;
+    while let Some(pid) = found.get(next) {
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let children =
+            tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+        let children: Vec<i32> = children
+            .flat_map(|list| {
+                list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()
+            })
+            .filter(|pid| !found.contains(pid))
+            .collect();
+        found.extend(children);
+        next += 1;
+    }
+    found
 }
 
 #[cfg(test)]

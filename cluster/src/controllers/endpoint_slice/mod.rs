@@ -5,6 +5,8 @@
 
 mod endpoint;
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -35,7 +37,7 @@ pub(super) fn pod_selector(service: &Value) -> Option<Selector> {
     Some(Selector::from_labels(labels)).filter(|selector| !selector.is_everything())
 }
 
-/// Decides what to do for a Service. `pods` and `slices` are all of its namespace.
+/// Decides what to do for a Service. `pods` are all of its namespace, `slices` may be more than its own.
 pub(super) fn reconcile(service: &Value, pods: &[Arc<Value>], slices: &[Arc<Value>]) -> Outcome {
     let mut outcome = Outcome::default();
     if meta::is_deleting(service) {
@@ -52,19 +54,18 @@ pub(super) fn reconcile(service: &Value, pods: &[Arc<Value>], slices: &[Arc<Valu
         }
         return outcome;
     };
-    let mut endpoints: Vec<Endpoint> = pods
+    // By name, so that every pass places them in the same order.
+    let mut endpoints: BTreeMap<&str, Endpoint> = pods
         .iter()
         .filter(|pod| selector.matches(pod))
-        .filter_map(|pod| Endpoint::of(service, pod))
+        .filter_map(|pod| Some((meta::name(pod), Endpoint::of(service, pod)?)))
         .collect();
-    // Oldest address first would change nothing for readers; by name is the same in every pass.
-    endpoints.sort_by(|a, b| a.value.text("/targetRef/name").cmp(b.value.text("/targetRef/name")));
 
     let mut plan = Plan { kept: Vec::new(), unused: Vec::new(), new: Vec::new() };
     for slice in mine {
         plan.keep(slice, &mut endpoints);
     }
-    plan.place(endpoints);
+    plan.place(endpoints.into_values());
     if plan.kept.is_empty() && plan.new.is_empty() {
         // A Service always has a slice, so that "no endpoints" can be told from "not known yet".
         plan.new.push((json!([]), Vec::new()));
@@ -85,14 +86,15 @@ struct Plan<'s> {
 
 impl<'s> Plan<'s> {
     /// Takes the endpoints that the slice has already.
-    fn keep(&mut self, slice: &'s Value, endpoints: &mut Vec<Endpoint>) {
+    fn keep(&mut self, slice: &'s Value, endpoints: &mut BTreeMap<&'s str, Endpoint>) {
         let mut kept = Vec::new();
         for known in slice.list("/endpoints") {
-            let same = endpoints.iter().position(|wanted| {
-                Endpoint::uid(&wanted.value) == Endpoint::uid(known)
-                    && wanted.ports == slice["ports"]
-            });
-            kept.extend(same.map(|at| endpoints.remove(at).value));
+            if let Entry::Occupied(wanted) = endpoints.entry(known.text("/targetRef/name"))
+                && Endpoint::uid(&wanted.get().value) == Endpoint::uid(known)
+                && wanted.get().ports == slice["ports"]
+            {
+                kept.push(wanted.remove().value);
+            }
         }
         if kept.is_empty() {
             self.unused.push(slice);
@@ -102,7 +104,7 @@ impl<'s> Plan<'s> {
     }
 
     /// Finds room for the endpoints that no slice has.
-    fn place(&mut self, endpoints: Vec<Endpoint>) {
+    fn place(&mut self, endpoints: impl Iterator<Item = Endpoint>) {
         for Endpoint { ports, value } in endpoints {
             let kept = self.kept.iter_mut().map(|(slice, list)| (&slice["ports"], list));
             let new = self.new.iter_mut().map(|(ports, list)| (&*ports, list));
