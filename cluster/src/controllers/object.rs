@@ -25,15 +25,15 @@ pub(crate) trait Fields {
 
 impl Fields for Value {
     fn text(&self, path: &str) -> &str {
-        at(self, path).and_then(Value::as_str).unwrap_or_default()
+        at(self, path).and_then(Self::as_str).unwrap_or_default()
     }
 
     fn int(&self, path: &str) -> Option<i64> {
-        at(self, path).and_then(Value::as_i64)
+        at(self, path).and_then(Self::as_i64)
     }
 
     fn list(&self, path: &str) -> &[Value] {
-        at(self, path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+        at(self, path).and_then(Self::as_array).map_or(&[], Vec::as_slice)
     }
 
     fn time(&self, path: &str) -> Option<Timestamp> {

@@ -17,6 +17,9 @@ use crate::selector::Selector;
 const OF_PODS: [Controller; 4] =
     [Controller::ReplicaSet, Controller::StatefulSet, Controller::DaemonSet, Controller::Job];
 
+/// Namespace and name.
+type ServiceName = (Arc<str>, Arc<str>);
+
 /// What is remembered to find the Services of a pod.
 #[derive(Debug, Default)]
 pub(super) struct Triggers {
@@ -25,7 +28,7 @@ pub(super) struct Triggers {
     /// Pod's uid → the Services that selected it when it last changed.
     served: HashMap<String, HashSet<Arc<str>>>,
     /// Namespace and Service → the names of its slices.
-    slices: HashMap<(Arc<str>, Arc<str>), BTreeSet<Arc<str>>>,
+    slices: HashMap<ServiceName, BTreeSet<Arc<str>>>,
 }
 
 impl Triggers {
@@ -104,7 +107,7 @@ impl Triggers {
     }
 
     /// A slice whose label changes stays remembered for both Services: each sees that it has gone.
-    fn remember_slice(&mut self, of: (Arc<str>, Arc<str>), name: &str, deleted: bool) {
+    fn remember_slice(&mut self, of: ServiceName, name: &str, deleted: bool) {
         if !deleted {
             self.slices.entry(of).or_default().insert(name.into());
         } else if let Some(known) = self.slices.get_mut(&of) {
