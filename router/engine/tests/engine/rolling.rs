@@ -25,33 +25,34 @@ struct Deploy {
 
 impl Deploy {
     /// An instance as common servers are: it closes a connection that has been idle for a second,
-    /// and once `stop` is true each connection that is idle; a request that has come is answered.
+    /// and once `stop` is true each connection that is idle after a request. One that has begun is
+    /// answered.
     async fn instance(self: &Arc<Self>, stop: watch::Receiver<bool>) -> Backend {
         let deploy = self.clone();
         Backend::start(move |mut conn, _| {
             let (deploy, mut stop) = (deploy.clone(), stop.clone());
             async move {
-                loop {
-                    let request = tokio::select! {
+                for served in 0.. {
+                    tokio::select! {
                         biased;
-                        request = timeout(Duration::from_secs(1), conn.request()) => request.ok()??,
-                        stopped = stop.wait_for(|stop| *stop) => {
-                            stopped.ok()?;
-                            return None;
-                        }
-                    };
+                        begun = timeout(Duration::from_secs(1), conn.begun()) => begun.ok()??,
+                        _ = stop.wait_for(|stop| *stop), if served > 0 => return None,
+                    }
+                    let request = conn.request().await?;
                     let path = request.split(' ').nth(1)?.to_owned();
                     *deploy.executed.lock().entry(path).or_default() += 1;
                     conn.write(OK).await?;
                 }
+                None
             }
         })
         .await
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_request_fails_and_no_post_is_made_twice_while_instances_are_replaced() {
+/// Replaces the instance of `web` five times under load. `abrupt`: it stops before it is taken out.
+/// Gives how often each request was executed.
+async fn roll(methods: &'static [&'static str], abrupt: bool) -> HashMap<String, usize> {
     let deploy = Arc::new(Deploy::default());
     let mut router = Router::start(Setup::default());
     let (mut stop, stopped) = watch::channel(false);
@@ -59,16 +60,22 @@ async fn no_request_fails_and_no_post_is_made_twice_while_instances_are_replaced
     router.app("web", &[], &[instance.addr]);
 
     let done = Arc::new(AtomicBool::new(false));
-    let load: Vec<_> = (0..10).map(|n| tokio::spawn(load(router.http, n, done.clone()))).collect();
+    let client = |n| tokio::spawn(load(router.http, n, methods, done.clone()));
+    let load: Vec<_> = (0..10).map(client).collect();
     for _ in 0..5 {
-        sleep(Duration::from_millis(1500)).await;
-        // As a rolling deploy does it: the new one is ready, the old one terminates and is taken
-        // out, it stops, and a moment later it is gone.
+        sleep(Duration::from_millis(1400)).await;
         let (next_stop, stopped) = watch::channel(false);
         let next = deploy.instance(stopped).await;
-        router.endpoints("web", &[next.addr]);
-        stop.send_replace(true);
-        sleep(Duration::from_millis(100)).await;
+        if abrupt {
+            stop.send_replace(true);
+            sleep(Duration::from_millis(50)).await;
+            router.endpoints("web", &[next.addr]);
+        } else {
+            router.endpoints("web", &[next.addr]);
+            sleep(Duration::from_millis(50)).await;
+            stop.send_replace(true);
+        }
+        sleep(Duration::from_millis(50)).await;
         (stop, instance) = (next_stop, next);
     }
     done.store(true, Relaxed);
@@ -76,25 +83,42 @@ async fn no_request_fails_and_no_post_is_made_twice_while_instances_are_replaced
     for client in load {
         sent += client.await.unwrap();
     }
-    let executed = deploy.executed.lock();
-    let twice: Vec<_> =
-        executed.iter().filter(|(path, times)| path.starts_with("/post") && **times != 1).collect();
-    assert!(twice.is_empty(), "{twice:?}");
+    let executed = std::mem::take(&mut *deploy.executed.lock());
     assert_eq!(executed.len(), sent);
     assert!(sent > 500, "{sent} requests are no load");
     drop(instance);
+    executed
 }
 
-/// 25 requests per second, GET and POST in turn, on connections that are kept, with pauses about as
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_fails_and_no_post_is_made_twice_while_instances_are_replaced() {
+    let executed = roll(&["GET", "POST"], false).await;
+    let twice: Vec<_> =
+        executed.iter().filter(|(path, n)| path.starts_with("/post") && **n != 1).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_be_repeated_does_not_fail_even_if_instances_close_while_in_use() {
+    roll(&["GET", "PUT"], true).await;
+}
+
+/// 25 requests per second, the methods in turn, on connections that are kept, with pauses about as
 /// long as an instance keeps a connection; gives their number.
-async fn load(router: std::net::SocketAddr, client: usize, done: Arc<AtomicBool>) -> usize {
+async fn load(
+    router: std::net::SocketAddr,
+    client: usize,
+    methods: &[&str],
+    done: Arc<AtomicBool>,
+) -> usize {
     let mut connection = Client::connect(router).await;
     let mut next = Instant::now();
     let mut sent = 0;
     while !done.load(Relaxed) {
-        let (method, body) = [("GET", ""), ("POST", "Content-Length: 4\r\n")][sent % 2];
+        let method = methods[sent % methods.len()];
+        let (body, end) =
+            if method == "GET" { ("", "") } else { ("Content-Length: 4\r\n", "once") };
         let path = format!("/{}-{client}-{sent}", method.to_ascii_lowercase());
-        let end = if method == "POST" { "once" } else { "" };
         let request = format!("{method} {path} HTTP/1.1\r\nHost: web.example\r\n{body}\r\n{end}");
         let answer = connection.ask(&request).await;
         assert_eq!(answer.status(), 200, "{path}: {answer:?}");

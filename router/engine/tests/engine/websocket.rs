@@ -122,6 +122,28 @@ async fn a_backend_that_refuses_the_upgrade_is_heard_and_the_connection_goes_on(
     assert!(backend.requests()[0].to_lowercase().contains("\r\nupgrade: websocket\r\n"));
 }
 
+const UPGRADE: &str =
+    "GET / HTTP/1.1\r\nHost: web.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+#[tokio::test]
+async fn after_a_refused_upgrade_the_next_head_is_bounded_again() {
+    let backend = Backend::answering(OK).await;
+    let router = web(&[&backend]);
+    let mut client = router.connect().await;
+    assert_eq!(client.ask(UPGRADE).await.status(), 200);
+    client.send(format!("GET / HTTP/1.1\r\nHost: web.example\r\nX: {}", "x".repeat(100_000))).await;
+    assert_eq!(client.response().await.status(), 431);
+}
+
+#[tokio::test]
+async fn after_a_refused_upgrade_an_idle_connection_is_not_cut_by_draining() {
+    let backend = Backend::answering(OK).await;
+    let router = web(&[&backend]);
+    let mut client = router.connect().await;
+    assert_eq!(client.ask(UPGRADE).await.status(), 200);
+    assert_eq!(router.drain(Duration::from_secs(20)).await, 0);
+}
+
 #[tokio::test]
 async fn a_protocol_switch_that_nobody_asked_for_is_502() {
     let backend = Backend::answering(

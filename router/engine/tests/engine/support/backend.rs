@@ -97,6 +97,11 @@ impl Conn {
         }
     }
 
+    /// Waits for the first byte of a request.
+    pub(crate) async fn begun(&mut self) -> Option<()> {
+        if self.buffer.is_empty() { self.fill().await } else { Some(()) }
+    }
+
     /// Reads a request with its body, be it of known length or chunked; the body as it came.
     pub(crate) async fn request(&mut self) -> Option<String> {
         let mut request = self.head().await?;
