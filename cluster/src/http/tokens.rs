@@ -1,6 +1,7 @@
 //! Who may speak to the API, and what each of them did.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
@@ -29,10 +30,15 @@ struct Shared {
     accesses: Mutex<BTreeMap<Arc<str>, BTreeMap<Access, u64>>>,
 }
 
-#[derive(Debug)]
 struct Known {
     token: String,
     user: Arc<str>,
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Known").field("user", &self.user).finish_non_exhaustive()
+    }
 }
 
 impl Tokens {

@@ -21,6 +21,9 @@ use crate::status::{Cause, Status};
 /// How long a watch runs when the client does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
+/// The longest that a client may ask for.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+
 /// How often a client that wants bookmarks gets one.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(30);
 
@@ -50,7 +53,8 @@ pub(super) fn watch(
         _ => registry.watch(kind, namespace, &selector, since),
     };
     let timeout = query.number("timeoutSeconds")?.filter(|seconds| *seconds > 0);
-    let end = Instant::now() + timeout.map_or(DEFAULT_TIMEOUT, Duration::from_secs);
+    let timeout = timeout.map_or(DEFAULT_TIMEOUT, Duration::from_secs).min(LONGEST_TIMEOUT);
+    let end = Instant::now() + timeout;
     let initial_end = match initial_events(query)? {
         Some(true) if bookmarks => InitialEnd::Marked,
         _ => InitialEnd::Silent,

@@ -54,14 +54,14 @@ struct Shared {
 pub struct PhaseHandle(Arc<Shared>);
 
 impl PhaseHandle {
-    /// After [`busy`](Self::busy): the engine awaits the next request head. The idle limit runs until its first byte, the head limit
+    /// After [`busy`](Self::busy), or after a [`tunnel`](Self::tunnel) that the endpoint refused: the engine awaits the next request head. The idle limit runs until its first byte, the head limit
     /// from there on. A new connection awaits a head from the start, with `first_byte` for its idle limit; saying so again changes
     /// nothing.
     ///
     /// When the head limit passes or the head outgrows `head_bytes`, the stream answers 408 or 431, closes, and the read fails with
     /// `TimedOut` or `InvalidData`; when the idle limit passes, the read gives the end of the stream.
     pub fn awaiting_head(&self) {
-        if self.period().phase() == Phase::Busy {
+        if matches!(self.period().phase(), Phase::Busy | Phase::Tunnel) {
             self.enter(Phase::Idle);
         }
     }
