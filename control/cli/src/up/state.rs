@@ -4,11 +4,14 @@ use std::{
     env, fs,
     fs::{File, OpenOptions},
     io::{self, Read, Seek, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use nix::fcntl::{Flock, FlockArg};
+
+/// The file that is locked. Its presence tells a folder of ours from any other.
+const LOCK: &str = "lock";
 
 /// A locked state folder; the lock ends with the value, and with the process.
 #[derive(Debug)]
@@ -36,6 +39,12 @@ pub(crate) enum StateError {
         /// What the holder wrote about itself.
         holder: String,
     },
+    /// It holds files of somebody else.
+    #[error("{} holds other files and was not made by fairlead; name an empty or a new folder with --state-dir", path.display())]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+    },
     /// There is no home.
     #[error("neither XDG_STATE_HOME nor HOME is set; name a folder with --state-dir")]
     NoHome,
@@ -61,13 +70,19 @@ impl State {
     pub(crate) fn lock(path: PathBuf) -> Result<Self, StateError> {
         let failed = |source| StateError::Io { path: path.clone(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(failed)?;
+        // What earlier pods left is removed from here, so it must not be a folder with a use of its own.
+        let mut entries = fs::read_dir(&path).map_err(failed)?;
+        if !path.join(LOCK).exists() && entries.next().is_some() {
+            return Err(StateError::Foreign { path });
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .open(path.join("lock"))
+            .open(path.join(LOCK))
             .map_err(failed)?;
         let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => lock,
@@ -119,8 +134,6 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
@@ -137,6 +150,23 @@ mod tests {
         assert!(error.starts_with(&expected), "{error}");
         drop(held);
         State::lock(path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_with_other_files_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("pods")).unwrap();
+        let error = State::lock(dir.path().to_owned()).unwrap_err().to_string();
+        assert!(error.ends_with("name an empty or a new folder with --state-dir"), "{error}");
+        assert!(dir.path().join("pods").exists() && !dir.path().join("lock").exists());
+    }
+
+    #[test]
+    fn an_open_folder_is_closed_to_others() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        State::lock(dir.path().to_owned()).unwrap();
+        assert_eq!(fs::metadata(dir.path()).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
     #[test]

@@ -112,7 +112,7 @@ fn document_of(mut object: Value) -> Result<Document, Reason> {
     let kind = text("/kind").ok_or("kind is missing")?;
     let name = text("/metadata/name").ok_or("metadata.name is missing")?;
     let known = Kind::of(&api_version, &kind).ok_or_else(|| {
-        format!("{api_version} {kind} is not a kind that the embedded cluster knows; see docs/cluster.md")
+        format!("{api_version} {kind} is not a kind that the embedded cluster knows")
     })?;
     let namespace = match (known.namespaced, text("/metadata/namespace")) {
         (true, Some(namespace)) => namespace,
