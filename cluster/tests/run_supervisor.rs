@@ -4,7 +4,7 @@ mod run_support;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use run_support::{HELPER, assert_process, until_process_gone};
@@ -21,8 +21,8 @@ fn pids(state: &Path) -> Vec<String> {
     pids
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killing_the_cluster_kills_its_pods() {
+/// A process with a cluster, the cluster's state directory, and the processes of its two pods.
+async fn host() -> (Child, PathBuf, Vec<String>) {
     let mut host =
         Command::new(HELPER).arg("cluster").stdout(Stdio::piped()).spawn().expect("the helper");
     let mut line = String::new();
@@ -39,14 +39,52 @@ async fn killing_the_cluster_kills_its_pods() {
         assert!(begun.elapsed() < Duration::from_secs(30), "only {pids:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
-    for pid in &pids {
-        assert_process(pid);
-    }
+    pids.iter().for_each(|pid| assert_process(pid));
+    (host, state, pids)
+}
+
+/// Kills the process and waits until its pods are gone.
+async fn kill(mut host: Child, state: PathBuf, pids: &[String]) {
     host.kill().expect("killed");
     host.wait().expect("ended");
-    for pid in &pids {
+    for pid in pids {
         until_process_gone(pid).await;
     }
     // What a killed process cannot remove.
     let _ = std::fs::remove_dir_all(state);
+}
+
+/// The supervisor: the child of the process that runs the same program to supervise.
+fn supervisor(host: &Child) -> Option<String> {
+    let children = format!("/proc/{0}/task", host.id());
+    let tasks = std::fs::read_dir(children).expect("tasks").flatten();
+    let children =
+        tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let children: Vec<String> =
+        children.flat_map(|list| list.split(' ').map(str::to_owned).collect::<Vec<_>>()).collect();
+    children.into_iter().find(|pid| {
+        let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        command.ends_with("supervise\0")
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killing_the_cluster_kills_its_pods() {
+    let (cluster, state, pids) = host().await;
+    kill(cluster, state, &pids).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supervisor_that_is_killed_is_replaced() {
+    let (cluster, state, pids) = host().await;
+    let first = supervisor(&cluster).expect("a supervisor");
+    let status = Command::new("kill").args(["-9", &first]).status().expect("kill");
+    assert!(status.success());
+    let begun = Instant::now();
+    while supervisor(&cluster).is_none_or(|now| now == first) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "no other supervisor");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    pids.iter().for_each(|pid| assert_process(pid));
+    kill(cluster, state, &pids).await;
 }

@@ -54,8 +54,12 @@ impl std::hash::Hash for ByName {
 pub(super) async fn run(registry: Registry) {
     let options = WriteOptions::by(USER);
     loop {
-        let mut collector =
-            Collector { registry: &registry, options: &options, dependents: HashMap::new() };
+        let mut collector = Collector {
+            registry: &registry,
+            options: &options,
+            dependents: HashMap::new(),
+            work: Vec::new(),
+        };
         // Events own nothing and are owned by nothing; they would only make noise.
         let kinds = KINDS.iter().copied().filter(|kind| !std::ptr::eq(*kind, &EVENT));
         let mut watches: Vec<(&'static Kind, Watch)> = kinds
@@ -76,12 +80,37 @@ async fn follow(
     });
     let ((kind, event), _, _) = select_all(next).await;
     collector.take(kind, &event?);
-    for (kind, watch) in watches {
-        while let Some(event) = watch.ready()? {
-            collector.take(kind, &event);
+    loop {
+        for (kind, watch) in watches.iter_mut() {
+            while let Some(event) = watch.ready()? {
+                collector.take(kind, &event);
+            }
         }
+        // Only now: a dependent may be told of after its owner, by another watch.
+        if collector.work.is_empty() {
+            return Ok(());
+        }
+        collector.settle();
     }
-    Ok(())
+}
+
+/// Something to look at.
+#[derive(Debug)]
+enum Work {
+    /// It may have no owner left.
+    Collect(Place),
+    /// It is being deleted, and something may wait for its dependents.
+    Finalize(Place),
+}
+
+/// Where the owner is that a reference names. `None` where its kind is not served.
+fn owner_of(dependent: &Place, reference: &Value) -> Option<Place> {
+    let kind = Kind::of(reference.text("/apiVersion"), reference.text("/kind"))?;
+    Some(Place {
+        kind: ByName(kind),
+        namespace: dependent.namespace.clone().filter(|_| kind.namespaced),
+        name: reference.text("/name").into(),
+    })
 }
 
 struct Collector<'r> {
@@ -89,6 +118,7 @@ struct Collector<'r> {
     options: &'r WriteOptions,
     /// Owner's uid → what names it as owner.
     dependents: HashMap<String, HashSet<Place>>,
+    work: Vec<Work>,
 }
 
 impl Collector<'_> {
@@ -105,11 +135,10 @@ impl Collector<'_> {
             EventType::Deleted => {
                 for owner in owners {
                     self.forget(owner.text("/uid"), &place);
-                    self.check_owner(&place, owner);
+                    self.work.extend(owner_of(&place, owner).map(Work::Finalize));
                 }
-                for dependent in self.dependents.remove(meta::uid(object)).unwrap_or_default() {
-                    self.collect(&dependent);
-                }
+                let dependents = self.dependents.remove(meta::uid(object)).unwrap_or_default();
+                self.work.extend(dependents.into_iter().map(Work::Collect));
             }
             EventType::Added | EventType::Modified => {
                 let mut new = false;
@@ -117,11 +146,26 @@ impl Collector<'_> {
                     let known = self.dependents.entry(owner.text("/uid").to_owned()).or_default();
                     new |= known.insert(place.clone());
                 }
-                if new {
-                    self.collect(&place);
-                }
                 if meta::is_deleting(object) {
-                    self.finalize(&place, object);
+                    self.work.push(Work::Finalize(place.clone()));
+                }
+                if new {
+                    self.work.push(Work::Collect(place));
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        for work in std::mem::take(&mut self.work) {
+            match work {
+                Work::Collect(place) => self.collect(&place),
+                Work::Finalize(place) => {
+                    if let Some(object) =
+                        self.get(&place).filter(|object| meta::is_deleting(object))
+                    {
+                        self.finalize(&place, &object);
+                    }
                 }
             }
         }
@@ -140,14 +184,11 @@ impl Collector<'_> {
         self.registry.get(place.kind.0, place.namespace.as_deref(), &place.name).ok()
     }
 
-    /// The owner that a reference names, if it is there. `Err` where its kind is not served: then
-    /// nobody can tell.
-    fn owner(&self, dependent: &Place, reference: &Value) -> Result<Option<Arc<Value>>, ()> {
-        let (version, kind) = (reference.text("/apiVersion"), reference.text("/kind"));
-        let kind = Kind::of(version, kind).ok_or(())?;
-        let found =
-            self.registry.get(kind, dependent.namespace.as_deref(), reference.text("/name"));
-        Ok(found.ok().filter(|owner| meta::uid(owner) == reference.text("/uid")))
+    /// Whether the owner that a reference names is gone for sure.
+    fn is_gone(&self, dependent: &Place, reference: &Value) -> bool {
+        let Some(place) = owner_of(dependent, reference) else { return false };
+        let found = self.get(&place);
+        found.is_none_or(|owner| meta::uid(&owner) != reference.text("/uid"))
     }
 
     /// Deletes the object if it has owners and none of them is left.
@@ -156,7 +197,7 @@ impl Collector<'_> {
             return;
         };
         let owners = object.list("/metadata/ownerReferences");
-        if !owners.is_empty() && owners.iter().all(|owner| self.owner(place, owner) == Ok(None)) {
+        if !owners.is_empty() && owners.iter().all(|owner| self.is_gone(place, owner)) {
             self.delete(place, &object, Propagation::Background);
         }
     }
@@ -174,23 +215,6 @@ impl Collector<'_> {
             self.registry.delete(place.kind.0, namespace, &place.name, &delete, self.options);
         if let Err(status) = result {
             tracing::debug!(name = %place.name, %status, "already gone");
-        }
-    }
-
-    /// A dependent is gone: an owner that waited for it may go.
-    fn check_owner(&self, dependent: &Place, reference: &Value) {
-        let Some(kind) = Kind::of(reference.text("/apiVersion"), reference.text("/kind")) else {
-            return;
-        };
-        if let Ok(Some(owner)) = self.owner(dependent, reference)
-            && meta::is_deleting(&owner)
-        {
-            let place = Place {
-                kind: ByName(kind),
-                namespace: meta::namespace(&owner).map(Arc::from),
-                name: meta::name(&owner).into(),
-            };
-            self.finalize(&place, &owner);
         }
     }
 

@@ -152,18 +152,39 @@ fn conditions(
     let names = incomplete.join(" ");
     let why_not_initialized =
         ("ContainersNotInitialized", format!("containers with incomplete status: [{names}]"));
-    let ready = unready.is_empty() && initialized;
+    let containers_ready = unready.is_empty() && initialized;
+    let gate = closed_gate(pod).filter(|_| containers_ready);
+    let why_not = gate.as_ref().map_or_else(|| why_not_ready.clone(), |why| why.clone());
 
-    [
+    let own = [
         ("PodReadyToStartContainers", true, None),
         ("Initialized", initialized, Some(why_not_initialized)),
-        ("Ready", ready, Some(why_not_ready.clone())),
-        ("ContainersReady", ready, Some(why_not_ready)),
+        ("Ready", containers_ready && gate.is_none(), Some(why_not)),
+        ("ContainersReady", containers_ready, Some(why_not_ready)),
         ("PodScheduled", true, None),
-    ]
-    .into_iter()
-    .map(|(kind, holds, why_not)| condition(pod, kind, holds, why_not, now))
-    .collect()
+    ];
+    let of_others = pod
+        .list("/status/conditions")
+        .iter()
+        .filter(|known| own.iter().all(|(kind, ..)| known["type"] != *kind))
+        .cloned()
+        .collect::<Vec<_>>();
+    own.into_iter()
+        .map(|(kind, holds, why_not)| condition(pod, kind, holds, why_not, now))
+        .chain(of_others)
+        .collect()
+}
+
+/// Why a pod whose containers are ready is not: a condition that its spec waits for and that others
+/// set.
+fn closed_gate(pod: &Value) -> Option<(&'static str, String)> {
+    let gates = pod.list("/spec/readinessGates").iter().map(|gate| gate.text("/conditionType"));
+    let open = |kind: &str| pod.condition(kind).is_some_and(|known| known["status"] == "True");
+    let closed = gates.into_iter().find(|kind| !open(kind))?;
+    Some((
+        "ReadinessGatesNotReady",
+        format!("the status of pod readiness gate \"{closed}\" is not \"True\""),
+    ))
 }
 
 fn condition(
@@ -328,6 +349,27 @@ mod tests {
                 "message": "containers with unready status: [side]",
             })
         );
+    }
+
+    #[test]
+    fn readiness_gates_are_set_by_others_and_kept() {
+        let state = PodState {
+            address: "127.8.0.1".to_owned(),
+            since: Timestamp::UNIX_EPOCH,
+            init: Vec::new(),
+            containers: vec![running(true), running(true)],
+        };
+        let mut pod = pod("Always");
+        pod["spec"]["readinessGates"] = json!([{"conditionType": "example.com/in"}]);
+        let closed = status(&pod, &state, Timestamp::UNIX_EPOCH);
+        assert_eq!(closed["conditions"][2]["status"], "False");
+        assert_eq!(closed["conditions"][2]["reason"], "ReadinessGatesNotReady");
+        assert_eq!(closed["conditions"][3]["status"], "True");
+
+        pod["status"]["conditions"] = json!([{"type": "example.com/in", "status": "True"}]);
+        let open = status(&pod, &state, Timestamp::UNIX_EPOCH);
+        assert_eq!(open["conditions"][2]["status"], "True");
+        assert_eq!(open["conditions"][5], json!({"type": "example.com/in", "status": "True"}));
     }
 
     #[test]

@@ -285,6 +285,10 @@ impl Worker {
             Signal::Current(pod) => {
                 self.pod = pod;
                 if !meta::is_deleting(&self.pod) {
+                    if !self.pod.list("/spec/readinessGates").is_empty() {
+                        // Others say through it whether the pod is ready.
+                        self.publish();
+                    }
                     return;
                 }
                 self.deadline()
