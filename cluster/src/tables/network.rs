@@ -99,7 +99,6 @@ fn short(all: Vec<String>, none: &str) -> String {
     }
 }
 
-const INGRESS_SPEC: &str = "io.k8s.api.networking.v1.IngressSpec";
 const INGRESS_COLUMNS: [Column; 6] = [
     NAME,
     text(
