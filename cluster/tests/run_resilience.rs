@@ -8,7 +8,7 @@ use run_support::{Run, deployment, pod, script, start};
 use serde_json::{Value, json};
 
 /// More changes than the store remembers.
-const FLOOD: usize = 5000;
+const FLOOD: usize = 4200;
 
 /// Changes an object of each of these kinds until watches must have lost their place. Does not let
 /// anything else run on this thread.

@@ -19,13 +19,13 @@ mod prepare;
 mod probe;
 mod prober;
 mod process;
+mod state;
 mod status;
 mod supervision;
 mod volumes;
 mod worker;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -136,13 +136,7 @@ impl Kubelet {
         recorder: &Recorder,
         options: Options,
     ) -> io::Result<Self> {
-        for part in ["pods", "run"] {
-            let directory = options.state.join(part);
-            match fs::remove_dir_all(&directory) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => volumes::private_directory(&directory)?,
-            }
-        }
+        state::take(&options.state)?;
         let node = Node {
             registry,
             recorder: recorder.for_component(USER),
