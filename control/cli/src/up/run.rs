@@ -116,7 +116,7 @@ impl<W: Write> Up<W> {
         let begun = Instant::now();
         match self.folder.read() {
             Ok(errors) => {
-                errors.iter().for_each(|error| self.screen.say(format_args!("error: {error}")))
+                errors.iter().for_each(|error| self.screen.say(format_args!("error: {error}")));
             }
             Err(error) => return self.screen.say(format_args!("error: {error}")),
         }

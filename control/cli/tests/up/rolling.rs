@@ -69,7 +69,7 @@ fn ten_rolling_deploys_fail_no_request_and_repeat_no_post() {
     let (backend, record_name) =
         (backend.to_str().unwrap().to_owned(), record.to_str().unwrap().to_owned());
     let deploy = |version| {
-        fs::write(manifests.join("web.yaml"), manifest(&backend, &record_name, version)).unwrap()
+        fs::write(manifests.join("web.yaml"), manifest(&backend, &record_name, version)).unwrap();
     };
     deploy(0);
     let mut up = Up::start(dir, &[]);
@@ -80,7 +80,7 @@ fn ten_rolling_deploys_fail_no_request_and_repeat_no_post() {
             let web = api(&kubeconfig, "/apis/apps/v1/namespaces/default/deployments/web");
             let count = |field: &str| web["status"][field].as_u64().unwrap_or(0);
             let env = &web["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"];
-            let done = *env == version.to_string()
+            let done = env.as_str().and_then(|version| version.parse().ok()) == Some(version)
                 && web["status"]["observedGeneration"] == web["metadata"]["generation"]
                 && (count("updatedReplicas"), count("availableReplicas"), count("replicas"))
                     == (3, 3, 3);
@@ -153,7 +153,7 @@ fn load(
         }
         thread::sleep(due.saturating_duration_since(Instant::now()));
         due += period;
-        let is_post = (i + client) % 2 == 0;
+        let is_post = (i + client).is_multiple_of(2);
         let body = if is_post { format!("{client}-{i}") } else { String::new() };
         let method = if is_post { "POST" } else { "GET" };
         let request = format!(

@@ -64,7 +64,7 @@ impl Sync {
                         self.applied.insert(document.id.clone(), document);
                     }
                     Err(source) => {
-                        synced.errors.push(SyncError { id: document.id, source: source.into() })
+                        synced.errors.push(SyncError { id: document.id, source: source.into() });
                     }
                 },
                 Action::Delete(id) => match self.delete(&id).await {
