@@ -24,9 +24,9 @@ struct Deploy {
 }
 
 impl Deploy {
-    /// An instance as common servers are: it closes a connection that has been idle for a second,
-    /// and once `stop` is true each connection that is idle after a request. One that has begun is
-    /// answered.
+    /// An instance as common servers are: it is done with a connection that has been idle for a
+    /// second, and once `stop` is true with each that is idle after a request. A request that has
+    /// begun by then is answered; one that comes while word of the end is under way, 100 ms, is lost.
     async fn instance(self: &Arc<Self>, stop: watch::Receiver<bool>) -> Backend {
         let deploy = self.clone();
         Backend::start(move |mut conn, _| {
@@ -35,8 +35,12 @@ impl Deploy {
                 for served in 0.. {
                     tokio::select! {
                         biased;
-                        begun = timeout(Duration::from_secs(1), conn.begun()) => begun.ok()??,
-                        _ = stop.wait_for(|stop| *stop), if served > 0 => return None,
+                        begun = conn.begun() => begun?,
+                        () = sleep(Duration::from_secs(1)), if served > 0 => {
+                            let _ = timeout(Duration::from_millis(100), conn.begun()).await;
+                            return None;
+                        }
+                        () = stopped(&mut stop), if served > 0 => return None,
                     }
                     let request = conn.request().await?;
                     let path = request.split(' ').nth(1)?.to_owned();
@@ -48,6 +52,10 @@ impl Deploy {
         })
         .await
     }
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Replaces the instance of `web` five times under load. `abrupt`: it stops before it is taken out.
@@ -62,8 +70,8 @@ async fn roll(methods: &'static [&'static str], abrupt: bool) -> HashMap<String,
     let done = Arc::new(AtomicBool::new(false));
     let client = |n| tokio::spawn(load(router.http, n, methods, done.clone()));
     let load: Vec<_> = (0..10).map(client).collect();
-    for _ in 0..5 {
-        sleep(Duration::from_millis(1400)).await;
+    for _ in 0..4 {
+        sleep(Duration::from_millis(1800)).await;
         let (next_stop, stopped) = watch::channel(false);
         let next = deploy.instance(stopped).await;
         if abrupt {
@@ -123,7 +131,7 @@ async fn load(
         let answer = connection.ask(&request).await;
         assert_eq!(answer.status(), 200, "{path}: {answer:?}");
         sent += 1;
-        let pause = if sent % 15 == 0 { 990 + client as u64 } else { 40 };
+        let pause = if sent % 15 == 0 { 1040 + client as u64 } else { 40 };
         next += Duration::from_millis(pause);
         sleep_until(next).await;
     }
