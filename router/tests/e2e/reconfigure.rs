@@ -8,6 +8,10 @@ use std::{
     time::Duration,
 };
 
+use fairlead_cluster::kinds;
+use rustls::pki_types::CertificateDer;
+use tokio::task::JoinSet;
+
 use crate::support::{Backend, Pair, World};
 
 const APP: &str = r#"
@@ -55,127 +59,225 @@ const UNRELATED: &str = r#"
     apiVersion: v1
     kind: Service
     metadata:
-      name: unrelated-TURN
+      name: unrelated
       namespace: blog
       labels: {router.deis.io/routable: "true"}
-      annotations: {router.deis.io/domains: unrelated-TURN.example}
+      annotations: {router.deis.io/domains: DOMAIN}
     spec: {ports: [{port: 80}]}
 "#;
 
+const PODS: [&str; 2] = ["pod-0", "pod-1"];
+
+/// What may be seen of `web.example`: while a change is on its way the old and the new, once
+/// it is in effect the new alone.
+#[derive(Clone)]
+struct Allowed {
+    pods: Vec<&'static str>,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Allowed {
+    fn settle(&mut self) {
+        self.pods.drain(..self.pods.len() - 1);
+        self.certificates.drain(..self.certificates.len() - 1);
+    }
+}
+
+/// What a client did not get.
+enum Trouble {
+    /// Another answer than the right one.
+    Failed(String),
+    /// An answer, since the connection ended.
+    Cut(String),
+}
+
 /// What went well and what did not.
-#[derive(Default)]
 struct Tally {
+    allowed: parking_lot::Mutex<Allowed>,
     good: [AtomicUsize; 3],
-    bad: parking_lot::Mutex<Vec<String>>,
+    failed: parking_lot::Mutex<Vec<String>>,
+    cut: parking_lot::Mutex<Vec<String>>,
     over: AtomicBool,
 }
 
 impl Tally {
-    fn note(&self, client: usize, result: Result<(), String>) {
+    fn note(&self, client: usize, result: Result<(), Trouble>) {
         match result {
             Ok(()) => {
                 self.good[client].fetch_add(1, Relaxed);
             }
-            Err(error) => self.bad.lock().push(error),
+            Err(Trouble::Failed(error)) => self.failed.lock().push(error),
+            Err(Trouble::Cut(error)) => self.cut.lock().push(error),
         }
     }
 
-    /// Whether all clients have had a turn since it was asked last.
-    fn progress(&self, last: &mut [usize; 3]) -> bool {
-        let now = [0, 1, 2].map(|client| self.good[client].load(Relaxed));
-        let all = now.iter().zip(&*last).all(|(now, last)| now > last);
-        if all {
-            *last = now;
-        }
-        all || !self.bad.lock().is_empty()
+    fn good(&self) -> [usize; 3] {
+        self.good.each_ref().map(|n| n.load(Relaxed))
+    }
+
+    fn all_is_well(&self) {
+        assert_eq!((&*self.failed.lock(), &*self.cut.lock()), (&vec![], &vec![]));
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reconfigurations_cut_nothing() {
-    let turns = if std::env::var_os("FAIRLEAD_SOAK").is_some() { 500 } else { 100 };
+    let turns = if fairlead_test_support::soaking() { 500 } else { 100 };
     let world = Arc::new(World::start().await);
     // Long enough for many handshakes: a Service must not be served before its certificate.
     world.api.slow("/secrets/", Duration::from_millis(20));
-    let pods = [Backend::named("pod").await, Backend::named("pod").await];
+    let pods = [Backend::named(PODS[0]).await, Backend::named(PODS[1]).await];
     let echo = Backend::echoing().await;
-    for name in ["one-cert", "two-cert"] {
-        world.put(Pair::of("web.example").secret(name));
-    }
-    world.write(&APP.replace("TURN", "0").replace("SECRET", "one"), &[]);
+    let secrets = ["one", "two"];
+    let mut certificates = secrets.map(|name| {
+        let pair = Pair::of("web.example");
+        world.put(pair.secret(&format!("{name}-cert")));
+        pair.certificate
+    });
+    world.write(&APP.replace("TURN", "first").replace("SECRET", secrets[1]), &[]);
     world.write(POD, &[("POD", &pods[0])]);
-    world.apply(&SOCKETS.replace("TURN", "0"), &[("ECHO", &echo)]).await;
+    world.apply(&SOCKETS.replace("TURN", "first"), &[("ECHO", &echo)]).await;
 
-    let tally = Arc::new(Tally::default());
-    let clients = [
-        tokio::spawn(keep_alive(world.clone(), tally.clone())),
-        tokio::spawn(new_tls(world.clone(), tally.clone())),
-        tokio::spawn(web_sockets(world.clone(), tally.clone())),
-    ];
-    let mut seen = [0; 3];
-    for turn in 0..turns {
-        let number = turn.to_string();
-        match turn % 5 {
-            // Another domain, and every other time another Secret.
-            0 => {
-                let secret = if turn % 2 == 0 { "two" } else { "one" };
-                world.write(&APP.replace("TURN", &number).replace("SECRET", secret), &[]);
+    let tally = Arc::new(Tally {
+        allowed: Allowed { pods: vec![PODS[0]], certificates: vec![certificates[1].clone()] }
+            .into(),
+        good: Default::default(),
+        failed: Default::default(),
+        cut: Default::default(),
+        over: AtomicBool::new(false),
+    });
+    let mut clients = JoinSet::new();
+    clients.spawn(keep_alive(world.clone(), tally.clone()));
+    clients.spawn(new_tls(world.clone(), tally.clone()));
+    clients.spawn(web_sockets(world.clone(), tally.clone()));
+
+    let changes = async {
+        for turn in 0..turns {
+            let (number, side) = (turn.to_string(), turn % 2);
+            // Seven is odd: each kind of change goes from one side to the other.
+            match turn % 7 {
+                // Another domain and another Secret.
+                0 => {
+                    tally.allowed.lock().certificates.push(certificates[side].clone());
+                    let app = APP.replace("TURN", &number).replace("SECRET", secrets[side]);
+                    world.write(&app, &[]);
+                }
+                1 => {
+                    tally.allowed.lock().pods.push(PODS[side]);
+                    world.write(POD, &[("POD", &pods[side])]);
+                }
+                // The Secret in use, renewed.
+                2 => {
+                    let pair = Pair::of("web.example");
+                    certificates[side] = pair.certificate.clone();
+                    tally.allowed.lock().certificates.push(pair.certificate.clone());
+                    world.put(pair.secret(&format!("{}-cert", secrets[side])));
+                }
+                3 => world.write(&SOCKETS.replace("TURN", &number), &[("ECHO", &echo)]),
+                4 => world.write(&UNRELATED.replace("DOMAIN", "added.example"), &[]),
+                5 => world.write(&UNRELATED.replace("DOMAIN", "edited.example"), &[]),
+                _ => world.delete(&kinds::SERVICE, "blog", "unrelated"),
             }
-            1 => world.write(POD, &[("POD", &pods[turn % 2])]),
-            2 => {
-                let name = if turn % 2 == 0 { "two-cert" } else { "one-cert" };
-                world.put(Pair::of("web.example").secret(name));
-            }
-            3 => world.write(&SOCKETS.replace("TURN", &number), &[("ECHO", &echo)]),
-            _ => world.write(&UNRELATED.replace("TURN", &number), &[]),
+            world.settled().await;
+            tally.allowed.lock().settle();
+            in_effect(&world, &tally, turn).await;
+            // Each client has its turn under each configuration: of two answers only the
+            // first can have been asked for before.
+            let before = tally.good();
+            crate::support::eventually("the clients go on", async || {
+                tally.all_is_well();
+                let now = tally.good();
+                let all = now.iter().zip(before).all(|(now, before)| *now >= before + 2);
+                if all { Ok(()) } else { Err((before, now)) }
+            })
+            .await;
         }
-        world.settled().await;
-        // Each client does something under each configuration.
-        crate::support::eventually("the clients go on", async || {
-            if tally.progress(&mut seen) { Ok(()) } else { Err(()) }
-        })
-        .await;
+        tally.over.store(true, Relaxed);
+    };
+    tokio::select! {
+        () = changes => {}
+        // Before the end only with a panic, whose reason is to be seen.
+        Some(ended) = clients.join_next() => ended.unwrap(),
     }
-    tally.over.store(true, Relaxed);
-    for client in clients {
-        client.await.unwrap();
+    while let Some(ended) = clients.join_next().await {
+        ended.unwrap();
     }
-    assert_eq!(*tally.bad.lock(), Vec::<String>::new());
-    let good = tally.good.each_ref().map(|n| n.load(Relaxed));
-    assert!(good.iter().all(|n| *n >= turns), "{good:?}");
+
+    let [kept, tls, echoes] = tally.good();
+    let figures = format!(
+        "{turns} reconfigurations, {} requests, {tls} new TLS connections, {} WebSockets, {} \
+         failed, {} cut",
+        kept + tls,
+        // One message on each new one, and one on the one that lasts.
+        echoes / 2 + 1,
+        tally.failed.lock().len(),
+        tally.cut.lock().len(),
+    );
+    fairlead_test_support::figure("reconfigurations_cut_nothing", &figures);
+    tally.all_is_well();
     let status = world.admin_json("/status").await;
-    assert!(status["generation"].as_u64().unwrap() >= turns as u64 * 4 / 5, "{status}");
+    // All but the changes of endpoints made a new table.
+    assert!(status["generation"].as_u64().unwrap() >= turns as u64 * 6 / 7, "{status}");
 }
 
-/// Requests on connections that are never closed by the client.
+/// The change of this turn can be seen from outside.
+async fn in_effect(world: &World, tally: &Tally, turn: usize) {
+    let Allowed { pods, certificates } = tally.allowed.lock().clone();
+    let mut connection = world.connect_tls("web.example").await;
+    assert_eq!(connection.certificate.as_ref(), Some(&certificates[0]), "turn {turn}");
+    assert_eq!(connection.get("web.example", "/").await.brief(), (200, pods[0]), "turn {turn}");
+    let unrelated = match turn % 7 {
+        4 => [503, 404],
+        5 => [404, 503],
+        _ => [404, 404],
+    };
+    for (domain, status) in ["added.example", "edited.example"].into_iter().zip(unrelated) {
+        let answer = world.get(&format!("http://{domain}/")).await;
+        assert_eq!(answer.status, status, "{domain} in turn {turn}");
+    }
+}
+
+/// Requests on a connection that is never closed by the client.
 async fn keep_alive(world: Arc<World>, tally: Arc<Tally>) {
     let mut connection = world.connect().await;
     while !tally.over.load(Relaxed) {
-        let result = match connection.try_get("web.example", "/", &[]).await {
-            Ok(answer) if answer.brief() == (200, "pod") => Ok(()),
-            Ok(answer) => Err(format!("keep-alive: {answer:?}")),
-            Err(error) => {
-                connection = world.connect().await;
-                Err(format!("keep-alive: {error}"))
-            }
-        };
-        tally.note(0, result);
+        let before = tally.allowed.lock().clone();
+        let answer = connection.try_get("web.example", "/", &[]).await;
+        if answer.is_err() {
+            connection = world.connect().await;
+        }
+        tally.note(0, right(&tally, &before, answer));
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
-/// A new TLS connection for each request; the certificate has to be one of the host.
+/// A new TLS connection for each request; the certificate has to be the one just written.
 async fn new_tls(world: Arc<World>, tally: Arc<Tally>) {
-    let default = world.connect_tls("unknown.example").await.certificate;
     while !tally.over.load(Relaxed) {
+        let before = tally.allowed.lock().clone();
         let mut connection = world.connect_tls("web.example").await;
+        let shown = connection.certificate.clone().unwrap();
         let answer = connection.try_get("web.example", "/", &[]).await;
-        let result = match answer {
-            _ if connection.certificate == default => Err("TLS: the default certificate".into()),
-            Ok(answer) if answer.brief() == (200, "pod") => Ok(()),
-            other => Err(format!("TLS: {other:?}")),
-        };
-        tally.note(1, result);
+        let after = tally.allowed.lock().clone();
+        let known = before.certificates.contains(&shown) || after.certificates.contains(&shown);
+        let result = right(&tally, &before, answer);
+        tally.note(1, if known { result } else { Err(Trouble::Failed("certificate".into())) });
+    }
+}
+
+/// Whether `answer` is of a pod that was allowed when it was asked for or when it came.
+fn right(
+    tally: &Tally,
+    before: &Allowed,
+    answer: Result<crate::support::Answer, hyper::Error>,
+) -> Result<(), Trouble> {
+    let answer = answer.map_err(|error| Trouble::Cut(format!("{error:?}")))?;
+    let mut pods = before.pods.clone();
+    pods.extend(&tally.allowed.lock().pods);
+    if answer.status == 200 && pods.contains(&&*answer.body) {
+        Ok(())
+    } else {
+        Err(Trouble::Failed(format!("{answer:?} instead of one of {pods:?}")))
     }
 }
 
@@ -185,11 +287,12 @@ async fn web_sockets(world: Arc<World>, tally: Arc<Tally>) {
     while !tally.over.load(Relaxed) {
         let mut fresh = world.websocket("sockets.example").await;
         for socket in [&mut lasting, &mut fresh] {
-            let result = socket
-                .echo("hello")
-                .await
-                .and_then(|text| if text == "hello" { Ok(()) } else { Err(text) });
-            tally.note(2, result.map_err(|error| format!("WebSocket: {error}")));
+            let result = match socket.echo("hello").await {
+                Ok(text) if text == "hello" => Ok(()),
+                Ok(text) => Err(Trouble::Failed(format!("WebSocket: {text}"))),
+                Err(error) => Err(Trouble::Cut(format!("WebSocket: {error}"))),
+            };
+            tally.note(2, result);
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
