@@ -74,17 +74,26 @@ async fn row_14_connect_timeout_per_app_gives_504_at_the_limit() {
 async fn row_21_a_websocket_lives_while_it_talks_and_ends_after_tcp_timeout_of_silence() {
     let (world, pod) = (World::start().await, Backend::echoing().await);
     let manifest = APPS.replace("CONNECT", "30s").replace("TCP", "2s");
+    world.write(&manifest, &[("POD", &pod)]);
+    let manifest = APPS.replace("CONNECT", "30s").replace("TCP", "4s").replace("short", "longer");
     world.apply(&manifest, &[("POD", &pod)]).await;
     let mut socket = world.websocket("short.example").await;
+    let mut longer = world.websocket("longer.example").await;
     let mut other = world.websocket("long.example").await;
     // Longer than the limit in all, never silent for as long.
     for i in 0..5 {
         let text = format!("message {i}");
-        assert_eq!(socket.echo(&text).await, Ok(text));
+        for socket in [&mut socket, &mut longer] {
+            assert_eq!(socket.echo(&text).await.as_ref(), Ok(&text));
+        }
         tokio::time::sleep(Duration::from_millis(600)).await;
     }
+    // Both are silent from here on; the one with the lower limit is the first to end.
+    assert_eq!(longer.echo("still there").await.as_deref(), Ok("still there"));
     assert_eq!(socket.echo("still there").await.as_deref(), Ok("still there"));
     socket.closed().await;
+    assert_eq!(longer.echo("not yet").await.as_deref(), Ok("not yet"));
+    longer.closed().await;
     assert_eq!(other.echo("no limit here").await.as_deref(), Ok("no limit here"));
 }
 
