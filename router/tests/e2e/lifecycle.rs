@@ -150,7 +150,8 @@ async fn without_the_api_it_serves_on_stays_ready_and_catches_up() {
 
 #[tokio::test]
 async fn shutdown_fails_readiness_first_then_closes_then_lets_requests_end() {
-    let world = World::with(|options| options.shutdown_delay = Duration::from_millis(300)).await;
+    // Long enough for all that is asked before the listener closes.
+    let world = World::with(|options| options.shutdown_delay = Duration::from_secs(3)).await;
     let pod = Backend::echoing().await;
     world.apply(APP, &[("WEB", &pod)]).await;
     let mut socket = world.websocket("web.example").await;
