@@ -7,7 +7,7 @@
 //! two watches is faster. A state machine without I/O: events in, [`Step`]s out.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -35,26 +35,34 @@ pub(crate) struct Gate {
     settings: Arc<Settings>,
     /// Secrets whose content was read, and in which version.
     read: HashMap<Key, Version>,
-    /// Secrets being read, and the version in which the watch has shown them meanwhile.
-    reading: HashMap<Key, Option<Version>>,
+    reading: HashMap<Key, Reading>,
     /// The Secrets that a forwarded Service names.
     names: HashMap<Key, Vec<Key>>,
     /// How many Services, forwarded or held, name a Secret.
     users: HashMap<Key, usize>,
     held: HashMap<Key, Held>,
-    /// The Services that may be held for a Secret.
-    waiters: HashMap<Key, Vec<Key>>,
+    /// The Services that are held for a Secret.
+    waiters: HashMap<Key, BTreeSet<Key>>,
     services: Progress,
     secrets: Progress,
     /// What was told of the two.
     told: [Version; 2],
 }
 
+/// A Secret that is being read.
+#[derive(Debug, Default)]
+struct Reading {
+    /// The version in which the watch has shown it meanwhile.
+    meanwhile: Option<Version>,
+    /// An attempt did not work: whoever names the Secret goes on without it.
+    failed: bool,
+}
+
 #[derive(Debug)]
 struct Held {
     service: Service,
     names: Vec<Key>,
-    waiting: HashSet<Key>,
+    waiting: BTreeSet<Key>,
 }
 
 impl Gate {
@@ -97,11 +105,16 @@ impl Gate {
         }
         // What was held is overtaken.
         let overtaken = self.held.remove(&key);
-        let waiting: HashSet<_> = names.iter().filter(|s| self.is_awaited(s)).cloned().collect();
+        for secret in overtaken.iter().flat_map(|held| &held.waiting) {
+            if let Some(waiters) = self.waiters.get_mut(secret) {
+                waiters.remove(&key);
+            }
+        }
+        let waiting: BTreeSet<_> = names.iter().filter(|s| self.is_awaited(s)).cloned().collect();
         match service {
             Some(service) if !waiting.is_empty() => {
                 for secret in &waiting {
-                    self.waiters.entry(secret.clone()).or_default().push(key.clone());
+                    self.waiters.entry(secret.clone()).or_default().insert(key.clone());
                 }
                 self.services.hold(&key, version);
                 self.held.insert(key, Held { service, names, waiting });
@@ -131,7 +144,7 @@ impl Gate {
         } else if news && self.users.contains_key(key) {
             self.secrets.hold(key, version);
             match self.reading.get_mut(key) {
-                Some(meanwhile) => *meanwhile = Some(version),
+                Some(reading) => reading.meanwhile = Some(version),
                 None => self.start(key, steps),
             }
         }
@@ -145,7 +158,7 @@ impl Gate {
         secret: Option<(Secret, Version)>,
         steps: &mut Vec<Step>,
     ) {
-        let Some(meanwhile) = self.reading.remove(key) else { return };
+        let Some(Reading { meanwhile, .. }) = self.reading.remove(key) else { return };
         let version = secret.as_ref().map(|(_, version)| *version);
         if let Some((secret, version)) = secret {
             self.read.insert(key.clone(), version);
@@ -163,8 +176,12 @@ impl Gate {
         self.tell(steps);
     }
 
-    /// A Secret could not be read and will be tried again: nothing waits any longer.
+    /// A Secret could not be read and will be tried again: nothing waits any longer, nor does
+    /// anything that names it from now on.
     pub(crate) fn secret_failed(&mut self, key: &Key, steps: &mut Vec<Step>) {
+        if let Some(reading) = self.reading.get_mut(key) {
+            reading.failed = true;
+        }
         self.unhold(key, steps);
         self.tell(steps);
     }
@@ -192,11 +209,12 @@ impl Gate {
 
     /// One that is read anew has its last content in use meanwhile.
     fn is_awaited(&self, secret: &Key) -> bool {
-        self.reading.contains_key(secret) && !self.read.contains_key(secret)
+        self.reading.get(secret).is_some_and(|reading| !reading.failed)
+            && !self.read.contains_key(secret)
     }
 
     fn start(&mut self, key: &Key, steps: &mut Vec<Step>) {
-        self.reading.insert(key.clone(), None);
+        self.reading.insert(key.clone(), Reading::default());
         steps.push(Step::Read(key.clone()));
     }
 

@@ -147,6 +147,42 @@ fn a_secret_that_cannot_be_read_holds_nobody_up_but_is_not_settled() {
 }
 
 #[test]
+fn a_secret_that_keeps_failing_delays_only_the_first_edit() {
+    let mut script = Script::new();
+    assert_eq!(script.service("web", Some("a")), ["read a-cert"]);
+    for _ in 0..3 {
+        assert!(script.service("web", Some("a")).is_empty(), "being read");
+    }
+    assert_eq!(script.0.waiters[&key("a-cert")].len(), 1, "of the same Service");
+    script.0.secret_failed(&key("a-cert"), &mut script.1);
+    assert_eq!(script.said(), ["+web"]);
+    for name in ["web", "web", "other"] {
+        assert_eq!(script.service(name, Some("a")), [format!("+{name}")], "not held again");
+        script.0.secret_failed(&key("a-cert"), &mut script.1);
+        assert!(script.said().is_empty());
+    }
+    assert!(script.0.waiters.is_empty());
+    assert!(!script.0.is_settled());
+
+    // A Secret that nobody names any more and then is named again is awaited anew.
+    assert_eq!(script.delete_service("other"), ["-other"]);
+    assert_eq!(script.delete_service("web"), ["-web", "forget a-cert"]);
+    assert_eq!(script.service("web", Some("a")), ["read a-cert"]);
+    assert_eq!(script.read("a-cert", secret("a-cert", 1)), ["+a-cert", "+web"]);
+}
+
+#[test]
+fn a_service_that_went_on_to_another_secret_waits_for_that_alone() {
+    let mut script = Script::new();
+    assert_eq!(script.service("other", Some("a")), ["read a-cert"]);
+    assert!(script.service("web", Some("a")).is_empty(), "being read");
+    assert_eq!(script.service("web", Some("b")), ["read b-cert"]);
+    assert_eq!(script.0.waiters[&key("a-cert")], [key("other")].into());
+    assert_eq!(script.read("a-cert", secret("a-cert", 1)), ["+a-cert", "+other"]);
+    assert_eq!(script.read("b-cert", secret("b-cert", 1)), ["+b-cert", "+web"]);
+}
+
+#[test]
 fn a_read_that_was_overtaken_is_repeated_and_a_faster_one_is_not() {
     let mut script = Script::new();
     script.service("web", Some("a"));
