@@ -21,8 +21,10 @@ mod io;
 mod limits;
 mod metrics;
 mod proxy;
+mod record;
 mod respond;
 mod retry;
+mod route;
 mod upstream;
 
 pub use access::{AccessEntry, AccessLog};

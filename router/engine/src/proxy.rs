@@ -7,89 +7,50 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use fairlead_router_core::{Reply, RequestFacts, app::Outcome};
-use fairlead_router_listen::Scheme;
-use http::{
-    Method, StatusCode, Version,
-    header::{REFERER, UPGRADE, USER_AGENT},
-};
+use http::{StatusCode, Version};
 use pingora_core::{protocols::Digest, upstreams::peer::HttpPeer};
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use crate::{
-    AccessEntry, Shared,
+    Shared,
     connection::Origin,
-    context::{Context, Flight},
-    forwarded::Client,
-    head, hop, respond,
+    context::Context,
+    hop,
+    record::status,
+    respond,
     retry::Failure,
+    route::{Route, target},
     upstream::{self, Pool},
 };
 
 /// The requests of one worker.
 pub(crate) struct Proxy {
-    worker: usize,
-    shared: Arc<Shared>,
+    pub(crate) worker: usize,
+    pub(crate) shared: Arc<Shared>,
     /// Numbers attempts that must have a connection of their own.
     fresh: AtomicU64,
+    /// Not before this moment is a failure of an application told again.
+    quiet_until: AtomicU64,
 }
 
-/// What becomes of a request once its host and path are known.
-enum Route {
-    Proxy,
-    Answer(Reply),
-}
+/// Milliseconds between two warnings: an application that is down would drown all else.
+const QUIET: u64 = 1_000;
 
 impl Proxy {
     pub(crate) fn new(worker: usize, shared: Arc<Shared>) -> Self {
-        Self { worker, shared, fresh: AtomicU64::new(0) }
+        Self { worker, shared, fresh: AtomicU64::new(0), quiet_until: AtomicU64::new(0) }
     }
 
     /// Milliseconds since the start: the clock of [`fairlead_router_core::Endpoint`].
     fn now(&self) -> u64 {
         u64::try_from(self.shared.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn route(&self, request: &RequestHeader, origin: &Origin, context: &mut Context) -> Route {
-        let table = self.shared.table.load();
-        let client = Client::of(&request.headers, &origin.info, &table.settings);
-        context.client = Some(client);
-        let unrouted = |reply| {
-            self.shared.metrics.unrouted(self.worker);
-            Route::Answer(reply)
-        };
-        let Ok(name) = head::host(request) else { return unrouted(Reply::bad_host()) };
-        let Some(host) = name.as_deref().and_then(|name| table.host(name)) else {
-            if request.method == Method::GET && request.uri.path() == "/healthz" {
-                context.unrecorded = true;
-                return Route::Answer(Reply::healthy());
-            }
-            return unrouted(Reply::not_found());
-        };
-        context.pattern = Some(host.pattern.clone());
-        if origin.info.scheme == Scheme::Https && host.certificate.is_none() {
-            return unrouted(Reply::not_found());
-        }
-        let Some(rule) = host.route(request.uri.path()) else {
-            return unrouted(Reply::not_found());
-        };
-        context.flight = Some(Flight::begin(rule.clone(), self.worker));
-        context.upgrade = is_websocket(request);
-        let facts = RequestFacts {
-            client: client.address,
-            secure: client.proto.is_secure(),
-            host: name.as_deref().unwrap_or_default(),
-            target: target(request),
-            websocket: context.upgrade,
-        };
-        rule.decide(&facts).map_or(Route::Proxy, Route::Answer)
     }
 
     /// An endpoint for the next attempt.
@@ -103,56 +64,18 @@ impl Proxy {
         Some(address)
     }
 
-    /// Counts a finished request and writes the access log.
-    fn record(&self, session: &Session, context: &mut Context) {
-        let Some(origin) = &context.origin else { return };
-        let status = status(session);
-        let (received, sent) = (session.body_bytes_read() as u64, session.body_bytes_sent() as u64);
-        let request_time = context.started.elapsed();
-        if status != StatusCode::SWITCHING_PROTOCOLS.as_u16() {
-            self.shared.metrics.finished(self.worker, request_time);
+    /// Logs why a request failed: the client's mistakes for who debugs, the application's for all.
+    fn tell(&self, error: &Error, context: &Context) {
+        let app = context.flight.as_ref().map(|flight| flight.rule.app.id.as_str());
+        let endpoint = context.upstream.lease.as_deref().map(|endpoint| endpoint.address);
+        let now = self.now();
+        let ours = *error.esource() != ErrorSource::Downstream;
+        if ours && now >= self.quiet_until.load(Relaxed) {
+            self.quiet_until.store(now + QUIET, Relaxed);
+            tracing::warn!(app, ?endpoint, %error, "no answer from the application");
+        } else {
+            tracing::debug!(app, ?endpoint, %error, "request failed");
         }
-        if let Some(flight) = &mut context.flight {
-            flight.set_outcome(Outcome { status, received, sent });
-        }
-        if context.unrecorded {
-            return;
-        }
-        let request = session.req_header();
-        let upstream = &context.upstream;
-        let secure = match context.client {
-            Some(client) => client.proto.is_secure(),
-            None => origin.info.scheme == Scheme::Https,
-        };
-        let field = |name| request.headers.get(name).map(|value| value.as_bytes());
-        self.shared.access.record(
-            self.worker,
-            &AccessEntry {
-                time: SystemTime::now(),
-                app: context.flight.as_ref().map(|flight| &flight.rule.app.id),
-                host_pattern: context.pattern.as_ref(),
-                client: context
-                    .client
-                    .map_or_else(|| origin.info.peer.ip(), |client| client.address),
-                connection: &origin.info,
-                scheme: if secure { "https" } else { "http" },
-                method: request.method.as_str(),
-                host: head::received(request).unwrap_or_default(),
-                target: target(request),
-                version: request.version,
-                status,
-                received,
-                sent,
-                referer: field(REFERER),
-                user_agent: field(USER_AGENT),
-                upstream: upstream.lease.as_deref().map(|endpoint| endpoint.address),
-                upstream_time: upstream.began.map(|began| {
-                    upstream.ended.map_or_else(|| began.elapsed(), |ended| ended - began)
-                }),
-                request_time,
-                retries: upstream.attempts.retries,
-            },
-        );
     }
 
     /// Decides about another attempt and counts.
@@ -169,28 +92,6 @@ impl Proxy {
         }
         again
     }
-}
-
-/// Path and query as received, of a target in any form.
-fn target(request: &RequestHeader) -> &str {
-    request.uri.path_and_query().map_or("", |target| target.as_str())
-}
-
-fn is_websocket(request: &RequestHeader) -> bool {
-    request.version == Version::HTTP_11
-        && request
-            .headers
-            .get(UPGRADE)
-            .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
-}
-
-/// The final status that the client was sent; 0 where there was none.
-fn status(session: &Session) -> u16 {
-    session.response_written().map_or(0, |head| match head.status {
-        StatusCode::SWITCHING_PROTOCOLS => 101,
-        status if status.is_informational() => 0,
-        status => status.as_u16(),
-    })
 }
 
 /// What is impossible as long as [`crate::connection`] makes the streams and the filters run in order.
@@ -411,13 +312,7 @@ impl ProxyHttp for Proxy {
         error: &Error,
         context: &mut Context,
     ) -> FailToProxy {
-        let endpoint = context.upstream.lease.as_deref().map(|endpoint| endpoint.address);
-        if *error.esource() == ErrorSource::Downstream {
-            tracing::debug!(%error, "the client failed");
-        } else if let Some(flight) = &context.flight {
-            let app = flight.rule.app.id.as_str();
-            tracing::warn!(app, ?endpoint, %error, "no answer from the application");
-        }
+        self.tell(error, context);
         // An answer that has begun can only be cut.
         if status(session) == 0
             && let Some(reply) = respond::answer_to(error)
