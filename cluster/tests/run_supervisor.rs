@@ -21,12 +21,22 @@ fn pids(state: &Path) -> Vec<String> {
     pids
 }
 
+/// A process that gets `kill -9` when it is dropped.
+struct Host(Child);
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.0.kill().expect("killed");
+        self.0.wait().expect("ended");
+    }
+}
+
 /// A process with a cluster, the cluster's state directory, and the processes of its two pods.
-async fn host() -> (Child, PathBuf, Vec<String>) {
-    let mut host =
-        Command::new(HELPER).arg("cluster").stdout(Stdio::piped()).spawn().expect("the helper");
+async fn host() -> (Host, PathBuf, Vec<String>) {
+    let host = Command::new(HELPER).arg("cluster").stdout(Stdio::piped()).spawn();
+    let mut host = Host(host.expect("the helper"));
     let mut line = String::new();
-    BufReader::new(host.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    BufReader::new(host.0.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
     let state = PathBuf::from(line.trim());
 
     let begun = Instant::now();
@@ -44,9 +54,8 @@ async fn host() -> (Child, PathBuf, Vec<String>) {
 }
 
 /// Kills the process and waits until its pods are gone.
-async fn kill(mut host: Child, state: PathBuf, pids: &[String]) {
-    host.kill().expect("killed");
-    host.wait().expect("ended");
+async fn kill(host: Host, state: PathBuf, pids: &[String]) {
+    drop(host);
     for pid in pids {
         until_process_gone(pid).await;
     }
@@ -55,8 +64,8 @@ async fn kill(mut host: Child, state: PathBuf, pids: &[String]) {
 }
 
 /// The supervisor: the child of the process that runs the same program to supervise.
-fn supervisor(host: &Child) -> Option<String> {
-    let children = format!("/proc/{0}/task", host.id());
+fn supervisor(host: &Host) -> Option<String> {
+    let children = format!("/proc/{0}/task", host.0.id());
     let tasks = std::fs::read_dir(children).expect("tasks").flatten();
     let children =
         tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());

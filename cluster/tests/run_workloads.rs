@@ -89,7 +89,9 @@ async fn pods_of_a_stateful_set_keep_their_names() {
     });
     let updated = |set: &Value| {
         let status = &set["status"];
-        status["updatedReplicas"] == 2 && status["readyReplicas"] == 2
+        status["observedGeneration"] == 2
+            && status["updatedReplicas"] == 2
+            && status["readyReplicas"] == 2
     };
     run.until(&kinds::STATEFUL_SET, "db", updated).await;
     let mut bodies = Vec::new();
