@@ -405,6 +405,7 @@ async fn services_and_secrets_are_filled_in() {
         json!({
             "ports": [{"protocol": "TCP", "port": 80, "targetPort": 80}], "selector": {"a": "b"},
             "type": "ClusterIP", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster",
+            "clusterIP": "None", "clusterIPs": ["None"],
         })
     );
     assert_eq!(service["status"], json!({"loadBalancer": {}}));
@@ -588,4 +589,24 @@ async fn everybody_may_do_everything() {
         json!({"f:spec": {"f:resourceAttributes": {".": {}, "f:resource": {}, "f:verb": {}}}})
     );
     assert_eq!(api.get(path).await.code, 405, "nothing is kept");
+}
+
+#[tokio::test]
+async fn protobuf_is_spoken_for_a_few_kinds_only() {
+    let api = with_map().await;
+    let accept = "Accept: application/vnd.kubernetes.protobuf,application/json";
+    let map = api.send("GET", &format!("{MAPS}/a"), &[accept], "").await;
+    assert!(map.head.contains("content-type: application/vnd.kubernetes.protobuf"), "{}", map.head);
+    assert!(map.text.starts_with("k8s\0"), "{:?}", map.text);
+    let pods = api.send("GET", "/api/v1/namespaces/smp/pods", &[accept], "").await;
+    assert!(pods.head.contains("content-type: application/json"), "{}", pods.head);
+    let only = "Accept: application/vnd.kubernetes.protobuf";
+    assert_eq!(api.send("GET", "/api/v1/namespaces/smp/pods", &[only], "").await.code, 406);
+    let body = "Content-Type: application/vnd.kubernetes.protobuf";
+    assert_eq!(api.send("POST", "/api/v1/namespaces/smp/pods", &[body], "k8s\0").await.code, 415);
+    let answer = api.send("POST", MAPS, &[body], "{}").await;
+    assert_eq!((answer.code, answer.json()["reason"].as_str()), (400, Some("BadRequest")));
+    let written = "k8s\0\x0a\x0f\x0a\x02v1\x12\x09ConfigMap\x12\x05\x0a\x03\x0a\x01p";
+    let answer = api.send("POST", MAPS, &[body, "Accept: application/json"], written).await;
+    assert_eq!((answer.code, answer.json()["metadata"]["name"].as_str()), (201, Some("p")));
 }

@@ -32,6 +32,13 @@ pub(crate) fn new_namespace(object: &mut Value) {
     object["status"] = json!({ "phase": "Active" });
 }
 
+/// What holds a namespace is taken away at `/finalize` only.
+pub(crate) fn namespace_finalizers(old: Option<&Value>, namespace: &mut Value) {
+    if let Some(old) = old {
+        namespace["spec"] = old["spec"].clone();
+    }
+}
+
 pub(crate) fn role_binding(object: &mut Value) {
     const GROUP: &str = "rbac.authorization.k8s.io";
     let binding = meta::object_at(object);

@@ -7,10 +7,12 @@ mod pod;
 mod sets;
 mod workload;
 
-pub(crate) use config::{event, namespace, new_namespace, role_binding, secret};
+pub(crate) use config::{
+    event, namespace, namespace_finalizers, new_namespace, role_binding, secret,
+};
 pub(crate) use job::{job, new_job};
 pub(crate) use network::{
-    endpoint_slice, ingress_class, network_policy, new_load_balanced, service,
+    cluster_ip, endpoint_slice, ingress_class, network_policy, new_load_balanced, service,
 };
 pub(crate) use pod::{new_pod, pod};
 pub(crate) use sets::{daemon_set, new_daemon_set, new_stateful_set, stateful_set};
@@ -22,6 +24,9 @@ use serde_json::{Map, Value, json};
 
 /// A kind for which nothing is filled in.
 pub(crate) fn nothing(_: &mut Value) {}
+
+/// A kind for which nothing is allocated.
+pub(crate) fn no_allocation(_: Option<&Value>, _: &mut Value) {}
 
 /// A new object whose status is there, and empty.
 pub(crate) fn new_with_status(object: &mut Value) {

@@ -35,6 +35,18 @@ pub(crate) fn service(object: &mut Value) {
     }
 }
 
+/// There are no cluster IPs here: every Service is headless, and says so.
+pub(crate) fn cluster_ip(old: Option<&Value>, service: &mut Value) {
+    let spec = spec(service);
+    if spec.get("type") == Some(&json!("ExternalName")) {
+        return;
+    }
+    for (field, none) in [("clusterIP", json!("None")), ("clusterIPs", json!(["None"]))] {
+        let before = old.and_then(|old| old["spec"].get(field)).cloned();
+        fill(spec, field, before.unwrap_or(none));
+    }
+}
+
 /// A new Service or Ingress: no address yet.
 pub(crate) fn new_load_balanced(object: &mut Value) {
     object["status"] = json!({ "loadBalancer": {} });

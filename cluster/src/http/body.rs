@@ -6,6 +6,7 @@ use hyper::body::Incoming;
 use serde_json::Value;
 
 use super::negotiate::BodyType;
+use super::protobuf;
 use crate::kinds::Kind;
 use crate::status::Status;
 
@@ -23,7 +24,11 @@ pub(super) async fn read(body: Incoming) -> Result<Bytes, Status> {
 
 /// Parses an object of a kind.
 pub(super) fn object(kind: &Kind, body_type: BodyType, bytes: &[u8]) -> Result<Value, Status> {
-    let object = value(body_type, bytes).map_err(|error| {
+    let parsed = match body_type {
+        BodyType::Protobuf => protobuf::decode(kind, bytes),
+        _ => value(body_type, bytes),
+    };
+    let object = parsed.map_err(|error| {
         Status::bad_request(format!(
             "the object provided is unrecognized (must be of type {}): couldn't get version/kind; {error}",
             kind.kind
@@ -74,6 +79,7 @@ pub(super) fn value(body_type: BodyType, bytes: &[u8]) -> Result<Value, String> 
         BodyType::Json | BodyType::MergePatch | BodyType::StrategicPatch | BodyType::JsonPatch => {
             serde_json::from_slice(bytes).map_err(|error| format!("json parse error: {error}"))
         }
+        BodyType::Protobuf => Err("protobuf is not spoken here".to_owned()),
         BodyType::Yaml | BodyType::Apply => {
             serde_saphyr::from_slice(bytes).map_err(|error| format!("yaml parse error: {error}"))
         }

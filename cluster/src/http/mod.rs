@@ -8,6 +8,7 @@ mod locks;
 mod logs;
 mod negotiate;
 mod openapi;
+mod protobuf;
 mod query;
 mod render;
 mod respond;

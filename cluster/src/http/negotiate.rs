@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE};
 
+use super::protobuf;
 use crate::status::Status;
 
 /// Which view of an object a client asks for.
@@ -14,6 +15,8 @@ pub(super) enum View {
     Metadata,
     /// A row of a table.
     Table,
+    /// The object, in protobuf.
+    Protobuf,
 }
 
 /// What a body that was sent is written in.
@@ -21,14 +24,15 @@ pub(super) enum View {
 pub(super) enum BodyType {
     Json,
     Yaml,
+    Protobuf,
     MergePatch,
     StrategicPatch,
     JsonPatch,
     Apply,
 }
 
-/// Chooses among what `Accept` allows, in the client's order.
-pub(super) fn view(headers: &HeaderMap) -> Result<View, Status> {
+/// Chooses among what `Accept` allows, in the client's order; protobuf only where it is spoken.
+pub(super) fn view(headers: &HeaderMap, protobuf: bool) -> Result<View, Status> {
     let mut ranges = Vec::new();
     for header in headers.get_all(ACCEPT) {
         ranges.extend(header.to_str().map_err(|_| Status::not_acceptable())?.split(','));
@@ -36,10 +40,16 @@ pub(super) fn view(headers: &HeaderMap) -> Result<View, Status> {
     if ranges.is_empty() {
         return Ok(View::Full);
     }
-    ranges.into_iter().find_map(acceptable).ok_or_else(Status::not_acceptable)
+    ranges
+        .into_iter()
+        .find_map(|range| acceptable(range, protobuf))
+        .ok_or_else(Status::not_acceptable)
 }
 
-fn acceptable(range: &str) -> Option<View> {
+fn acceptable(range: &str, protobuf: bool) -> Option<View> {
+    if range.trim() == protobuf::MEDIA_TYPE {
+        return protobuf.then_some(View::Protobuf);
+    }
     let mut parts = range.split(';').map(str::trim);
     if !matches!(parts.next()?, "application/json" | "application/*" | "*/*") {
         return None;
@@ -93,6 +103,7 @@ pub(super) fn body_type(headers: &HeaderMap) -> Result<BodyType, Status> {
     match essence.as_str() {
         "application/json" => Ok(BodyType::Json),
         "application/yaml" => Ok(BodyType::Yaml),
+        protobuf::MEDIA_TYPE => Ok(BodyType::Protobuf),
         "application/merge-patch+json" => Ok(BodyType::MergePatch),
         "application/strategic-merge-patch+json" => Ok(BodyType::StrategicPatch),
         "application/json-patch+json" => Ok(BodyType::JsonPatch),
@@ -108,7 +119,7 @@ mod tests {
     fn accept(text: &str) -> Option<View> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, text.parse().expect("a header value"));
-        view(&headers).ok()
+        view(&headers, false).ok()
     }
 
     #[test]
@@ -136,5 +147,9 @@ mod tests {
         assert_eq!(accept("text/csv"), None);
         assert_eq!(accept("application/json;as=Other;g=meta.k8s.io;v=v1"), None);
         assert_eq!(accept("application/vnd.kubernetes.protobuf"), None);
+        let mut headers = HeaderMap::new();
+        let both = "application/vnd.kubernetes.protobuf,application/json";
+        headers.insert(ACCEPT, both.parse().expect("a header value"));
+        assert_eq!(view(&headers, true), Ok(View::Protobuf));
     }
 }

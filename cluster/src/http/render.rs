@@ -7,6 +7,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
 use super::negotiate::View;
+use super::protobuf;
 use crate::kinds::Kind;
 use crate::meta;
 use crate::registry::{Event, EventType};
@@ -40,14 +41,35 @@ pub(super) struct ListMeta {
 }
 
 impl Form {
+    /// The media type of what is written.
+    pub(super) fn media_type(self) -> &'static str {
+        match self.view {
+            View::Protobuf => protobuf::MEDIA_TYPE,
+            View::Full | View::Metadata | View::Table => "application/json",
+        }
+    }
+
     /// An object.
     pub(super) fn object(self, object: &Value) -> Vec<u8> {
+        if self.view == View::Protobuf {
+            return self.protobuf(object);
+        }
         json_bytes(&Shown { form: self, object })
     }
 
     /// A list.
     pub(super) fn list(self, items: &[Arc<Value>], meta: &ListMeta) -> Vec<u8> {
+        if self.view == View::Protobuf {
+            return self.protobuf(&json!({
+                "kind": format!("{}List", self.kind.kind), "apiVersion": self.kind.api_version(),
+                "metadata": meta.body(), "items": items,
+            }));
+        }
         json_bytes(&List { form: self, items, meta })
+    }
+
+    fn protobuf(self, object: &Value) -> Vec<u8> {
+        protobuf::encode(self.kind, object).expect("chosen only for kinds that speak it")
     }
 
     /// A line of a watch.
@@ -99,7 +121,7 @@ struct Shown<'a> {
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.form.view {
-            View::Full => self.object.serialize(serializer),
+            View::Full | View::Protobuf => self.object.serialize(serializer),
             View::Metadata => Metadata(self.object).serialize(serializer),
             View::Table => {
                 let meta = json!({ "resourceVersion": meta::resource_version(self.object) });
@@ -153,7 +175,9 @@ impl Serialize for List<'_> {
         let Self { form, items, meta } = self;
         let meta = meta.body();
         let (kind, api_version) = match form.view {
-            View::Full => (format!("{}List", form.kind.kind), form.kind.api_version()),
+            View::Full | View::Protobuf => {
+                (format!("{}List", form.kind.kind), form.kind.api_version())
+            }
             View::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
             View::Table => {
                 return table(*form, &meta, items.iter().map(|item| &**item), serializer);

@@ -13,7 +13,7 @@ use super::render::{Form, Include, ListMeta};
 use super::respond::{self, Reply};
 use super::route::Resource;
 use super::tokens::Access;
-use super::{body, lists, scale, watches};
+use super::{body, lists, protobuf, scale, watches};
 use crate::kinds::Subresource;
 use crate::patch;
 use crate::registry::{
@@ -76,12 +76,12 @@ impl Request<'_> {
         verb: &'static str,
         incoming: Incoming,
     ) -> Result<Reply, Status> {
-        let form = self.form()?;
+        let form = self.form(verb)?;
         match verb {
             "get" => self.get(form),
             "list" => {
                 let body = lists::list(self.registry, self.resource, &self.query, form)?;
-                Ok(respond::json(StatusCode::OK, body))
+                Ok(respond::reply(StatusCode::OK, form.media_type(), body))
             }
             "watch" => watches::watch(self.registry, self.resource, &self.query, form, self.stop),
             "create" => self.create(form, incoming).await,
@@ -96,7 +96,7 @@ impl Request<'_> {
         if self.is_scale() {
             return Ok(respond::json(StatusCode::OK, scale::of(&object).to_string()));
         }
-        Ok(respond::json(StatusCode::OK, form.object(&object)))
+        Ok(respond::reply(StatusCode::OK, form.media_type(), form.object(&object)))
     }
 
     async fn create(&self, form: Form, incoming: Incoming) -> Result<Reply, Status> {
@@ -136,7 +136,7 @@ impl Request<'_> {
 
     async fn patch(&self, form: Form, incoming: Incoming) -> Result<Reply, Status> {
         let body_type = negotiate::body_type(&self.parts.headers)?;
-        if matches!(body_type, BodyType::Json | BodyType::Yaml) {
+        if matches!(body_type, BodyType::Json | BodyType::Yaml | BodyType::Protobuf) {
             return Err(Status::unsupported_media_type());
         }
         let bytes = body::read(incoming).await?;
@@ -184,13 +184,15 @@ impl Request<'_> {
             return self.delete_collection(form, &delete, &options);
         };
         let deleted = self.registry.delete(kind, self.namespace(), name, &delete, &options)?;
-        let body = match &deleted {
+        match &deleted {
             Deleted::Gone(object) if !kind.returns_deleted => {
-                status::deleted(kind, name, crate::meta::uid(object)).to_string().into_bytes()
+                let status = status::deleted(kind, name, crate::meta::uid(object));
+                Ok(respond::json(StatusCode::OK, status.to_string()))
             }
-            Deleted::Gone(object) | Deleted::Marked(object) => form.object(object),
-        };
-        Ok(respond::json(StatusCode::OK, body))
+            Deleted::Gone(object) | Deleted::Marked(object) => {
+                Ok(respond::reply(StatusCode::OK, form.media_type(), form.object(object)))
+            }
+        }
     }
 
     fn delete_collection(
@@ -210,7 +212,7 @@ impl Request<'_> {
             }
         }
         let meta = ListMeta { revision: list.revision, ..Default::default() };
-        Ok(respond::json(StatusCode::OK, form.list(&list.items, &meta)))
+        Ok(respond::reply(StatusCode::OK, form.media_type(), form.list(&list.items, &meta)))
     }
 
     fn is_scale(&self) -> bool {
@@ -250,7 +252,10 @@ impl Request<'_> {
     }
 
     async fn object(&self, incoming: Incoming) -> Result<Value, Status> {
-        let body_type = self.document_type()?;
+        let body_type = match negotiate::body_type(&self.parts.headers)? {
+            BodyType::Protobuf if protobuf::speaks(self.resource.kind) => BodyType::Protobuf,
+            _ => self.document_type()?,
+        };
         let bytes = body::read(incoming).await?;
         body::object(self.resource.kind, body_type, &bytes)
     }
@@ -268,7 +273,13 @@ impl Request<'_> {
         let given = if bytes.is_empty() {
             Value::Null
         } else {
-            body::value(self.document_type()?, &bytes).map_err(Status::bad_request)?
+            match negotiate::body_type(&self.parts.headers)? {
+                BodyType::Protobuf if protobuf::speaks(self.resource.kind) => {
+                    protobuf::decode_as(&protobuf::DELETE_OPTIONS, &bytes)
+                }
+                _ => body::value(self.document_type()?, &bytes),
+            }
+            .map_err(Status::bad_request)?
         };
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let grace = match given["gracePeriodSeconds"].as_i64() {
@@ -332,7 +343,7 @@ impl Request<'_> {
     }
 
     /// How the answer is written.
-    fn form(&self) -> Result<Form, Status> {
+    fn form(&self, verb: &str) -> Result<Form, Status> {
         let include = match self.query.get("includeObject") {
             "" | "Metadata" => Include::Metadata,
             "None" => Include::Nothing,
@@ -341,7 +352,9 @@ impl Request<'_> {
                 return Err(Status::bad_request(format!("unrecognized includeObject: {other}")));
             }
         };
-        let view = negotiate::view(&self.parts.headers)?;
+        // Watches are written as lines, a Scale is no object of the kind.
+        let protobuf = verb != "watch" && !self.is_scale() && protobuf::speaks(self.resource.kind);
+        let view = negotiate::view(&self.parts.headers, protobuf)?;
         Ok(Form { kind: self.resource.kind, view, include, columns: true })
     }
 
@@ -359,7 +372,7 @@ fn options_invalid(cause: Cause) -> Status {
 }
 
 fn written(code: StatusCode, form: Form, object: &Value, options: &WriteOptions) -> Reply {
-    let mut reply = respond::json(code, form.object(object));
+    let mut reply = respond::reply(code, form.media_type(), form.object(object));
     respond::warn(&mut reply, &options.warnings.take());
     reply
 }

@@ -51,6 +51,9 @@ pub struct Kind {
     pub(crate) defaults: fn(&mut Value),
     /// Sets what only the server sets on a new object.
     pub(crate) initialize: fn(&mut Value),
+    /// Allocates what the server allocates for a new object, or takes it over from the object that
+    /// is replaced.
+    pub(crate) allocate: fn(Option<&Value>, &mut Value),
     /// The rules beyond types; the second value is what is replaced.
     pub(crate) validate: fn(&Value, Option<&Value>, &mut Causes),
 }

@@ -24,6 +24,7 @@ const PLAIN: Kind = Kind {
     table: &tables::PLAIN,
     defaults: defaults::nothing,
     initialize: defaults::nothing,
+    allocate: defaults::no_allocation,
     validate: validate::anything,
 };
 
@@ -63,6 +64,7 @@ kinds! {
         definition: "io.k8s.api.core.v1.Namespace",
         table: &tables::NAMESPACE,
         defaults: defaults::namespace, initialize: defaults::new_namespace,
+        allocate: defaults::namespace_finalizers,
     }
     /// Run by the kubelet as local processes.
     POD {
@@ -107,7 +109,7 @@ kinds! {
         definition: "io.k8s.api.core.v1.Service",
         table: &tables::SERVICE,
         defaults: defaults::service, initialize: defaults::new_load_balanced,
-        validate: validate::service,
+        allocate: defaults::cluster_ip, validate: validate::service,
     }
     /// A pod template that a DaemonSet or StatefulSet had.
     CONTROLLER_REVISION {

@@ -82,6 +82,7 @@ impl Registry {
         originate(kind, &mut object);
         (kind.initialize)(&mut object);
         validate(kind, &object, None)?;
+        (kind.allocate)(None, &mut object);
         let namespace = meta::namespace(&object).unwrap_or_default();
         let name = meta::name(&object);
         if writer.get(namespace, name).is_some() {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::table::Writer;
 use super::{Registry, WriteOptions, prepare, scope};
 use crate::fields;
-use crate::kinds::{self, Generation, Kind, Subresource};
+use crate::kinds::{Generation, Kind, Subresource};
 use crate::meta;
 use crate::patch;
 use crate::schema::{self, Empties};
@@ -282,10 +282,7 @@ fn keep(kind: &Kind, subresource: Option<Subresource>, current: &Value, object: 
             if kind.status {
                 put(object, "status", current.get("status").cloned());
             }
-            // What holds a namespace is taken away at `/finalize` only.
-            if kind.kind == kinds::NAMESPACE.kind {
-                put(object, "spec", current.get("spec").cloned());
-            }
+            (kind.allocate)(Some(current), object);
         }
     }
     for field in [

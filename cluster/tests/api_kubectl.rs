@@ -1,0 +1,193 @@
+//! kubectl, unchanged, against a cluster that runs pods.
+
+mod run_support;
+mod tool;
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::time::timeout;
+use tool::Tool;
+
+const SERVICE: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: s}
+spec:
+  selector: {app: w}
+  ports: [{name: http, port: 80, targetPort: http}]
+";
+
+const DEPLOYMENT: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: w}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: w}}
+  template:
+    metadata: {labels: {app: w}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: talk
+        image: helper
+        args: [serve, hello]
+        env: [{name: PORT, value: '8080'}]
+        ports: [{name: http, containerPort: 8080}]
+        readinessProbe: {httpGet: {path: /health, port: http}, periodSeconds: 1}
+";
+
+/// Words of the lines after the head of a table.
+fn rows(table: &str) -> Vec<Vec<&str>> {
+    table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect()
+}
+
+#[tokio::test]
+async fn manifests_are_applied_compared_and_deleted() {
+    let Some(kubectl) = Tool::start("manifests_are_applied_compared_and_deleted", "kubectl").await
+    else {
+        return;
+    };
+    kubectl.file("svc.yaml", SERVICE);
+    kubectl.file("svc2.yaml", &SERVICE.replace("port: 80,", "port: 81,"));
+    assert!(kubectl.ok("version").await.contains("Server Version: v1.36"));
+    assert_eq!(kubectl.ok("apply -f svc.yaml").await, "service/s created\n");
+    assert_eq!(kubectl.ok("apply -f svc.yaml").await, "service/s unchanged\n");
+    let diff = kubectl.run("diff -f svc2.yaml").await;
+    assert_eq!(diff.code, Some(1), "{}", diff.err);
+    assert!(
+        diff.out.contains("-    port: 80") && diff.out.contains("+    port: 81"),
+        "{}",
+        diff.out
+    );
+    assert_eq!(kubectl.ok("apply -f svc2.yaml").await, "service/s configured\n");
+    let services = kubectl.ok("get services").await;
+    assert_eq!(rows(&services)[0][..5], ["s", "ClusterIP", "None", "<none>", "81/TCP"]);
+    assert_eq!(kubectl.ok("get service s -o jsonpath={.spec.ports[0].targetPort}").await, "http");
+
+    kubectl.file("bad.yaml", &SERVICE.replace("selector", "selektor"));
+    let bad = kubectl.run("apply -f bad.yaml").await;
+    assert_eq!(bad.code, Some(1));
+    assert!(bad.err.contains("unknown field \"spec.selektor\""), "{}", bad.err);
+
+    assert_eq!(
+        kubectl.ok("apply --server-side -f svc2.yaml --force-conflicts").await,
+        "service/s serverside-applied\n"
+    );
+    assert_eq!(kubectl.ok("delete -f svc2.yaml").await, "service \"s\" deleted\n");
+    let gone = kubectl.run("get service s").await;
+    assert_eq!(
+        (gone.code, gone.err.as_str()),
+        (Some(1), "Error from server (NotFound): services \"s\" not found\n")
+    );
+}
+
+#[tokio::test]
+async fn a_deployment_is_rolled_out_described_logged_and_scaled() {
+    let Some(kubectl) =
+        Tool::start("a_deployment_is_rolled_out_described_logged_and_scaled", "kubectl").await
+    else {
+        return;
+    };
+    kubectl.file("dep.yaml", DEPLOYMENT);
+    assert_eq!(kubectl.ok("create -f dep.yaml").await, "deployment.apps/w created\n");
+    let status = kubectl.ok("rollout status deployment/w --timeout=30s").await;
+    assert!(status.ends_with("deployment \"w\" successfully rolled out\n"), "{status}");
+    let all = kubectl.ok("get deployment,rs").await;
+    assert!(all.contains("deployment.apps/w   1/1     1            1"), "{all}");
+    let pods = kubectl.ok("get pods -l app=w -o wide").await;
+    let pod = rows(&pods)[0].clone();
+    assert_eq!(pod[1..4], ["1/1", "Running", "0"], "{pods}");
+    assert_eq!(pod[6], "local", "{pods}");
+
+    let described = kubectl.ok(&format!("describe pod {}", pod[0])).await;
+    for expected in ["Controlled By:  ReplicaSet/w-", "Readiness:", "Started container talk"] {
+        assert!(described.contains(expected), "{expected:?} in {described}");
+    }
+    let log = kubectl.ok("logs --tail=1 deployment/w").await;
+    assert!(log.starts_with("serving hello on "), "{log}");
+    let mut follow = kubectl
+        .command(&format!("logs -f {}", pod[0]))
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut lines = BufReader::new(follow.stdout.take().expect("piped")).lines();
+    let line = timeout(Duration::from_secs(20), lines.next_line()).await.expect("in time");
+    assert!(line.expect("read").expect("a line").starts_with("serving hello on "));
+    follow.kill().await.expect("killed");
+
+    assert_eq!(kubectl.ok("scale deployment/w --replicas=2").await, "deployment.apps/w scaled\n");
+    kubectl.ok("rollout status deployment/w --timeout=30s").await;
+    assert_eq!(rows(&kubectl.ok("get pods -l app=w").await).len(), 2);
+    assert_eq!(kubectl.ok("set env deployment/w A=1").await, "deployment.apps/w env updated\n");
+    assert_eq!(kubectl.ok("rollout restart deployment/w").await, "deployment.apps/w restarted\n");
+    kubectl.ok("rollout status deployment/w --timeout=30s").await;
+    let history = kubectl.ok("rollout history deployment/w").await;
+    assert!(history.contains("3         <none>"), "{history}");
+    assert_eq!(
+        kubectl.ok("wait --for=condition=Available deployment/w --timeout=30s").await,
+        "deployment.apps/w condition met\n"
+    );
+    assert!(kubectl.ok("get events").await.contains("ScalingReplicaSet"));
+    assert_eq!(kubectl.ok("delete -f dep.yaml").await, "deployment.apps \"w\" deleted\n");
+    kubectl.ok("wait --for=delete pod -l app=w --timeout=30s").await;
+}
+
+#[tokio::test]
+async fn a_watch_prints_changes_as_they_happen() {
+    let Some(kubectl) = Tool::start("a_watch_prints_changes_as_they_happen", "kubectl").await
+    else {
+        return;
+    };
+    kubectl.ok("create configmap first --from-literal=a=b").await;
+    let mut watch = kubectl.command("get cm -w").stdout(Stdio::piped()).spawn().expect("starts");
+    let mut lines = BufReader::new(watch.stdout.take().expect("piped")).lines();
+    for expected in ["NAME", "first"] {
+        let line = timeout(Duration::from_secs(20), lines.next_line()).await.expect("in time");
+        let line = line.expect("read").expect("a line");
+        assert!(line.starts_with(expected), "{line}");
+    }
+    kubectl.ok("create configmap second --from-literal=a=b").await;
+    let line = timeout(Duration::from_secs(20), lines.next_line()).await.expect("in time");
+    let line = line.expect("read").expect("a line");
+    assert_eq!(line.split_whitespace().take(2).collect::<Vec<_>>(), ["second", "1"]);
+    watch.kill().await.expect("killed");
+}
+
+#[tokio::test]
+async fn small_edits_and_questions() {
+    let Some(kubectl) = Tool::start("small_edits_and_questions", "kubectl").await else { return };
+    // These come as protobuf.
+    assert_eq!(
+        kubectl.ok("create configmap cm --from-literal=a=b").await,
+        "configmap/cm created\n"
+    );
+    assert_eq!(
+        kubectl.ok("create secret generic sec --from-literal=a=b").await,
+        "secret/sec created\n"
+    );
+    assert_eq!(kubectl.ok("auth can-i create pods").await, "yes\n");
+    assert_eq!(kubectl.ok("label cm cm x=1").await, "configmap/cm labeled\n");
+    assert_eq!(kubectl.ok("annotate cm cm y=2").await, "configmap/cm annotated\n");
+    let patch = r#"patch cm cm --type=json -p [{"op":"add","path":"/data/z","value":"1"}]"#;
+    assert_eq!(kubectl.ok(patch).await, "configmap/cm patched\n");
+    assert_eq!(
+        kubectl
+            .ok("get cm cm -o jsonpath={.metadata.labels.x}{.metadata.annotations.y}{.data.z}")
+            .await,
+        "121"
+    );
+    let secret = kubectl.ok("get secret sec -o jsonpath={.data.a}").await;
+    assert_eq!(secret, "Yg==");
+    let explained = kubectl.ok("explain deployment.spec.strategy").await;
+    assert!(explained.contains("rollingUpdate\t<RollingUpdateDeployment>"), "{explained}");
+    let resources = kubectl.ok("api-resources").await;
+    assert!(resources.contains("endpointslices"), "{resources}");
+    assert_eq!(kubectl.ok("create namespace tmp").await, "namespace/tmp created\n");
+    assert_eq!(
+        kubectl.ok("delete namespace tmp --timeout=30s").await,
+        "namespace \"tmp\" deleted\n"
+    );
+}
