@@ -18,6 +18,7 @@ pub(crate) fn job(object: &mut Value) {
     fill(spec, "backoffLimit", 6);
     fill(spec, "completionMode", "NonIndexed");
     fill(spec, "suspend", false);
+    fill(spec, "manualSelector", false);
     fill(spec, "podReplacementPolicy", "TerminatingOrFailed");
     pod::template(spec);
 }
@@ -37,7 +38,6 @@ pub(crate) fn new_job(object: &mut Value) {
     ];
     let bare = meta::get(object, "labels").is_none();
     let spec = spec(object);
-    fill(spec, "manualSelector", false);
     let labels = made(made(made(spec, "template"), "metadata"), "labels");
     for (key, value) in pairs {
         labels.insert(key.to_owned(), value.as_str().into());

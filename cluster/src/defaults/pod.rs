@@ -13,6 +13,13 @@ pub(crate) fn pod(object: &mut Value) {
             requests(container);
         }
     }
+    // Go writes this one even where it is empty.
+    for condition in map(crate::meta::object_at(object), "status")
+        .into_iter()
+        .flat_map(|s| each(s, "conditions"))
+    {
+        fill(condition, "lastProbeTime", Value::Null);
+    }
 }
 
 /// A new pod waits to be run.

@@ -6,6 +6,8 @@ use super::{fill, made, pod, spec};
 use crate::meta;
 
 pub(crate) fn daemon_set(object: &mut Value) {
+    let annotations = made(meta::metadata_mut(object), "annotations");
+    fill(annotations, "deprecated.daemonset.template.generation", "1");
     let spec = spec(object);
     let strategy = made(spec, "updateStrategy");
     fill(strategy, "type", "RollingUpdate");
@@ -19,8 +21,6 @@ pub(crate) fn daemon_set(object: &mut Value) {
 }
 
 pub(crate) fn new_daemon_set(object: &mut Value) {
-    let annotations = made(meta::metadata_mut(object), "annotations");
-    annotations.insert("deprecated.daemonset.template.generation".to_owned(), "1".into());
     object["status"] = json!({
         "currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0,
         "numberReady": 0,

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::set::FieldSet;
+use crate::kinds::Subresource;
 use crate::meta;
 
 /// Owners of an object's fields.
@@ -103,7 +104,9 @@ impl Managers {
     /// Puts an owner in, as of now.
     pub(crate) fn put(&mut self, manager: Manager, fields: FieldSet) {
         self.take(&manager);
-        let time = Some(meta::time(Timestamp::now()));
+        // Kubernetes does not tell when something was scaled.
+        let timed = manager.subresource != Subresource::Scale.name();
+        let time = timed.then(|| meta::time(Timestamp::now()));
         self.0.push(Entry { manager, time, fields });
     }
 

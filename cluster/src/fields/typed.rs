@@ -95,6 +95,7 @@ impl Comparison<'_> {
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
+        Value::String(text) => text.is_empty(),
         Value::Array(elements) => elements.is_empty(),
         Value::Object(fields) => fields.is_empty(),
         _ => false,

@@ -12,11 +12,19 @@ pub(super) const AGGREGATED: &str =
 
 /// `/version`: the release of Kubernetes whose API is served.
 pub(super) fn version() -> Value {
+    // Architectures as Go names them.
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
     json!({
-        "major": "1", "minor": "36", "gitVersion": "v1.36.2+fairlead",
+        "major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36",
+        "minCompatibilityMajor": "1", "minCompatibilityMinor": "35",
+        "gitVersion": "v1.36.2+fairlead",
         "gitCommit": "", "gitTreeState": "", "buildDate": "1970-01-01T00:00:00Z",
         "goVersion": "", "compiler": "rustc",
-        "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+        "platform": format!("{}/{architecture}", std::env::consts::OS),
     })
 }
 

@@ -63,6 +63,8 @@ pub struct Kind {
 pub enum Generation {
     /// A change of `spec`.
     Spec,
+    /// A change of `spec` other than being bound to a node.
+    PodSpec,
     /// A change of anything but `metadata` and `status`.
     Content,
 }

@@ -69,7 +69,7 @@ kinds! {
     /// Run by the kubelet as local processes.
     POD {
         kind: "Pod", plural: "pods", singular: "pod", short_names: &["po"], categories: &["all"],
-        status: true, generation: Some(Generation::Spec), returns_deleted: true,
+        status: true, generation: Some(Generation::PodSpec), returns_deleted: true,
         selectable: &[
             "spec.host", "spec.nodeName", "spec.restartPolicy", "spec.schedulerName",
             "spec.serviceAccountName", "status.nominatedNodeName", "status.phase", "status.podIP",

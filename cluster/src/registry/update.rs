@@ -309,18 +309,24 @@ fn put(object: &mut Value, field: &str, value: Option<Value>) {
 }
 
 fn bump_generation(kind: &Kind, current: &Value, object: &mut Value) {
+    let without = |value: &Value, fields: &[&str]| {
+        let mut value = value.clone();
+        for field in fields {
+            put(&mut value, field, None);
+        }
+        value
+    };
     let changed = match kind.generation {
-        None => return,
-        Some(Generation::Spec) => current.get("spec") != object.get("spec"),
+        None => false,
+        Some(Generation::Spec) => current["spec"] != object["spec"],
+        Some(Generation::PodSpec) => {
+            current["spec"] != object["spec"]
+                && without(&current["spec"], &["nodeName"])
+                    != without(&object["spec"], &["nodeName"])
+        }
         Some(Generation::Content) => {
-            let content = |value: &Value| {
-                let mut value = value.clone();
-                let fields = meta::object_at(&mut value);
-                fields.remove("metadata");
-                fields.remove("status");
-                value
-            };
-            content(current) != content(object)
+            let apart = ["metadata", "status"];
+            without(current, &apart) != without(object, &apart)
         }
     };
     if changed {

@@ -30,7 +30,18 @@ const EMBEDDED: &[(&str, &[&str])] = &[
     ("HorizontalPodAutoscalerSpec", &["scaleTargetRef"]),
     ("RoleBinding", &["roleRef"]),
     ("ClusterRoleBinding", &["roleRef"]),
-    ("Event", &["involvedObject", "source"]),
+    (
+        "Event",
+        &[
+            "involvedObject",
+            "source",
+            "eventTime",
+            "firstTimestamp",
+            "lastTimestamp",
+            "reportingComponent",
+            "reportingInstance",
+        ],
+    ),
 ];
 
 /// What is published of a type or of a field.
