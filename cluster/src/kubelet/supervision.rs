@@ -1,12 +1,14 @@
 //! Telling the supervisor which process groups there are.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::net::unix::pipe::Sender;
+use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
@@ -15,6 +17,10 @@ const QUEUE: usize = 64;
 
 /// How long to wait before a supervisor that ended is replaced.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// What is written into the pipe before the supervisor starts: less than a pipe holds (pipe(7): 64 KiB),
+/// so that the write does not block.
+const AHEAD: usize = 32 * 1024;
 
 /// The way to the supervisor process. It ends, and the groups with it, when this is dropped.
 #[derive(Debug, Clone)]
@@ -46,7 +52,7 @@ impl Supervision {
             return Ok(Self { messages: None });
         }
         let (messages, queue) = mpsc::channel(QUEUE);
-        let first = spawn(argv)?;
+        let first = spawn(argv, b"")?;
         tokio::spawn(keep_telling(argv.to_vec(), first, queue));
         Ok(Self { messages: Some(messages) })
     }
@@ -69,25 +75,28 @@ impl Supervision {
     }
 }
 
-fn spawn(argv: &[String]) -> io::Result<(Child, ChildStdin)> {
+/// Starts a supervisor that finds `ahead`, at most [`AHEAD`] bytes, in its pipe: there is no moment at
+/// which it runs and does not know of these groups.
+fn spawn(argv: &[String], ahead: &[u8]) -> io::Result<(Child, Sender)> {
     let [program, arguments @ ..] = argv else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "an empty command"));
     };
+    let (reader, mut writer) = io::pipe()?;
+    writer.write_all(ahead)?;
     // A group of its own: a Ctrl-C in the terminal is not for it.
-    let mut child = Command::new(program)
+    let child = Command::new(program)
         .args(arguments)
-        .stdin(Stdio::piped())
+        .stdin(Stdio::from(reader))
         .stdout(Stdio::null())
         .process_group(0)
         .spawn()?;
-    let pipe = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    Ok((child, pipe))
+    Ok((child, Sender::from_owned_fd(OwnedFd::from(writer))?))
 }
 
 /// Passes messages on. A supervisor that ends before its time is replaced and told everything again.
 async fn keep_telling(
     argv: Vec<String>,
-    first: (Child, ChildStdin),
+    first: (Child, Sender),
     mut queue: mpsc::Receiver<Message>,
 ) {
     let mut groups = BTreeMap::new();
@@ -138,10 +147,11 @@ fn answer(told: oneshot::Sender<()>) {
     let _ = told.send(());
 }
 
-async fn restart(argv: &[String], groups: &BTreeMap<i32, u64>) -> io::Result<(Child, ChildStdin)> {
-    let (child, mut pipe) = spawn(argv)?;
-    for (group, started) in groups {
-        pipe.write_all(format!("+{group} {started}\n").as_bytes()).await?;
-    }
+async fn restart(argv: &[String], groups: &BTreeMap<i32, u64>) -> io::Result<(Child, Sender)> {
+    let all: String =
+        groups.iter().map(|(group, started)| format!("+{group} {started}\n")).collect();
+    let (ahead, rest) = all.as_bytes().split_at(all.len().min(AHEAD));
+    let (child, mut pipe) = spawn(argv, ahead)?;
+    pipe.write_all(rest).await?;
     Ok((child, pipe))
 }
