@@ -223,6 +223,11 @@ proptest! {
                 odd.annotations.insert(format!("router.deis.io/{known}").into(), value.as_str().into());
             }
         }
+        // Whatever else they say, both name a host, so that everything else reaches its compilation.
+        for (name, always) in [("domains", "odd.example"), ("certificates", "odd.example:odd")] {
+            let value = odd.annotations.entry(format!("router.deis.io/{name}").into()).or_default();
+            *value = format!("{always},{value}").into();
+        }
         let mut slice = support::slice("odd-1", "odd", &[&address]);
         slice.ports = vec![("".into(), port)];
         let events = [
@@ -235,5 +240,6 @@ proptest! {
         events.into_iter().for_each(|event| compiler.apply(event));
         let table = compiler.publish().unwrap().table;
         prop_assert!(table.host("good.example").is_some());
+        prop_assert!(table.host("odd.example").is_some());
     }
 }
