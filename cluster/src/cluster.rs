@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::controllers;
 use crate::events::Recorder;
-use crate::http::{Server, Tokens};
+use crate::http::{Faults, Server, Tokens};
 use crate::kinds;
 use crate::kubelet::{self, Kubelet};
 use crate::logs::{LogRotation, PodLogs};
@@ -153,6 +153,11 @@ impl Cluster {
     /// The objects, without HTTP.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// Faults of the API on demand. For tests of clients.
+    pub fn faults(&self) -> &Faults {
+        self.server.faults()
     }
 
     /// Ends every watch, as a restarted API server would. For tests of clients.

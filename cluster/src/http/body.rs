@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::negotiate::BodyType;
 use super::protobuf;
 use crate::kinds::Kind;
+use crate::schema;
 use crate::status::Status;
 
 /// The largest body that is read: what Kubernetes reads.
@@ -39,7 +40,7 @@ pub(super) fn object(kind: &Kind, body_type: BodyType, bytes: &[u8]) -> Result<V
             "the object provided is unrecognized (must be of type {}): couldn't get version/kind; \
              json parse error: json: cannot unmarshal {} into Go value of type struct",
             kind.kind,
-            type_name(&object),
+            schema::json_type(&object),
         )));
     }
     check_kind(kind, &object)?;
@@ -48,6 +49,11 @@ pub(super) fn object(kind: &Kind, body_type: BodyType, bytes: &[u8]) -> Result<V
 
 /// Refuses an object of another kind. Both fields may be left out.
 fn check_kind(kind: &Kind, object: &Value) -> Result<(), Status> {
+    for field in ["apiVersion", "kind"] {
+        if object.get(field).is_some_and(|value| !value.is_string() && !value.is_null()) {
+            return Err(Status::bad_request(format!("{field} must be a text")));
+        }
+    }
     let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
     let (version, name) = (text("apiVersion"), text("kind"));
     let api_version = kind.api_version();
@@ -83,16 +89,5 @@ pub(super) fn value(body_type: BodyType, bytes: &[u8]) -> Result<Value, String> 
         BodyType::Yaml | BodyType::Apply => {
             serde_saphyr::from_slice(bytes).map_err(|error| format!("yaml parse error: {error}"))
         }
-    }
-}
-
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
     }
 }

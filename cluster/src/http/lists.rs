@@ -17,6 +17,7 @@ pub(super) fn list(
     resource: &Resource,
     query: &Query<'_>,
     form: Form,
+    stale: Option<u64>,
 ) -> Result<Vec<u8>, Status> {
     let kind = resource.kind;
     let namespace = resource.namespace.as_deref();
@@ -34,7 +35,8 @@ pub(super) fn list(
         }
         (None, Some(revision)) => registry.list_at(kind, namespace, &selector, revision)?,
         (None, None) => {
-            let list = registry.list(kind, namespace, &selector);
+            let behind = stale.and_then(|at| registry.list_at(kind, namespace, &selector, at).ok());
+            let list = behind.unwrap_or_else(|| registry.list(kind, namespace, &selector));
             let asked = query.number("resourceVersion")?.unwrap_or_default();
             if asked > list.revision {
                 return Err(Status::future_revision(asked, list.revision));

@@ -3,6 +3,7 @@
 mod body;
 mod discovery;
 mod etag;
+mod faults;
 mod lists;
 mod locks;
 mod logs;
@@ -20,5 +21,6 @@ mod tokens;
 mod verbs;
 mod watches;
 
+pub use faults::{Faults, Refusal};
 pub use server::Server;
 pub use tokens::{Access, Tokens};

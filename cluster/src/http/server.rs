@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::faults::Faults;
 use super::query::Query;
 use super::respond::{self, Reply};
 use super::route::{self, Target};
@@ -50,6 +51,7 @@ struct Shared {
     tokens: Tokens,
     /// `None`: no pods run here, and none has a log.
     logs: Option<PodLogs>,
+    faults: Faults,
     bound: SocketAddr,
     identity: Identity,
     /// Counts how often all watches were cut.
@@ -74,6 +76,7 @@ impl Server {
             registry,
             tokens,
             logs,
+            faults: Faults::default(),
             bound: listener.local_addr()?,
             identity: Identity::new()?,
             cut: watch::Sender::new(0),
@@ -91,6 +94,11 @@ impl Server {
     /// The certificate that a client has to trust, as PEM.
     pub fn certificate(&self) -> &str {
         &self.shared.identity.certificate
+    }
+
+    /// Faults on demand.
+    pub fn faults(&self) -> &Faults {
+        &self.shared.faults
     }
 
     /// Ends every watch, as a restarted server would.
@@ -188,9 +196,11 @@ async fn dispatch(request: Request<Incoming>, shared: &Shared) -> Result<Reply, 
             query: Query::parse(parts.uri.query()),
             user: user.clone(),
             stop: shared.cut.subscribe(),
+            stale: shared.faults.stale_revision(),
         };
         let verb = request.verb().ok_or_else(Status::method_not_allowed)?;
         shared.tokens.record(&user, request.access(verb));
+        shared.faults.strike().await?;
         return request.answer(verb, incoming).await;
     }
     if parts.method != Method::GET {

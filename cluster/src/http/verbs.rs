@@ -31,6 +31,8 @@ pub(super) struct Request<'a> {
     pub(super) user: Arc<str>,
     /// Changes when all watches are to be cut.
     pub(super) stop: tokio::sync::watch::Receiver<u64>,
+    /// The revision that lists are to be behind at.
+    pub(super) stale: Option<u64>,
 }
 
 impl Request<'_> {
@@ -80,7 +82,8 @@ impl Request<'_> {
         match verb {
             "get" => self.get(form),
             "list" => {
-                let body = lists::list(self.registry, self.resource, &self.query, form)?;
+                let body =
+                    lists::list(self.registry, self.resource, &self.query, form, self.stale)?;
                 Ok(respond::reply(StatusCode::OK, form.media_type(), body))
             }
             "watch" => watches::watch(self.registry, self.resource, &self.query, form, self.stop),

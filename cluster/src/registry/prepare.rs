@@ -11,6 +11,7 @@ use crate::status::Status;
 /// Checks that the object is of the kind and in the namespace that the request names, and fills in
 /// what it leaves out.
 pub(super) fn identify(kind: &Kind, namespace: &str, object: &mut Value) -> Result<(), Status> {
+    check_shape(kind, object)?;
     let fields = meta::object_at(object);
     fields.insert("apiVersion".to_owned(), kind.api_version().into());
     fields.insert("kind".to_owned(), kind.kind.into());
@@ -27,6 +28,26 @@ pub(super) fn identify(kind: &Kind, namespace: &str, object: &mut Value) -> Resu
             Ok(())
         }
     }
+}
+
+/// Refuses what cannot even be read as an object with metadata.
+fn check_shape(kind: &Kind, object: &Value) -> Result<(), Status> {
+    let (value, wanted) = match object.get("metadata") {
+        _ if !object.is_object() => (object, format!("value of type v1.{}", kind.kind)),
+        Some(metadata) if !metadata.is_object() && !metadata.is_null() => {
+            (metadata, format!("struct field {}.metadata of type v1.ObjectMeta", kind.kind))
+        }
+        _ => return Ok(()),
+    };
+    let found = schema::json_type(value);
+    Err(undecodable(kind, &format!("json: cannot unmarshal {found} into Go {wanted}")))
+}
+
+fn undecodable(kind: &Kind, why: &str) -> Status {
+    Status::bad_request(format!(
+        "{} in version \"{}\" cannot be handled as a {}: {why}",
+        kind.kind, kind.version, kind.kind
+    ))
 }
 
 /// Brings the object into the form of its kind, and fills in what Kubernetes fills in.
@@ -48,18 +69,13 @@ pub(super) fn typed(
     options: &WriteOptions,
 ) -> Result<(), Status> {
     let (schema, id) = schema::of(kind);
-    let bad = |why: &str| {
-        Status::bad_request(format!(
-            "{} in version \"{}\" cannot be handled as a {}: {why}",
-            kind.kind, kind.version, kind.kind
-        ))
-    };
-    let decoded = schema::decode(schema, id, object, empties).map_err(|why| bad(&why))?;
+    let decoded =
+        schema::decode(schema, id, object, empties).map_err(|why| undecodable(kind, &why))?;
     let unknown: Vec<String> =
         decoded.unknown.iter().map(|field| format!("unknown field {field:?}")).collect();
     match options.field_validation {
         FieldValidation::Strict if !unknown.is_empty() => {
-            Err(bad(&format!("strict decoding error: {}", unknown.join(", "))))
+            Err(undecodable(kind, &format!("strict decoding error: {}", unknown.join(", "))))
         }
         FieldValidation::Warn => {
             options.warnings.add(unknown);

@@ -171,6 +171,9 @@ impl Registry {
             if subresource.is_some() || !meta::uid(&config).is_empty() {
                 return Err(Status::not_found(kind, name));
             }
+            if !meta::resource_version(&config).is_empty() {
+                return Err(Status::stale(kind, name));
+            }
             let empty = json!({ "metadata": {} });
             let mut object = fields::apply(by, &empty, &config, force)?.object;
             prepare::decode(kind, &mut object, options)?;

@@ -193,13 +193,8 @@ impl<'a> Decoder<'a> {
 
     fn mismatch(&self, found: &Value, wanted: &str) -> String {
         let found = match found {
-            Value::Null => "null".to_owned(),
-            Value::Bool(_) => "bool".to_owned(),
             Value::Number(number) if wanted.starts_with("int") => format!("number {number}"),
-            Value::Number(_) => "number".to_owned(),
-            Value::String(_) => "string".to_owned(),
-            Value::Array(_) => "array".to_owned(),
-            Value::Object(_) => "object".to_owned(),
+            other => json_type(other).to_owned(),
         };
         format!(
             "json: cannot unmarshal {found} into Go struct field {}.{} of type {wanted}",
@@ -230,6 +225,18 @@ impl<'a> Decoder<'a> {
             Type::Struct(_) => Value::Object(serde_json::Map::new()),
             _ => Value::Null,
         }
+    }
+}
+
+/// The type of a value, as Go's decoder names it.
+pub fn json_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-pub use decode::{Decoded, Empties, decode};
+pub use decode::{Decoded, Empties, decode, json_type};
 
 use crate::kinds::Kind;
 
