@@ -1,0 +1,23 @@
+//! What senders of log records and logd say to each other.
+//!
+//! A sender opens *files* and sends *batches* of them; logd answers how far each file is stored and
+//! settled. [`message`] holds what is said, [`record`] the lines inside a batch. docs/wire.md
+//! specifies the bytes.
+//!
+//! ```text
+//! sender                               logd
+//! Hello{version, sender}          ->
+//!                                 <-   Hello{version, instance}
+//! Open{file, incarnation, source} ->
+//!                                 <-   Opened{file, position}
+//! Batches[Batch{file, range, …}]  ->
+//!                                 <-   Acks[Ack{file, stored, settled}]
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod incarnation;
+pub mod message;
+pub mod record;
+
+pub use incarnation::Incarnation;
+pub use record::{Record, Records, Stream};
