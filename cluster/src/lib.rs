@@ -28,6 +28,7 @@ mod validate;
 pub use cluster::{Cluster, ClusterOptions, StartError};
 pub use controllers::NODE;
 pub use kinds::{Kind, Subresource};
+pub use patch::Edit;
 pub use registry::{
     DeleteOptions, Deleted, Event, EventType, List, Patch, Registry, Watch, WriteOptions,
 };

@@ -610,3 +610,43 @@ async fn protobuf_is_spoken_for_a_few_kinds_only() {
     let answer = api.send("POST", MAPS, &[body, "Accept: application/json"], written).await;
     assert_eq!((answer.code, answer.json()["metadata"]["name"].as_str()), (201, Some("p")));
 }
+
+#[tokio::test]
+async fn events_have_a_second_name() {
+    let api = Api::with_namespace("smp").await;
+    let (events, core) =
+        ("/apis/events.k8s.io/v1/namespaces/smp/events", "/api/v1/namespaces/smp/events");
+    let body = r#"{"apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "e"}, "regarding": {"kind": "Pod", "name": "p", "namespace": "smp"}, "note": "n", "reason": "R", "type": "Normal", "reportingController": "c", "reportingInstance": "i", "action": "A", "eventTime": "2026-01-01T00:00:00.000000Z"}"#;
+    let created = api.post(events, body).await;
+    assert_eq!(created.code, 201);
+    let event = created.json();
+    assert_eq!(
+        (&event["apiVersion"], &event["note"], &event["regarding"]["name"]),
+        (&json!("events.k8s.io/v1"), &json!("n"), &json!("p"))
+    );
+    let kept = api.get(&format!("{core}/e")).await.json();
+    assert_eq!(
+        (&kept["apiVersion"], &kept["message"], &kept["involvedObject"]["name"]),
+        (&json!("v1"), &json!("n"), &json!("p"))
+    );
+    assert_eq!(kept["metadata"]["uid"], event["metadata"]["uid"]);
+    let list = api.get(&format!("{events}?fieldSelector=regarding.name%3Dp")).await.json();
+    assert_eq!(
+        (&list["apiVersion"], &list["items"][0]["note"]),
+        (&json!("events.k8s.io/v1"), &json!("n"))
+    );
+    let series = r#"{"series": {"count": 2, "lastObservedTime": "2026-01-01T00:00:01.000000Z"}, "note": "again"}"#;
+    let patched = api.merge(&format!("{events}/e"), series).await.json();
+    assert_eq!((&patched["note"], &patched["series"]["count"]), (&json!("again"), &json!(2)));
+    assert_eq!(api.get(&format!("{core}/e")).await.json()["message"], "again");
+    let watched = api.get(&format!("{events}?watch=1&timeoutSeconds=1")).await;
+    let line: Value =
+        serde_json::from_str(watched.text.lines().next().expect("a line")).expect("JSON");
+    assert_eq!(
+        (&line["object"]["apiVersion"], &line["object"]["note"]),
+        (&json!("events.k8s.io/v1"), &json!("again"))
+    );
+    assert_eq!(api.apply(&format!("{events}/e?fieldManager=m"), body).await.code, 415);
+    assert_eq!(api.send("DELETE", &format!("{events}/e"), &[], "").await.code, 200);
+    assert_eq!(api.get(&format!("{core}/e")).await.code, 404);
+}

@@ -23,6 +23,7 @@ pub(super) fn list(
     let namespace = resource.namespace.as_deref();
     let selector = query.selector(kind)?;
     let limit = query.number("limit")?.filter(|limit| *limit > 0);
+    let kind = kind.kept_as();
     let from = match query.get("continue") {
         "" => None,
         token => Some(Continue::decode(token)?),

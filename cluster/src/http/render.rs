@@ -1,5 +1,6 @@
 //! Writing objects, lists and watch events in the form that the client asked for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -51,6 +52,7 @@ impl Form {
 
     /// An object.
     pub(super) fn object(self, object: &Value) -> Vec<u8> {
+        let object = &*self.shown(object);
         if self.view == View::Protobuf {
             return self.protobuf(object);
         }
@@ -65,7 +67,25 @@ impl Form {
                 "metadata": meta.body(), "items": items,
             }));
         }
+        if self.kind.alias.is_some() && self.view == View::Full {
+            let items: Vec<Arc<Value>> =
+                items.iter().map(|item| self.shown(item).into_owned().into()).collect();
+            return json_bytes(&List { form: self, items: &items, meta });
+        }
         json_bytes(&List { form: self, items, meta })
+    }
+
+    /// The object in the form that its kind shows it in. The cells of a table are made from the form
+    /// that is kept.
+    fn shown(self, object: &Value) -> Cow<'_, Value> {
+        match self.kind.alias {
+            Some(alias) if self.view == View::Full => {
+                let mut shown = object.clone();
+                (alias.outward)(&mut shown);
+                Cow::Owned(shown)
+            }
+            _ => Cow::Borrowed(object),
+        }
     }
 
     fn protobuf(self, object: &Value) -> Vec<u8> {
@@ -80,7 +100,7 @@ impl Form {
             EventType::Deleted => "DELETED",
             EventType::Bookmark => "BOOKMARK",
         };
-        line(name, &Shown { form: self, object: &event.object })
+        line(name, &Shown { form: self, object: &self.shown(&event.object) })
     }
 }
 
@@ -226,11 +246,7 @@ fn table<'a, S: Serializer>(
     // A bookmark has no row.
     let rows = objects.filter(|object| !meta::name(object).is_empty());
     let rows = Sequence(|| {
-        rows.clone().map(|object| Row {
-            cells: table.cells(object, now),
-            object,
-            include: form.include,
-        })
+        rows.clone().map(|object| Row { cells: table.cells(object, now), object, form })
     });
     let mut map = serializer.serialize_map(Some(5))?;
     map.serialize_entry("kind", "Table")?;
@@ -244,17 +260,20 @@ fn table<'a, S: Serializer>(
 struct Row<'a> {
     cells: Vec<Value>,
     object: &'a Value,
-    include: Include,
+    form: Form,
 }
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(2))?;
         map.serialize_entry("cells", &self.cells)?;
-        match self.include {
+        match self.form.include {
             Include::Nothing => map.serialize_entry("object", &Value::Null)?,
             Include::Metadata => map.serialize_entry("object", &Metadata(self.object))?,
-            Include::Object => map.serialize_entry("object", self.object)?,
+            Include::Object => {
+                let full = Form { view: View::Full, ..self.form };
+                map.serialize_entry("object", &*full.shown(self.object))?;
+            }
         }
         map.end()
     }

@@ -14,10 +14,10 @@ use super::respond::{self, Reply};
 use super::route::Resource;
 use super::tokens::Access;
 use super::{body, lists, protobuf, scale, watches};
-use crate::kinds::Subresource;
-use crate::patch;
+use crate::kinds::{Kind, Subresource};
+use crate::patch::{self, Edit};
 use crate::registry::{
-    DeleteOptions, Deleted, FieldValidation, Patch, Preconditions, Propagation, Registry,
+    DeleteOptions, Deleted, FieldValidation, Patch, Patched, Preconditions, Propagation, Registry,
     WriteOptions,
 };
 use crate::status::{self, Cause, Status};
@@ -95,7 +95,7 @@ impl Request<'_> {
     }
 
     fn get(&self, form: Form) -> Result<Reply, Status> {
-        let object = self.registry.get(self.resource.kind, self.namespace(), self.name())?;
+        let object = self.registry.get(self.kept(), self.namespace(), self.name())?;
         if self.is_scale() {
             return Ok(respond::json(StatusCode::OK, scale::of(&object).to_string()));
         }
@@ -112,7 +112,7 @@ impl Request<'_> {
             let reviewed = self.registry.review(kind, object, status, &options)?;
             return Ok(written(StatusCode::CREATED, form, &reviewed, &options));
         }
-        let created = self.registry.create(kind, self.namespace(), object, &options)?;
+        let created = self.registry.create(self.kept(), self.namespace(), object, &options)?;
         Ok(written(StatusCode::CREATED, form, &created, &options))
     }
 
@@ -127,7 +127,7 @@ impl Request<'_> {
         let object = self.object(incoming).await?;
         let options = self.write_options()?;
         let updated = self.registry.update(
-            self.resource.kind,
+            self.kept(),
             self.namespace(),
             self.name(),
             self.resource.subresource,
@@ -157,9 +157,7 @@ impl Request<'_> {
                     "may not be specified for non-apply patch",
                 )));
             }
-            BodyType::StrategicPatch => Patch::Strategic(patch),
-            BodyType::JsonPatch => Patch::Json(patch::json::parse(patch)?),
-            _ => Patch::Merge(patch),
+            _ => Patch::Edit(edit(body_type, patch)?),
         };
         if matches!(patch, Patch::Apply { .. }) && options.field_manager.is_none() {
             return Err(options_invalid(Cause::required(
@@ -167,14 +165,33 @@ impl Request<'_> {
                 "is required for apply patch",
             )));
         }
-        let patched = self.registry.patch(
-            self.resource.kind,
-            self.namespace(),
-            self.name(),
-            self.resource.subresource,
-            patch,
-            &options,
-        )?;
+        let kind = self.resource.kind;
+        let subresource = self.resource.subresource;
+        let patched = match (kind.alias, patch) {
+            (None, patch) => self.registry.patch(
+                kind,
+                self.namespace(),
+                self.name(),
+                subresource,
+                patch,
+                &options,
+            )?,
+            // Written in the form that is shown.
+            (Some(alias), Patch::Edit(edit)) => {
+                let (namespace, name) = (self.namespace(), self.name());
+                let change = |object: &mut Value| {
+                    (alias.outward)(object);
+                    edit.apply(kind, object)?;
+                    (alias.inward)(object);
+                    Ok(())
+                };
+                let object =
+                    self.registry.modify(alias.kind, namespace, name, None, &options, change)?;
+                Patched { object, created: false }
+            }
+            // Who owns what is kept under other names than a configuration would use.
+            (Some(_), Patch::Apply { .. }) => return Err(Status::unsupported_media_type()),
+        };
         let code = if patched.created { StatusCode::CREATED } else { StatusCode::OK };
         Ok(written(code, form, &patched.object, &options))
     }
@@ -186,7 +203,8 @@ impl Request<'_> {
         let Some(name) = self.resource.name.as_deref() else {
             return self.delete_collection(form, &delete, &options);
         };
-        let deleted = self.registry.delete(kind, self.namespace(), name, &delete, &options)?;
+        let kept = self.kept();
+        let deleted = self.registry.delete(kept, self.namespace(), name, &delete, &options)?;
         match &deleted {
             Deleted::Gone(object) if !kind.returns_deleted => {
                 let status = status::deleted(kind, name, crate::meta::uid(object));
@@ -205,17 +223,23 @@ impl Request<'_> {
         options: &WriteOptions,
     ) -> Result<Reply, Status> {
         let kind = self.resource.kind;
-        let list = self.registry.list(kind, self.namespace(), &self.query.selector(kind)?);
+        let kept = self.kept();
+        let list = self.registry.list(kept, self.namespace(), &self.query.selector(kind)?);
         for item in &list.items {
             let namespace = crate::meta::namespace(item);
             let name = crate::meta::name(item);
-            match self.registry.delete(kind, namespace, name, delete, options) {
+            match self.registry.delete(kept, namespace, name, delete, options) {
                 Err(refused) if refused.code != 404 => return Err(refused),
                 _ => {}
             }
         }
         let meta = ListMeta { revision: list.revision, ..Default::default() };
         Ok(respond::reply(StatusCode::OK, form.media_type(), form.list(&list.items, &meta)))
+    }
+
+    /// The kind that the objects are kept as.
+    fn kept(&self) -> &'static Kind {
+        self.resource.kind.kept_as()
     }
 
     fn is_scale(&self) -> bool {
@@ -233,18 +257,12 @@ impl Request<'_> {
     }
 
     fn patch_scale(&self, body_type: BodyType, patch: Value) -> Result<Reply, Status> {
-        match body_type {
-            // A Scale has no lists: both merge the same way.
-            BodyType::MergePatch | BodyType::StrategicPatch => self.write_scale(|scale| {
-                patch::merge(scale, patch);
-                Ok(())
-            }),
-            BodyType::JsonPatch => {
-                let operations = patch::json::parse(patch)?;
-                self.write_scale(|scale| patch::json::apply(scale, &operations))
-            }
-            _ => Err(Status::unsupported_media_type()),
-        }
+        // A Scale has no lists: the merge patches are the same for it.
+        let edit = match edit(body_type, patch)? {
+            Edit::Strategic(patch) => Edit::Merge(patch),
+            edit => edit,
+        };
+        self.write_scale(|scale| edit.apply(self.resource.kind, scale))
     }
 
     /// The body of a write, whatever it is about.
@@ -260,7 +278,11 @@ impl Request<'_> {
             _ => self.document_type()?,
         };
         let bytes = body::read(incoming).await?;
-        body::object(self.resource.kind, body_type, &bytes)
+        let mut object = body::object(self.resource.kind, body_type, &bytes)?;
+        if let Some(alias) = self.resource.kind.alias {
+            (alias.inward)(&mut object);
+        }
+        Ok(object)
     }
 
     fn document_type(&self) -> Result<BodyType, Status> {
@@ -367,6 +389,15 @@ impl Request<'_> {
 
     fn name(&self) -> &str {
         self.resource.name.as_deref().unwrap_or_default()
+    }
+}
+
+fn edit(body_type: BodyType, patch: Value) -> Result<Edit, Status> {
+    match body_type {
+        BodyType::MergePatch => Ok(Edit::Merge(patch)),
+        BodyType::StrategicPatch => Ok(Edit::Strategic(patch)),
+        BodyType::JsonPatch => Ok(Edit::Json(patch::json::parse(patch)?)),
+        _ => Err(Status::unsupported_media_type()),
     }
 }
 

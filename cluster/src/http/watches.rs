@@ -41,6 +41,7 @@ pub(super) fn watch(
     let kind = resource.kind;
     let namespace = resource.namespace.as_deref();
     let selector = query.selector(kind)?;
+    let kind = kind.kept_as();
     let bookmarks = query.flag("allowWatchBookmarks")?;
     let since = query.number("resourceVersion")?.unwrap_or_default();
     let start = match initial_events(query)? {

@@ -1,6 +1,7 @@
 //! The table of kinds. A kind is one row: everything that the store and the handlers need to know
 //! about it, so that there is one set of handlers for all.
 
+mod events;
 mod table;
 
 use serde_json::Value;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use crate::tables::Table;
 use crate::validate::Causes;
 
+pub(crate) use events::selected_path as selected_event_path;
 pub use table::*;
 
 /// A resource type: its names, its scope and what is special about it.
@@ -45,6 +47,8 @@ pub struct Kind {
     pub returns_deleted: bool,
     /// Name of the type in the published schema.
     pub definition: &'static str,
+    /// The kind that objects are kept as, where this one only shows them in another form.
+    pub(crate) alias: Option<&'static Alias>,
     /// What `kubectl get` prints.
     pub(crate) table: &'static Table,
     /// Fills in what a client leaves out.
@@ -56,6 +60,17 @@ pub struct Kind {
     pub(crate) allocate: fn(Option<&Value>, &mut Value),
     /// The rules beyond types; the second value is what is replaced.
     pub(crate) validate: fn(&Value, Option<&Value>, &mut Causes),
+}
+
+/// How objects of one kind are shown as another.
+#[derive(Debug)]
+pub(crate) struct Alias {
+    /// What objects are kept as.
+    pub(crate) kind: &'static Kind,
+    /// To the form that is kept.
+    pub(crate) inward: fn(&mut Value),
+    /// To the form that is shown.
+    pub(crate) outward: fn(&mut Value),
 }
 
 /// Which fields count for `metadata.generation`.
@@ -119,6 +134,11 @@ impl Kind {
             "" => format!("/api/{}", self.version),
             group => format!("/apis/{group}/{}", self.version),
         }
+    }
+
+    /// The kind that objects are kept as.
+    pub fn kept_as(&'static self) -> &'static Self {
+        self.alias.map_or(self, |alias| alias.kind)
     }
 
     /// Plural name with its group, as in messages: `configmaps`, `deployments.apps`.

@@ -1,5 +1,6 @@
 //! The rows.
 
+use super::events::EVENTS_V1;
 use super::{Generation, Kind, NameRule};
 use crate::{defaults, tables, validate};
 
@@ -21,6 +22,7 @@ const PLAIN: Kind = Kind {
     selectable: &[],
     returns_deleted: false,
     definition: "",
+    alias: None,
     table: &tables::PLAIN,
     defaults: defaults::nothing,
     initialize: defaults::nothing,
@@ -196,6 +198,18 @@ kinds! {
         definition: "io.k8s.api.discovery.v1.EndpointSlice",
         table: &tables::ENDPOINT_SLICE,
         defaults: defaults::endpoint_slice, validate: validate::endpoint_slice,
+    }
+    /// The core events under their second name. Nothing is kept under this one.
+    EVENT_V1 {
+        group: "events.k8s.io", kind: "Event", plural: "events", singular: "event",
+        short_names: &["ev"], alias: Some(&EVENTS_V1),
+        selectable: &[
+            "reason", "regarding.apiVersion", "regarding.fieldPath", "regarding.kind",
+            "regarding.name", "regarding.namespace", "regarding.resourceVersion", "regarding.uid",
+            "reportingController", "type",
+        ],
+        definition: "io.k8s.api.events.v1.Event",
+        table: &tables::EVENT,
     }
     /// Stored and validated only.
     INGRESS_CLASS {

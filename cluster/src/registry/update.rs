@@ -9,20 +9,16 @@ use super::{Registry, WriteOptions, prepare, scope};
 use crate::fields;
 use crate::kinds::{Generation, Kind, Subresource};
 use crate::meta;
-use crate::patch;
-use crate::schema::{self, Empties};
+use crate::patch::Edit;
+use crate::schema::Empties;
 use crate::status::Status;
 use crate::validate::validate;
 
-/// A change of an object in one of the patch languages.
+/// A change of an object by a patch.
 #[derive(Debug, Clone)]
 pub enum Patch {
-    /// JSON merge patch, RFC 7386.
-    Merge(Value),
-    /// Merge patch that merges lists by the keys that the schema names.
-    Strategic(Value),
-    /// JSON patch, RFC 6902.
-    Json(patch::json::Operations),
+    /// A change of what is there.
+    Edit(Edit),
     /// Server-side apply: the fields that the manager wants, and whether to take them from others.
     Apply {
         /// The fields that the manager wants, and no others.
@@ -80,21 +76,9 @@ impl Registry {
             Patch::Apply { config, force } => {
                 return self.apply(kind, namespace, name, subresource, config, force, options);
             }
-            Patch::Merge(patch) => {
+            Patch::Edit(edit) => {
                 self.modify(kind, namespace, name, subresource, options, |object| {
-                    patch::merge(object, patch);
-                    Ok(())
-                })
-            }
-            Patch::Strategic(patch) => {
-                let (schema, id) = schema::of(kind);
-                self.modify(kind, namespace, name, subresource, options, |object| {
-                    patch::strategic::merge(schema, id, object, patch)
-                })
-            }
-            Patch::Json(operations) => {
-                self.modify(kind, namespace, name, subresource, options, |object| {
-                    patch::json::apply(object, &operations)
+                    edit.apply(kind, object)
                 })
             }
         }?;

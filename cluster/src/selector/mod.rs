@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::kinds::Kind;
+use crate::kinds::{self, Kind};
 use crate::status::Status;
 
 mod labels;
@@ -125,7 +125,7 @@ fn parse_field(kind: &Kind, term: &str) -> Result<FieldRequirement, Status> {
     };
     let known = matches!(path, "metadata.name" | "metadata.namespace");
     if known || kind.selectable.contains(&path) {
-        let path = selected_path(kind, path).to_owned();
+        let path = selected_path(kind, path);
         return Ok(FieldRequirement { path, value: value.to_owned(), equal });
     }
     Err(Status::bad_request(match kind.selectable {
@@ -137,11 +137,15 @@ fn parse_field(kind: &Kind, term: &str) -> Result<FieldRequirement, Status> {
 }
 
 /// Where the value of a selectable field stands; a few have a name that is no path.
-fn selected_path<'a>(kind: &Kind, path: &'a str) -> &'a str {
+fn selected_path(kind: &Kind, path: &str) -> String {
+    if kind.alias.is_some() {
+        return kinds::selected_event_path(path);
+    }
     match (kind.kind, path) {
         ("Namespace", "name") => "metadata.name",
         ("Pod", "spec.host") => "spec.nodeName",
         ("Event", "source") => "source.component",
         _ => path,
     }
+    .to_owned()
 }
