@@ -9,7 +9,7 @@ mod websocket;
 
 use std::{collections::BTreeMap, num::NonZeroUsize, time::Duration};
 
-use fairlead_cluster::{Cluster, ClusterOptions, Kind, WriteOptions, kinds};
+use fairlead_cluster::{Cluster, ClusterOptions, Edit, Kind, Patch, WriteOptions, kinds};
 use fairlead_router::{HTTP, HTTPS, Router, RouterOptions};
 use serde_json::{Value, json};
 
@@ -104,7 +104,7 @@ impl World {
     pub(crate) fn patch(&self, kind: &'static Kind, namespace: &str, name: &str, patch: Value) {
         let by = WriteOptions::by("test");
         let registry = self.cluster.registry();
-        let patch = fairlead_cluster::Patch::Merge(patch);
+        let patch = Patch::Edit(Edit::Merge(patch));
         let patched = registry.patch(kind, Some(namespace), name, None, patch, &by).unwrap();
         self.note(kind, &patched.object);
     }
