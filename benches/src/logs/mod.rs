@@ -1,11 +1,16 @@
 //! The log pipeline's proof: a kubelet that rotates what containers write, and a checker that knows
 //! every line.
 
+pub mod api;
+pub mod arrivals;
 pub mod checker;
 pub mod kubelet;
 pub mod lines;
+pub mod sink;
 pub mod truth;
 
+pub use api::Api;
+pub use arrivals::Arrivals;
 pub use checker::Checker;
 pub use kubelet::{Node, Rotation};
 pub use lines::Lines;

@@ -9,7 +9,7 @@ mod container;
 mod rotate;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -182,6 +182,30 @@ impl Drop for Node {
     }
 }
 
+/// Writes so many lines into the first file of each container, as fast as can be, and ends.
+///
+/// # Errors
+/// Where files cannot be written.
+pub fn fill(
+    pods: &Path,
+    names: Vec<ContainerName>,
+    lines: &Lines,
+    seed: u64,
+    each: u64,
+) -> io::Result<Truth> {
+    const BATCH: u64 = 1000;
+    let fill = |(number, name): (usize, ContainerName)| {
+        let streams = stream_ids(number);
+        let mut container = Container::start(pods, name, lines.clone(), streams, seed)?;
+        for written in (0..each).step_by(BATCH as usize) {
+            container.write(BATCH.min(each - written))?;
+        }
+        container.complete()?;
+        Ok(container.truth().clone())
+    };
+    names.into_iter().enumerate().map(fill).collect::<io::Result<_>>().map(Truth::new)
+}
+
 impl Shared {
     fn slots(&self) -> Vec<Arc<Slot>> {
         self.slots.lock().clone()
@@ -262,7 +286,6 @@ mod tests {
     use std::collections::BTreeMap;
     use std::fs::File;
     use std::io::Read as _;
-    use std::path::Path;
 
     use fairlead_wire::incarnation::first_line_hash;
     use flate2::read::GzDecoder;
