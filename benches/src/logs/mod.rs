@@ -6,6 +6,7 @@ pub mod arrivals;
 pub mod checker;
 pub mod kubelet;
 pub mod lines;
+pub mod rsyslog;
 pub mod sink;
 pub mod truth;
 
