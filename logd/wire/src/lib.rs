@@ -15,9 +15,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod body;
+pub mod client;
+pub mod frame;
 pub mod incarnation;
 pub mod message;
 pub mod record;
+pub mod server;
 
 pub use incarnation::Incarnation;
 pub use record::{Record, Records, Stream};
