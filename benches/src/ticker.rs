@@ -13,16 +13,20 @@ use nix::{
 use tokio::io::{Interest, unix::AsyncFd};
 
 /// Ticks at a fixed interval.
-pub(crate) struct Ticker(AsyncFd<OwnedFd>);
+#[derive(Debug)]
+pub struct Ticker(AsyncFd<OwnedFd>);
 
 impl Ticker {
-    /// A timer that ticks every `interval` from now on.
+    /// A timer that ticks every `interval` from now on. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// Those of timerfd_create(2).
     #[allow(
         deprecated,
         reason = "its replacement is an unsafe function that wants an owned, open, unchanging \
                   descriptor: this is one"
     )]
-    pub(crate) fn new(interval: Duration) -> io::Result<Self> {
+    pub fn new(interval: Duration) -> io::Result<Self> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
         timer.set(
@@ -33,7 +37,10 @@ impl Ticker {
     }
 
     /// Waits for the next tick; returns at once when one or more were missed.
-    pub(crate) async fn tick(&self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Those of read(2).
+    pub async fn tick(&self) -> io::Result<()> {
         let read = |timer: &OwnedFd| Ok(unistd::read(timer, &mut [0; 8])?);
         self.0.async_io(Interest::READABLE, read).await?;
         Ok(())
