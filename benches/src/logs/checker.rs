@@ -148,6 +148,12 @@ impl Checker {
         }
     }
 
+    /// What came so far.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
     /// How many different lines came so far.
     #[must_use]
     pub fn lines(&self) -> u64 {
