@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::controllers;
+use crate::definitions;
 use crate::events::Recorder;
 use crate::http::{Faults, Server, Tokens};
 use crate::kinds;
@@ -124,6 +125,7 @@ impl Cluster {
             let kubelet =
                 Kubelet::new(registry.clone(), &recorder, kubelet).map_err(StartError::Kubelet)?;
             tasks.spawn(controllers::run(registry.clone(), recorder, options.restart_backoff));
+            tasks.spawn(definitions::run(registry.clone()));
             tasks.spawn(namespaces::run(registry.clone()));
             tasks.spawn(kubelet.run());
         }

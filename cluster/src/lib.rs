@@ -6,7 +6,9 @@
 
 pub mod cluster;
 mod controllers;
+mod custom;
 mod defaults;
+mod definitions;
 mod events;
 mod fields;
 pub mod http;
@@ -18,6 +20,7 @@ mod namespaces;
 pub mod patch;
 pub mod port_map;
 pub mod registry;
+mod removal;
 pub mod schema;
 pub mod selector;
 pub mod status;

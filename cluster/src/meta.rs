@@ -92,6 +92,18 @@ pub fn set_resource_version(object: &mut Value, revision: u64) {
     set(object, "resourceVersion", Some(revision.to_string().into()));
 }
 
+/// Sets the field that a JSON pointer names, and makes what is above it; `None` removes it.
+pub(crate) fn put_at(object: &mut Value, pointer: &str, value: Option<Value>) {
+    let (above, field) = pointer.rsplit_once('/').unwrap_or(("", pointer));
+    let steps = above.split('/').skip(1);
+    let place =
+        steps.fold(object, |value, step| object_at(value).entry(step).or_insert(Value::Null));
+    match value {
+        Some(value) => object_at(place).insert(field.to_owned(), value),
+        None => object_at(place).remove(field),
+    };
+}
+
 /// A time as `meta/v1 Time` writes it: UTC, whole seconds.
 pub fn time(at: Timestamp) -> String {
     let whole = Timestamp::from_second(at.as_second()).unwrap_or(at);

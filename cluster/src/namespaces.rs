@@ -5,13 +5,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::kinds::{self, KINDS, Kind, Subresource};
+use crate::kinds::{self, Kind, Subresource};
 use crate::meta;
-use crate::registry::{
-    DeleteOptions, EventType, Preconditions, Propagation, Registry, WriteOptions,
-};
+use crate::registry::{EventType, Registry, WriteOptions};
+use crate::removal::{delete_all, report, wait_until_gone};
 use crate::selector::Selector;
-use crate::status::Status;
 
 /// Runs until dropped.
 pub(crate) async fn run(registry: Registry) {
@@ -38,14 +36,13 @@ fn is_held(namespace: &Value) -> bool {
 async fn empty(registry: Registry, namespace: Arc<Value>) {
     let options = WriteOptions::by("namespace-controller");
     let name = meta::name(&namespace);
-    let kinds: Vec<&Kind> = KINDS.iter().copied().filter(|kind| kind.namespaced).collect();
+    let served = registry.served();
+    let kinds: Vec<&Kind> = served.stored().filter(|kind| kind.namespaced).collect();
     for kind in &kinds {
-        for object in registry.list(kind, Some(name), &Selector::everything()).items {
-            delete(&registry, kind, &object, &options);
-        }
+        delete_all(&registry, kind, Some(name), &options);
     }
     for kind in kinds {
-        wait_until_gone(&registry, kind, name).await;
+        wait_until_gone(&registry, kind, Some(name)).await;
     }
     let finalize = Some(Subresource::Finalize);
     let uid = meta::uid(&namespace);
@@ -57,41 +54,4 @@ async fn empty(registry: Registry, namespace: Arc<Value>) {
         Ok(())
     });
     report(&kinds::NAMESPACE, emptied);
-}
-
-fn delete(registry: &Registry, kind: &'static Kind, object: &Value, options: &WriteOptions) {
-    let delete = DeleteOptions {
-        preconditions: Preconditions {
-            uid: Some(meta::uid(object).to_owned()),
-            ..Preconditions::default()
-        },
-        propagation: Some(Propagation::Background),
-        ..DeleteOptions::default()
-    };
-    let namespace = meta::namespace(object);
-    report(kind, registry.delete(kind, namespace, meta::name(object), &delete, options));
-}
-
-/// Nothing can be created in a namespace that is being deleted: the objects only become fewer.
-async fn wait_until_gone(registry: &Registry, kind: &'static Kind, namespace: &str) {
-    let everything = Selector::everything();
-    loop {
-        let list = registry.list(kind, Some(namespace), &everything);
-        if list.items.is_empty() {
-            return;
-        }
-        if let Ok(mut watch) = registry.watch(kind, Some(namespace), &everything, list.revision) {
-            // Any change, or having fallen behind, is a reason to look again.
-            let _ = watch.next().await;
-        }
-    }
-}
-
-/// What is gone already is as it should be.
-fn report<T>(kind: &Kind, result: Result<T, Status>) {
-    if let Err(status) = result
-        && !matches!(status.code, 404 | 409)
-    {
-        tracing::warn!(kind = kind.kind, %status, "could not empty a namespace");
-    }
 }

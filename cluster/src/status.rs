@@ -76,6 +76,23 @@ impl Cause {
         Self { reason: "FieldValueNotSupported", message, field: field.into() }
     }
 
+    /// A field has a value of another type.
+    pub fn type_invalid(field: impl Into<String>, value: &Value, why: &str) -> Self {
+        Self { reason: "FieldValueTypeInvalid", ..Self::invalid(field, value, why) }
+    }
+
+    /// A text is too long.
+    pub fn too_long(field: impl Into<String>, most: u64) -> Self {
+        let message = format!("Too long: may not be more than {most} bytes");
+        Self { reason: "FieldValueTooLong", message, field: field.into() }
+    }
+
+    /// A list or a map has too many elements.
+    pub fn too_many(field: impl Into<String>, found: usize, most: u64) -> Self {
+        let message = format!("Too many: {found}: must have at most {most} items");
+        Self { reason: "FieldValueTooMany", message, field: field.into() }
+    }
+
     /// A field may not be set here.
     pub fn forbidden(field: impl Into<String>, why: &str) -> Self {
         Self {
@@ -227,6 +244,12 @@ impl Status {
         .about(Details::default())
     }
 
+    /// 405: the definition of the kind is being deleted.
+    pub fn terminating(kind: &Kind) -> Self {
+        let why = "create not allowed while custom resource definition is terminating";
+        Self::new(405, "MethodNotAllowed", why).about(Details::resource(kind, ""))
+    }
+
     /// 406: no representation that `Accept` allows.
     pub fn not_acceptable() -> Self {
         Self::new(
@@ -266,6 +289,14 @@ impl Status {
     pub fn unsupported_media_type() -> Self {
         Self::new(415, "UnsupportedMediaType", "415: Unsupported Media Type")
             .about(Details::default())
+    }
+
+    /// 415: the patch is in a language that the kind does not take.
+    pub fn unsupported_patch(accepted: &str) -> Self {
+        let message = format!(
+            "the body of the request was in an unknown format - accepted media types include: {accepted}"
+        );
+        Self::new(415, "UnsupportedMediaType", message)
     }
 
     /// 422 without a field: the patch cannot be carried out on the object.

@@ -115,7 +115,65 @@ fn check(registry: &Registry) {
     }
 }
 
+/// A schema, mostly structural.
+fn any_schema() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(json!({"type": "string", "pattern": "^[\\w]*$", "default": "a"})),
+        Just(json!({"type": "string", "nullable": true, "enum": ["a", "TCP"]})),
+        Just(json!({"type": "integer", "minimum": 0, "multipleOf": 5})),
+        Just(json!({"x-kubernetes-int-or-string": true})),
+        Just(json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})),
+        Just(json!({"type": "object", "x-kubernetes-embedded-resource": true})),
+        any_json(),
+    ];
+    leaf.prop_recursive(4, 24, 3, |inner| {
+        let name = prop::sample::select(&NAMES[..]).prop_map(str::to_owned);
+        prop_oneof![
+            (prop::collection::btree_map(name, inner.clone(), 0..4), any::<bool>()).prop_map(
+                |(properties, preserve)| json!({
+                    "type": "object", "properties": properties, "x-kubernetes-preserve-unknown-fields": preserve,
+                })
+            ),
+            inner.clone().prop_map(|items| json!({"type": "array", "items": items, "maxItems": 3})),
+            inner.clone().prop_map(|values| json!({"type": "object", "additionalProperties": values})),
+            inner.prop_map(|item| json!({
+                "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
+                "items": {"type": "object", "properties": {"name": {"type": "string"}, "data": item}},
+            })),
+        ]
+    })
+}
+
 proptest! {
+    #[test]
+    fn any_definition_is_served_or_refused(schema in any_schema(), spec in any_json(), change in any_json()) {
+        let (registry, options) = registry();
+        let definition = json!({
+            "metadata": {"name": "foos.ex.io"},
+            "spec": {
+                "group": "ex.io", "scope": "Namespaced", "names": {"plural": "foos", "kind": "Foo"},
+                "versions": [{
+                    "name": "v1", "served": true, "storage": true,
+                    "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": schema}}},
+                }],
+            },
+        });
+        let _ = registry.create(&kinds::CUSTOM_RESOURCE_DEFINITION, None, definition, &options);
+        let Some(kind) = registry.served().of("ex.io/v1", "Foo") else { return Ok(()) };
+        let object = json!({"metadata": {"name": "a"}, "spec": spec});
+        if let Ok(created) = registry.create(kind, Some("a"), object, &options) {
+            let again = Value::clone(&created);
+            let same = registry.update(kind, Some("a"), "a", None, again, &options);
+            prop_assert_eq!(same, Ok(created), "what is stored is as it is to be");
+        }
+        let config = json!({"metadata": {"name": "a"}, "spec": change});
+        for _ in 0..2 {
+            let config = Patch::Apply { config: config.clone(), force: true };
+            let _ = registry.patch(kind, Some("a"), "a", None, config, &options);
+        }
+        check(&registry);
+    }
+
     #[test]
     fn any_object_can_be_created_or_is_refused(kind in any_kind(), mut object in any_json(), named in any::<bool>()) {
         let (registry, options) = registry();

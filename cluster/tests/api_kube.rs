@@ -9,8 +9,13 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{
+    Api, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams,
+};
 use kube::core::PartialObjectMeta;
+use kube::discovery::pinned_kind;
+use kube::runtime::wait::{await_condition, conditions};
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use kube::{Client, Config, ResourceExt};
 use serde_json::json;
@@ -220,6 +225,54 @@ async fn typed_workloads_and_leases_make_the_round_trip() {
         .await
         .expect("a list");
     assert_eq!(listed.items.len(), 1);
+}
+
+#[tokio::test]
+async fn custom_kinds_are_followed_and_applied() {
+    let server = Server::with_namespace("smp").await;
+    let client = connect(&server);
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let definition: CustomResourceDefinition = serde_json::from_value(json!({
+        "metadata": {"name": "foos.ex.io"},
+        "spec": {
+            "group": "ex.io", "scope": "Namespaced", "names": {"plural": "foos", "kind": "Foo"},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": {"type": "object", "properties": {
+                    "spec": {"type": "object", "properties": {"n": {"type": "integer", "default": 3}}},
+                    "status": {"type": "object", "properties": {"seen": {"type": "integer"}}},
+                }}},
+            }],
+        },
+    }))
+    .expect("a definition");
+    definitions.create(&PostParams::default(), &definition).await.expect("created");
+    let established = await_condition(definitions, "foos.ex.io", conditions::is_crd_established());
+    tokio::time::timeout(Duration::from_secs(10), established)
+        .await
+        .expect("in time")
+        .expect("established");
+
+    let gvk = GroupVersionKind::gvk("ex.io", "v1", "Foo");
+    let (resource, _) = pinned_kind(&client, &gvk).await.expect("discovered");
+    let foos: Api<DynamicObject> = Api::namespaced_with(client, "smp", &resource);
+    let mut events = Box::pin(watcher(foos.clone(), watcher::Config::default()));
+    while !matches!(next(&mut events).await.expect("an event"), watcher::Event::InitDone) {}
+    let config =
+        json!({"apiVersion": "ex.io/v1", "kind": "Foo", "metadata": {"name": "a"}, "spec": {}});
+    let applied =
+        foos.patch("a", &PatchParams::apply("me"), &Patch::Apply(config)).await.expect("applied");
+    assert_eq!(applied.data["spec"], json!({"n": 3}));
+    assert!(
+        matches!(next(&mut events).await, Ok(watcher::Event::Apply(object)) if object.name_any() == "a")
+    );
+    let status = json!({"status": {"seen": 3}});
+    foos.patch_status("a", &PatchParams::default(), &Patch::Merge(status)).await.expect("patched");
+    assert!(
+        matches!(next(&mut events).await, Ok(watcher::Event::Apply(object)) if object.data["status"] == json!({"seen": 3}))
+    );
+    foos.delete("a", &DeleteParams::default()).await.expect("deleted");
+    assert!(matches!(next(&mut events).await, Ok(watcher::Event::Delete(_))));
 }
 
 #[tokio::test]

@@ -191,3 +191,73 @@ async fn small_edits_and_questions() {
         "namespace \"tmp\" deleted\n"
     );
 }
+
+const DEFINITION: &str = "
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: foos.ex.io}
+spec:
+  group: ex.io
+  scope: Namespaced
+  names: {plural: foos, kind: Foo, shortNames: [fo]}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    additionalPrinterColumns: [{name: Size, type: integer, jsonPath: .spec.size}]
+    subresources: {scale: {specReplicasPath: .spec.size, statusReplicasPath: .status.size}}
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            properties:
+              size: {type: integer, minimum: 1, description: How many.}
+              color: {type: string, default: red}
+          status: {type: object, properties: {size: {type: integer}}}
+";
+
+#[tokio::test]
+async fn custom_kinds_are_defined_used_and_removed() {
+    let test = "custom_kinds_are_defined_used_and_removed";
+    let Some(kubectl) = Tool::start(test, "kubectl").await else { return };
+    kubectl.file("crd.yaml", DEFINITION);
+    let object = |size: &str| {
+        format!("apiVersion: ex.io/v1\nkind: Foo\nmetadata: {{name: a}}\nspec: {{size: {size}}}\n")
+    };
+    kubectl.file("a.yaml", &object("3"));
+    kubectl.file("a2.yaml", &object("4"));
+    kubectl.file("bad.yaml", &object("0"));
+    let definition = "customresourcedefinition.apiextensions.k8s.io";
+    assert_eq!(kubectl.ok("apply -f crd.yaml").await, format!("{definition}/foos.ex.io created\n"));
+    assert_eq!(
+        kubectl.ok("wait --for=condition=Established crd/foos.ex.io --timeout=30s").await,
+        format!("{definition}/foos.ex.io condition met\n")
+    );
+    assert_eq!(kubectl.ok("apply -f a.yaml").await, "foo.ex.io/a created\n");
+    assert_eq!(kubectl.ok("apply -f a.yaml").await, "foo.ex.io/a unchanged\n");
+    assert_eq!(kubectl.ok("apply -f a2.yaml").await, "foo.ex.io/a configured\n");
+    let bad = kubectl.run("apply -f bad.yaml").await;
+    assert_eq!(
+        bad.err.trim(),
+        "The Foo \"a\" is invalid: spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1"
+    );
+    assert_eq!(rows(&kubectl.ok("get fo").await), [["a", "4"]]);
+    assert_eq!(kubectl.ok("get foo a -o jsonpath={.spec.color}").await, "red");
+    assert_eq!(kubectl.ok("scale foo/a --replicas=5").await, "foo.ex.io/a scaled\n");
+    assert_eq!(
+        kubectl.ok("apply --server-side --force-conflicts -f a.yaml").await,
+        "foo.ex.io/a serverside-applied\n"
+    );
+    let explained = kubectl.ok("explain foo.spec.size").await;
+    assert!(
+        explained.contains("FIELD: size <integer>") && explained.contains("How many."),
+        "{explained}"
+    );
+    assert_eq!(
+        kubectl.ok("delete crd foos.ex.io --timeout=30s").await,
+        format!("{definition} \"foos.ex.io\" deleted\n")
+    );
+    assert_eq!(kubectl.run("get foos").await.code, Some(1));
+}

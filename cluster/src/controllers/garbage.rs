@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::USER;
 use super::claim::without_owner;
 use super::object::Fields;
-use crate::kinds::{EVENT, KINDS, Kind};
+use crate::kinds::{self, Kind};
 use crate::meta;
 use crate::registry::{
     DeleteOptions, Event, EventType, Preconditions, Propagation, Registry, Watch, WriteOptions,
@@ -32,13 +32,13 @@ struct Place {
     name: Arc<str>,
 }
 
-/// A row of the kinds table, told apart by its address.
+/// A kind, told apart by group and plural name: its versions have the same objects.
 #[derive(Debug, Clone, Copy)]
 struct ByName(&'static Kind);
 
 impl PartialEq for ByName {
     fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.0, other.0)
+        (self.0.group, self.0.plural) == (other.0.group, other.0.plural)
     }
 }
 
@@ -46,7 +46,7 @@ impl Eq for ByName {}
 
 impl std::hash::Hash for ByName {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        std::ptr::from_ref(self.0).hash(state);
+        (self.0.group, self.0.plural).hash(state);
     }
 }
 
@@ -58,32 +58,53 @@ pub(super) async fn run(registry: Registry) {
             registry: &registry,
             options: &options,
             dependents: HashMap::new(),
+            gone: HashSet::new(),
             work: Vec::new(),
         };
         // Events own nothing and are owned by nothing; they would only make noise.
-        let kinds = KINDS.iter().copied().filter(|kind| !std::ptr::eq(*kind, &EVENT));
+        let mut changes = registry.served_changes();
+        changes.mark_unchanged();
+        let served = registry.served();
+        let kinds = served.stored().filter(|kind| !kind.is(&kinds::EVENT));
         let mut watches: Vec<(&'static Kind, Watch)> = kinds
             .map(|kind| (kind, registry.list_watch(kind, None, &Selector::everything())))
             .collect();
-        while follow(&mut watches, &mut collector).await.is_ok() {}
-        // A watch fell behind: what it missed is found by starting over.
+        loop {
+            tokio::select! {
+                // What happened to objects of a kind comes before that the kind is gone.
+                biased;
+                followed = follow(&mut watches, &mut collector) => if followed.is_err() { break },
+                _ = changes.changed() => break,
+            }
+        }
+        // A watch fell behind, or kinds came or went: what was missed is found by starting over.
     }
 }
 
 async fn follow(
-    watches: &mut [(&'static Kind, Watch)],
+    watches: &mut Vec<(&'static Kind, Watch)>,
     collector: &mut Collector<'_>,
 ) -> Result<(), Status> {
     let next = watches.iter_mut().map(|(kind, watch)| {
         let kind: &'static Kind = kind;
         async move { (kind, watch.next().await) }.boxed()
     });
-    let ((kind, event), _, _) = select_all(next).await;
-    collector.take(kind, &event?);
+    let ((kind, event), at, _) = select_all(next).await;
+    match event {
+        Err(status) if status.code == 404 => {
+            watches.remove(at);
+        }
+        event => collector.take(kind, &event?),
+    }
     loop {
         for (kind, watch) in watches.iter_mut() {
-            while let Some(event) = watch.ready()? {
-                collector.take(kind, &event);
+            loop {
+                match watch.ready() {
+                    Ok(Some(event)) => collector.take(kind, &event),
+                    Ok(None) => break,
+                    Err(status) if status.code == 404 => break,
+                    Err(status) => return Err(status),
+                }
             }
         }
         // Only now: a dependent may be told of after its owner, by another watch.
@@ -103,25 +124,21 @@ enum Work {
     Finalize(Place),
 }
 
-/// Where the owner is that a reference names. `None` where its kind is not served.
-fn owner_of(dependent: &Place, reference: &Value) -> Option<Place> {
-    let kind = Kind::of(reference.text("/apiVersion"), reference.text("/kind"))?;
-    Some(Place {
-        kind: ByName(kind),
-        namespace: dependent.namespace.clone().filter(|_| kind.namespaced),
-        name: reference.text("/name").into(),
-    })
-}
-
 struct Collector<'r> {
     registry: &'r Registry,
     options: &'r WriteOptions,
     /// Owner's uid → what names it as owner.
     dependents: HashMap<String, HashSet<Place>>,
+    /// Uids of owners that are gone, for the work at hand: their kinds may be gone, too.
+    gone: HashSet<String>,
     work: Vec<Work>,
 }
 
 impl Collector<'_> {
+    #[expect(
+        clippy::mutable_key_type,
+        reason = "kinds are told apart by names, which do not change"
+    )]
     fn take(&mut self, kind: &'static Kind, event: &Event) {
         let object = &event.object;
         let place = Place {
@@ -135,9 +152,12 @@ impl Collector<'_> {
             EventType::Deleted => {
                 for owner in owners {
                     self.forget(owner.text("/uid"), &place);
-                    self.work.extend(owner_of(&place, owner).map(Work::Finalize));
+                    self.work.extend(self.owner_of(&place, owner).map(Work::Finalize));
                 }
                 let dependents = self.dependents.remove(meta::uid(object)).unwrap_or_default();
+                if !dependents.is_empty() {
+                    self.gone.insert(meta::uid(object).to_owned());
+                }
                 self.work.extend(dependents.into_iter().map(Work::Collect));
             }
             EventType::Added | EventType::Modified => {
@@ -169,6 +189,18 @@ impl Collector<'_> {
                 }
             }
         }
+        self.gone.clear();
+    }
+
+    /// Where the owner is that a reference names. `None` where its kind is not served.
+    fn owner_of(&self, dependent: &Place, reference: &Value) -> Option<Place> {
+        let served = self.registry.served();
+        let kind = served.of(reference.text("/apiVersion"), reference.text("/kind"))?;
+        Some(Place {
+            kind: ByName(kind),
+            namespace: dependent.namespace.clone().filter(|_| kind.namespaced),
+            name: reference.text("/name").into(),
+        })
     }
 
     fn forget(&mut self, owner: &str, place: &Place) {
@@ -186,7 +218,10 @@ impl Collector<'_> {
 
     /// Whether the owner that a reference names is gone for sure.
     fn is_gone(&self, dependent: &Place, reference: &Value) -> bool {
-        let Some(place) = owner_of(dependent, reference) else { return false };
+        if self.gone.contains(reference.text("/uid")) {
+            return true;
+        }
+        let Some(place) = self.owner_of(dependent, reference) else { return false };
         let found = self.get(&place);
         found.is_none_or(|owner| meta::uid(&owner) != reference.text("/uid"))
     }

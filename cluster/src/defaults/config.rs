@@ -39,6 +39,11 @@ pub(crate) fn namespace_finalizers(old: Option<&Value>, namespace: &mut Value) {
     }
 }
 
+/// Being emptied.
+pub(crate) fn emptying_namespace(namespace: &mut Value) {
+    namespace["status"]["phase"] = "Terminating".into();
+}
+
 pub(crate) fn role_binding(object: &mut Value) {
     const GROUP: &str = "rbac.authorization.k8s.io";
     let binding = meta::object_at(object);

@@ -1,6 +1,7 @@
 //! What Kubernetes fills in: values that a client leaves out, and the status of new objects.
 
 mod config;
+mod definition;
 mod job;
 mod network;
 mod pod;
@@ -8,7 +9,10 @@ mod sets;
 mod workload;
 
 pub(crate) use config::{
-    event, namespace, namespace_finalizers, new_namespace, role_binding, secret,
+    emptying_namespace, event, namespace, namespace_finalizers, new_namespace, role_binding, secret,
+};
+pub(crate) use definition::{
+    CLEANUP, definition, emptying_definition, new_definition, stored_versions,
 };
 pub(crate) use job::{job, new_job};
 pub(crate) use network::{

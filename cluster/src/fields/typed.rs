@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::set::{FieldSet, Step, key_text};
-use crate::schema::{ListMerge, Schema, Type, TypeId};
+use crate::schema::{Field, ListMerge, Schema, Type, TypeId};
 
 /// What differs between two values.
 #[derive(Debug, Default, PartialEq)]
@@ -111,9 +111,11 @@ pub(crate) fn merge(schema: &Schema, id: TypeId, live: &Value, config: &Value) -
         (Type::Struct(of), Value::Object(live), Value::Object(config)) if !of.atomic => {
             Value::Object(merge_maps(schema, id, live, config))
         }
-        (Type::Map { atomic: false, .. }, Value::Object(live), Value::Object(config)) => {
-            Value::Object(merge_maps(schema, id, live, config))
-        }
+        (
+            Type::Map { atomic: false, .. } | Type::Deduced,
+            Value::Object(live),
+            Value::Object(config),
+        ) => Value::Object(merge_maps(schema, id, live, config)),
         (Type::List { items, merge, .. }, Value::Array(_), Value::Array(_))
             if *merge != ListMerge::Atomic =>
         {
@@ -253,9 +255,20 @@ fn children<'a>(schema: &Schema, id: TypeId, value: &'a Value) -> Option<Vec<Chi
     match (schema.get(id), value) {
         (Type::Struct(of), Value::Object(fields)) if !of.atomic => {
             let children = fields.iter().filter_map(|(name, value)| {
-                let field = of.fields.get(name)?;
                 let step = Step::Field(name.clone());
-                Some(Child { step, ty: field.ty, value, named: true, embedded: field.embedded })
+                Some(match of.fields.get(name) {
+                    Some(Field { ty, embedded, .. }) => {
+                        Child { step, ty: *ty, value, named: true, embedded: *embedded }
+                    }
+                    None => Child { step, ty: of.rest?, value, named: false, embedded: false },
+                })
+            });
+            Some(children.collect())
+        }
+        (Type::Deduced, Value::Object(entries)) => {
+            let children = entries.iter().map(|(name, value)| {
+                let step = Step::Field(name.clone());
+                Child { step, ty: id, value, named: false, embedded: false }
             });
             Some(children.collect())
         }

@@ -1,10 +1,10 @@
-//! What is served: read off the table of kinds.
+//! What is served: read off the kinds.
 
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use crate::kinds::{KINDS, Kind};
+use crate::kinds::{self, Kind, Served};
 
 /// The media type of [`aggregated`].
 pub(super) const AGGREGATED: &str =
@@ -39,29 +39,30 @@ pub(super) fn core_versions(bound: SocketAddr) -> Value {
 }
 
 /// `/apis`
-pub(super) fn groups() -> Value {
-    let groups: Vec<Value> = group_names().into_iter().skip(1).map(group_fields).collect();
+pub(super) fn groups(served: &Served) -> Value {
+    let names = group_names(served).into_iter().skip(1);
+    let groups: Vec<Value> = names.map(|name| group_fields(served, name)).collect();
     json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups })
 }
 
 /// `/apis/GROUP`
-pub(super) fn group(name: &str) -> Value {
-    let mut group = group_fields(name);
+pub(super) fn group(served: &Served, name: &str) -> Value {
+    let mut group = group_fields(served, name);
     group["kind"] = "APIGroup".into();
     group["apiVersion"] = "v1".into();
     group
 }
 
 /// `/api` (core group only) or `/apis` (all others) with everything below, in one document.
-pub(super) fn aggregated(core: bool) -> Value {
-    let names = group_names().into_iter().filter(|name| name.is_empty() == core);
+pub(super) fn aggregated(served: &Served, core: bool) -> Value {
+    let names = group_names(served).into_iter().filter(|name| name.is_empty() == core);
     let items: Vec<Value> = names
         .map(|name| {
-            let versions: Vec<Value> = versions(name)
+            let versions: Vec<Value> = versions(served, name)
                 .into_iter()
                 .map(|version| {
                     let resources: Vec<Value> =
-                        served(name, version).map(aggregated_resource).collect();
+                        kinds_of(served, name, version).map(aggregated_resource).collect();
                     json!({ "version": version, "resources": resources, "freshness": "Current" })
                 })
                 .collect();
@@ -76,8 +77,8 @@ pub(super) fn aggregated(core: bool) -> Value {
 }
 
 /// `/api/v1`, `/apis/GROUP/VERSION`
-pub(super) fn resources(group: &str, version: &str) -> Value {
-    let resources: Vec<Value> = served(group, version).flat_map(resource).collect();
+pub(super) fn resources(served: &Served, group: &str, version: &str) -> Value {
+    let resources: Vec<Value> = kinds_of(served, group, version).flat_map(resource).collect();
     let group_version = match group {
         "" => version.to_owned(),
         group => format!("{group}/{version}"),
@@ -92,26 +93,31 @@ pub(super) fn resources(group: &str, version: &str) -> Value {
 }
 
 /// The core group (an empty name) first.
-fn group_names() -> Vec<&'static str> {
-    let mut names: Vec<&str> = KINDS.iter().map(|kind| kind.group).collect();
+fn group_names(served: &Served) -> Vec<&'static str> {
+    let mut names: Vec<&str> = served.kinds().map(|kind| kind.group).collect();
     names.sort_unstable();
     names.dedup();
     names
 }
 
-fn versions(group: &str) -> Vec<&'static str> {
+/// The best first.
+fn versions(served: &Served, group: &str) -> Vec<&'static str> {
     let mut versions: Vec<&str> =
-        KINDS.iter().filter(|kind| kind.group == group).map(|kind| kind.version).collect();
+        served.kinds().filter(|kind| kind.group == group).map(|kind| kind.version).collect();
     versions.dedup();
     versions
 }
 
-fn served<'a>(group: &'a str, version: &'a str) -> impl Iterator<Item = &'static Kind> + use<'a> {
-    KINDS.iter().copied().filter(move |kind| kind.group == group && kind.version == version)
+fn kinds_of<'a>(
+    served: &'a Served,
+    group: &'a str,
+    version: &'a str,
+) -> impl Iterator<Item = &'static Kind> + use<'a> {
+    served.kinds().filter(move |kind| kind.group == group && kind.version == version)
 }
 
-fn group_fields(name: &str) -> Value {
-    let versions: Vec<Value> = versions(name)
+fn group_fields(served: &Served, name: &str) -> Value {
+    let versions: Vec<Value> = versions(served, name)
         .into_iter()
         .map(|version| json!({ "groupVersion": format!("{name}/{version}"), "version": version }))
         .collect();
@@ -120,9 +126,11 @@ fn group_fields(name: &str) -> Value {
 
 /// Verbs of a kind's main resource.
 fn verbs(kind: &Kind) -> &'static [&'static str] {
-    match kind.kind {
+    match kind {
         _ if !kind.stored => &["create"],
-        "Namespace" => &["create", "delete", "get", "list", "patch", "update", "watch"],
+        _ if kind.is(&kinds::NAMESPACE) => {
+            &["create", "delete", "get", "list", "patch", "update", "watch"]
+        }
         _ => &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
     }
 }
@@ -139,13 +147,13 @@ fn below(kind: &Kind) -> Vec<Below> {
     const CHANGE: &[&str] = &["get", "patch", "update"];
     let own = ("", "", kind.kind);
     let mut below = Vec::new();
-    if kind.kind == "Namespace" {
+    if kind.is(&kinds::NAMESPACE) {
         below.push(Below { name: "finalize", of: own, verbs: &["update"] });
     }
-    if kind.kind == "Pod" {
+    if kind.is(&kinds::POD) {
         below.push(Below { name: "log", of: own, verbs: &["get"] });
     }
-    if kind.scale {
+    if kind.scale.is_some() {
         below.push(Below { name: "scale", of: ("autoscaling", "v1", "Scale"), verbs: CHANGE });
     }
     if kind.status && kind.stored {
@@ -177,7 +185,14 @@ fn resource(kind: &'static Kind) -> Vec<Value> {
 }
 
 fn aggregated_resource(kind: &'static Kind) -> Value {
-    let response = |(group, version, kind): (&str, &str, &str)| json!({ "group": group, "version": version, "kind": kind });
+    let response = |(group, version, name): (&str, &str, &str)| {
+        // Kubernetes states group and version of custom kinds only.
+        let (group, version) = match kind.custom {
+            Some(_) if group.is_empty() => (kind.group, kind.version),
+            _ => (group, version),
+        };
+        json!({ "group": group, "version": version, "kind": name })
+    };
     let mut resource = json!({
         "resource": kind.plural, "singularResource": kind.singular,
         "responseKind": response(("", "", kind.kind)),

@@ -1,55 +1,99 @@
-//! `/openapi/v3`: what `kubectl apply`, `explain` and `--validate` ask for. Made once from the table
-//! of kinds and the published schema.
+//! `/openapi/v3`: what `kubectl apply`, `explain` and `--validate` ask for. Made from the kinds that
+//! are served, the published schema and definitions.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
 use super::etag;
-use crate::kinds::{KINDS, Kind};
+use crate::kinds::{self, KINDS, Kind, Served};
 use crate::schema::Schema;
 
 const PATCH: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
 const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
 const STATUS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
 
+/// Languages of patches. Custom kinds do not take the last.
+const PATCHES: [&str; 4] = [
+    "application/apply-patch+yaml",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+];
+
 /// A document, and the hash that stands for its content.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Document {
     pub(super) body: Bytes,
     pub(super) hash: String,
 }
 
-static DOCUMENTS: LazyLock<BTreeMap<String, Document>> = LazyLock::new(|| {
-    let mut groups: BTreeMap<String, Vec<&Kind>> = BTreeMap::new();
-    for kind in KINDS {
-        groups.entry(kind.path()[1..].to_owned()).or_default().push(kind);
+/// Documents by group and version: `apis/apps/v1`.
+type Documents = BTreeMap<String, Document>;
+
+/// The documents of what is served whatever is defined.
+static ALWAYS: LazyLock<Documents> = LazyLock::new(|| documents(KINDS.iter().copied(), |_| true));
+
+/// The documents of what is served: made when they are first asked for after a change.
+#[derive(Debug, Default)]
+pub(super) struct OpenApi(Mutex<Option<(Arc<Served>, Arc<Documents>)>>);
+
+impl OpenApi {
+    /// The document of a group and version.
+    pub(super) fn group(&self, served: &Arc<Served>, path: &str) -> Option<Document> {
+        self.documents(served).get(path).cloned()
     }
-    let documents = groups.into_iter().map(|(path, kinds)| {
+
+    /// Where the documents are. Their addresses change with their content, so that clients may keep
+    /// them.
+    pub(super) fn root(&self, served: &Arc<Served>) -> Value {
+        let documents = self.documents(served);
+        let paths = documents.iter().map(|(path, document)| {
+            let url = format!("/openapi/v3/{path}?hash={}", document.hash);
+            (path.clone(), json!({ "serverRelativeURL": url }))
+        });
+        json!({ "paths": paths.collect::<Map<_, _>>() })
+    }
+
+    fn documents(&self, served: &Arc<Served>) -> Arc<Documents> {
+        let mut made = self.0.lock();
+        if let Some((of, documents)) = &*made
+            && Arc::ptr_eq(of, served)
+        {
+            return documents.clone();
+        }
+        let custom: BTreeSet<String> =
+            served.kinds().filter(|kind| kind.custom.is_some()).map(path).collect();
+        let mut all = ALWAYS.clone();
+        all.extend(documents(served.kinds(), |path| custom.contains(path)));
+        let all = Arc::new(all);
+        *made = Some((served.clone(), all.clone()));
+        all
+    }
+}
+
+fn documents<'a>(
+    kinds: impl Iterator<Item = &'a Kind>,
+    wanted: impl Fn(&str) -> bool,
+) -> Documents {
+    let mut groups: BTreeMap<String, Vec<&Kind>> = BTreeMap::new();
+    for kind in kinds {
+        groups.entry(path(kind)).or_default().push(kind);
+    }
+    let groups = groups.into_iter().filter(|(path, _)| wanted(path));
+    let documents = groups.map(|(path, kinds)| {
         let body = Bytes::from(document(&kinds).to_string());
         let hash = etag::of(&body);
         (path, Document { body, hash })
     });
     documents.collect()
-});
-
-/// The document of a group and version: `apis/apps/v1`.
-pub(super) fn group(path: &str) -> Option<&'static Document> {
-    DOCUMENTS.get(path)
 }
 
-/// Where the documents are. Their addresses change with their content, so that clients may keep them.
-pub(super) fn root() -> Value {
-    let paths: Map<String, Value> = DOCUMENTS
-        .iter()
-        .map(|(path, document)| {
-            let url = format!("/openapi/v3/{path}?hash={}", document.hash);
-            (path.clone(), json!({ "serverRelativeURL": url }))
-        })
-        .collect();
-    json!({ "paths": paths })
+fn path(kind: &Kind) -> String {
+    kind.path()[1..].to_owned()
 }
 
 fn document(kinds: &[&Kind]) -> Value {
@@ -59,20 +103,22 @@ fn document(kinds: &[&Kind]) -> Value {
         add_paths(kind, &mut paths);
         wanted.extend([kind.definition.to_owned(), format!("{}List", kind.definition)]);
     }
+    let own = kinds.iter().filter_map(|kind| kind.custom).flat_map(|custom| &custom.published);
+    let own: BTreeMap<&str, &Value> = own.map(|(name, schema)| (name.as_str(), schema)).collect();
     json!({
         "openapi": "3.0.0",
         "info": { "title": "Kubernetes", "version": "1.36" },
         "paths": paths,
-        "components": { "schemas": closure(wanted) },
+        "components": { "schemas": closure(&own, wanted) },
     })
 }
 
-/// Types, and what they refer to.
-fn closure(mut wanted: Vec<String>) -> Map<String, Value> {
+/// Types, and what they refer to. `own` are those that are not published.
+fn closure(own: &BTreeMap<&str, &Value>, mut wanted: Vec<String>) -> Map<String, Value> {
     let published = Schema::kubernetes().document();
     let mut found = Map::new();
     while let Some(name) = wanted.pop() {
-        if let Some(schema) = published.get(&name)
+        if let Some(schema) = own.get(name.as_str()).copied().or_else(|| published.get(&name))
             && !found.contains_key(&name)
         {
             references(schema, &mut wanted);
@@ -118,7 +164,7 @@ fn add_paths(kind: &Kind, paths: &mut Map<String, Value>) {
         "get": list(), "post": write(kind, "post", Some(kind.definition)),
         "parameters": namespace.iter().collect::<Vec<_>>(),
     });
-    if kind.kind != "Namespace" {
+    if !kind.is(&kinds::NAMESPACE) {
         of_collection["delete"] = operation(kind, "deletecollection", Vec::new(), STATUS);
     }
     paths.insert(collection.clone(), of_collection);
@@ -177,12 +223,10 @@ fn write(kind: &Kind, action: &str, body: Option<&str>) -> Value {
         Some(_) => &["application/json", "application/yaml"],
         None => {
             parameters.push(parameter("force", "query", "boolean"));
-            &[
-                "application/apply-patch+yaml",
-                "application/json-patch+json",
-                "application/merge-patch+json",
-                "application/strategic-merge-patch+json",
-            ]
+            match kind.custom {
+                Some(_) => &PATCHES[..3],
+                None => &PATCHES,
+            }
         }
     };
     let mut operation = operation(kind, action, parameters, kind.definition);

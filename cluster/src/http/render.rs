@@ -63,13 +63,18 @@ impl Form {
     pub(super) fn list(self, items: &[Arc<Value>], meta: &ListMeta) -> Vec<u8> {
         if self.view == View::Protobuf {
             return self.protobuf(&json!({
-                "kind": format!("{}List", self.kind.kind), "apiVersion": self.kind.api_version(),
+                "kind": self.kind.list_kind(), "apiVersion": self.kind.api_version(),
                 "metadata": meta.body(), "items": items,
             }));
         }
-        if self.kind.alias.is_some() && self.view == View::Full {
-            let items: Vec<Arc<Value>> =
-                items.iter().map(|item| self.shown(item).into_owned().into()).collect();
+        if self.kind.alias.is_some() || self.kind.custom.is_some() {
+            let items: Vec<Arc<Value>> = items
+                .iter()
+                .map(|item| match self.shown(item) {
+                    Cow::Borrowed(_) => item.clone(),
+                    Cow::Owned(shown) => shown.into(),
+                })
+                .collect();
             return json_bytes(&List { form: self, items: &items, meta });
         }
         json_bytes(&List { form: self, items, meta })
@@ -78,10 +83,16 @@ impl Form {
     /// The object in the form that its kind shows it in. The cells of a table are made from the form
     /// that is kept.
     fn shown(self, object: &Value) -> Cow<'_, Value> {
-        match self.kind.alias {
-            Some(alias) if self.view == View::Full => {
+        match (self.kind.alias, self.kind.custom) {
+            (Some(alias), _) if self.view == View::Full => {
                 let mut shown = object.clone();
                 (alias.outward)(&mut shown);
+                Cow::Owned(shown)
+            }
+            // Kept as another version.
+            (_, Some(custom)) if object["apiVersion"] != custom.api_version => {
+                let mut shown = object.clone();
+                shown["apiVersion"] = custom.api_version.as_str().into();
                 Cow::Owned(shown)
             }
             _ => Cow::Borrowed(object),
@@ -193,11 +204,12 @@ struct List<'a> {
 impl Serialize for List<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { form, items, meta } = self;
-        let meta = meta.body();
+        let mut meta = meta.body();
+        if form.kind.custom.is_some() && meta["continue"].is_null() {
+            meta["continue"] = "".into();
+        }
         let (kind, api_version) = match form.view {
-            View::Full | View::Protobuf => {
-                (format!("{}List", form.kind.kind), form.kind.api_version())
-            }
+            View::Full | View::Protobuf => (form.kind.list_kind(), form.kind.api_version()),
             View::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
             View::Table => {
                 return table(*form, &meta, items.iter().map(|item| &**item), serializer);
@@ -212,6 +224,8 @@ impl Serialize for List<'_> {
                 let items = Sequence(|| items.iter().map(|item| Metadata(item)));
                 map.serialize_entry("items", &items)?;
             }
+            // As in Kubernetes, items of custom kinds name their kind.
+            _ if form.kind.custom.is_some() => map.serialize_entry("items", items)?,
             _ => {
                 let items = Sequence(|| items.iter().map(|item| Item(item)));
                 map.serialize_entry("items", &items)?;
@@ -240,13 +254,12 @@ fn table<'a, S: Serializer>(
     objects: impl Iterator<Item = &'a Value> + Clone,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let table = form.kind.table;
     let now = Timestamp::now();
-    let columns = if form.columns { table.columns() } else { Value::Null };
+    let columns = if form.columns { form.kind.columns() } else { Value::Null };
     // A bookmark has no row.
     let rows = objects.filter(|object| !meta::name(object).is_empty());
     let rows = Sequence(|| {
-        rows.clone().map(|object| Row { cells: table.cells(object, now), object, form })
+        rows.clone().map(|object| Row { cells: form.kind.cells(object, now), object, form })
     });
     let mut map = serializer.serialize_map(Some(5))?;
     map.serialize_entry("kind", "Table")?;

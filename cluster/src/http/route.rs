@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::kinds::{self, KINDS, Kind, Subresource};
+use crate::kinds::{self, Kind, Served, Subresource};
 
 /// What a path names.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +48,7 @@ impl PartialEq for Resource {
 }
 
 /// Reads a path; `None` where nothing is served.
-pub(super) fn parse(path: &str) -> Option<Target> {
+pub(super) fn parse(path: &str, served: &Served) -> Option<Target> {
     let decoded: Vec<String> = path
         .trim_matches('/')
         .split('/')
@@ -65,25 +65,24 @@ pub(super) fn parse(path: &str) -> Option<Target> {
         ["openapi", "v3", rest @ ..] => Some(Target::OpenApiGroup(rest.join("/"))),
         ["api"] => Some(Target::CoreVersions),
         ["apis"] => Some(Target::Groups),
-        ["api", version] => resources("", version),
-        ["api", version, rest @ ..] => resource("", version, rest),
-        ["apis", group] => served(group).map(|kind| Target::Group(kind.group)),
-        ["apis", group, version] => resources(group, version),
-        ["apis", group, version, rest @ ..] => resource(group, version, rest),
+        ["api", version] => resources(served, "", version),
+        ["api", version, rest @ ..] => resource(served, "", version, rest),
+        ["apis", group] => {
+            let kind = served.kinds().find(|kind| kind.group == *group)?;
+            Some(Target::Group(kind.group))
+        }
+        ["apis", group, version] => resources(served, group, version),
+        ["apis", group, version, rest @ ..] => resource(served, group, version, rest),
         _ => None,
     }
 }
 
-fn served(group: &str) -> Option<&'static Kind> {
-    KINDS.iter().copied().find(|kind| kind.group == group)
-}
-
-fn resources(group: &str, version: &str) -> Option<Target> {
-    let kind = KINDS.iter().find(|kind| kind.group == group && kind.version == version)?;
+fn resources(served: &Served, group: &str, version: &str) -> Option<Target> {
+    let kind = served.kinds().find(|kind| kind.group == group && kind.version == version)?;
     Some(Target::Resources(kind.group, kind.version))
 }
 
-fn resource(group: &str, version: &str, rest: &[&str]) -> Option<Target> {
+fn resource(served: &Served, group: &str, version: &str, rest: &[&str]) -> Option<Target> {
     let (namespace, rest) = match rest {
         ["namespaces", namespace, rest @ ..]
             if !rest.is_empty() && !matches!(rest, ["status" | "finalize"]) =>
@@ -98,19 +97,19 @@ fn resource(group: &str, version: &str, rest: &[&str]) -> Option<Target> {
         [plural, name, subresource] => (plural, Some(*name), Some(*subresource)),
         _ => return None,
     };
-    let kind = Kind::by_path(group, version, plural)?;
+    let kind = served.by_path(group, version, plural)?;
     // Objects in namespaces are named together with their namespace.
     let addressed =
         if kind.namespaced { namespace.is_some() || name.is_none() } else { namespace.is_none() };
-    let log = subresource == Some("log") && kind.kind == kinds::POD.kind;
+    let log = subresource == Some("log") && kind.is(&kinds::POD);
     if let (true, Some(namespace), Some(name)) = (log, namespace, name) {
         return Some(Target::Log(namespace.to_owned(), name.to_owned()));
     }
     let subresource = match subresource {
         None => None,
-        Some("scale") if kind.scale => Some(Subresource::Scale),
+        Some("scale") if kind.scale.is_some() => Some(Subresource::Scale),
         Some("status") if kind.status => Some(Subresource::Status),
-        Some("finalize") if kind.kind == kinds::NAMESPACE.kind => Some(Subresource::Finalize),
+        Some("finalize") if kind.is(&kinds::NAMESPACE) => Some(Subresource::Finalize),
         Some(_) => return None,
     };
     addressed.then(|| {
@@ -126,6 +125,10 @@ fn resource(group: &str, version: &str, rest: &[&str]) -> Option<Target> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn builtin(path: &str) -> Option<Target> {
+        parse(path, &Served::with([]))
+    }
 
     fn resource(
         kind: &'static Kind,
@@ -179,7 +182,7 @@ mod tests {
             ("/apis//v1", None),
             ("/api/v1/namespaces/a/pods/%ff", None),
         ] {
-            assert_eq!(parse(path), expected, "{path}");
+            assert_eq!(builtin(path), expected, "{path}");
         }
     }
 }

@@ -9,23 +9,38 @@ use crate::selector;
 use crate::status::{Cause, Status};
 
 /// The `autoscaling/v1 Scale` of a workload.
-pub(super) fn of(workload: &Value) -> Value {
+pub(super) fn of(kind: &Kind, workload: &Value) -> Result<Value, Status> {
+    let paths = kind.scale.ok_or_else(Status::no_such_resource)?;
     let mut metadata = serde_json::Map::new();
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
         if let Some(value) = meta::get(workload, field) {
             metadata.insert(field.to_owned(), value.clone());
         }
     }
-    let replicas = |part: &str| workload[part]["replicas"].as_i64().unwrap_or_default();
+    let replicas = |path: &str| workload.pointer(path).and_then(Value::as_i64);
+    let wanted = match replicas(paths.wanted) {
+        None if kind.custom.is_some() => {
+            let path = paths.wanted.replace('/', ".");
+            return Err(Status::internal(format!(
+                "the spec replicas field {path:?} does not exist"
+            )));
+        }
+        wanted => wanted.unwrap_or_default(),
+    };
     let mut scale = json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
-        "spec": { "replicas": replicas("spec") }, "status": { "replicas": replicas("status") },
+        "spec": { "replicas": wanted },
+        "status": { "replicas": replicas(paths.found).unwrap_or_default() },
     });
-    let selector = selector::text(&workload["spec"]["selector"]);
+    let selector = match workload.pointer(paths.selector) {
+        Some(Value::String(text)) => text.clone(),
+        Some(selector) if !paths.selector.is_empty() => selector::text(selector),
+        _ => String::new(),
+    };
     if !selector.is_empty() {
         scale["status"]["selector"] = selector.into();
     }
-    scale
+    Ok(scale)
 }
 
 /// Writes the number of replicas that `edit` leaves in the Scale.
@@ -39,17 +54,19 @@ pub(super) fn write(
 ) -> Result<Value, Status> {
     let subresource = Some(Subresource::Scale);
     let workload = registry.modify(kind, namespace, name, subresource, options, |workload| {
-        let mut scale = of(workload);
+        let mut scale = of(kind, workload)?;
         edit(&mut scale)?;
         check(name, &scale)?;
         // What the Scale says about identity and version must hold for the workload.
         for field in ["uid", "resourceVersion"] {
             meta::set(workload, field, meta::get(&scale, field).cloned());
         }
-        workload["spec"]["replicas"] = scale["spec"]["replicas"].clone();
+        if let Some(paths) = kind.scale {
+            meta::put_at(workload, paths.wanted, Some(scale["spec"]["replicas"].clone()));
+        }
         Ok(())
     })?;
-    Ok(of(&workload))
+    of(kind, &workload)
 }
 
 fn check(name: &str, scale: &Value) -> Result<(), Status> {

@@ -19,12 +19,14 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::faults::Faults;
+use super::openapi::OpenApi;
 use super::query::Query;
 use super::respond::{self, Reply};
 use super::route::{self, Target};
 use super::tls::{self, Identity};
 use super::tokens::{Access, Tokens};
-use super::{discovery, etag, locks, logs, negotiate, openapi, verbs};
+use super::{discovery, etag, locks, logs, negotiate, verbs};
+use crate::kinds::Served;
 use crate::logs::PodLogs;
 use crate::registry::Registry;
 use crate::status::Status;
@@ -52,6 +54,7 @@ struct Shared {
     /// `None`: no pods run here, and none has a log.
     logs: Option<PodLogs>,
     faults: Faults,
+    openapi: OpenApi,
     bound: SocketAddr,
     identity: Identity,
     /// Counts how often all watches were cut.
@@ -77,6 +80,7 @@ impl Server {
             tokens,
             logs,
             faults: Faults::default(),
+            openapi: OpenApi::default(),
             bound: listener.local_addr()?,
             identity: Identity::new()?,
             cut: watch::Sender::new(0),
@@ -187,7 +191,8 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Reply {
 async fn dispatch(request: Request<Incoming>, shared: &Shared) -> Result<Reply, Status> {
     let (parts, incoming) = request.into_parts();
     let user = locks::admit(&parts, shared.bound, &shared.tokens)?;
-    let target = route::parse(parts.uri.path()).ok_or_else(Status::no_such_resource)?;
+    let served = shared.registry.served();
+    let target = route::parse(parts.uri.path(), &served).ok_or_else(Status::no_such_resource)?;
     if let Target::Resource(resource) = &target {
         let request = verbs::Request {
             registry: &shared.registry,
@@ -213,30 +218,36 @@ async fn dispatch(request: Request<Incoming>, shared: &Shared) -> Result<Reply, 
         let query = Query::parse(parts.uri.query());
         return logs::log(&shared.registry, pods, namespace, name, &query);
     }
-    about(&target, &parts, shared)
+    about(&target, &parts, shared, &served)
 }
 
 /// What is served, rather than objects.
-fn about(target: &Target, parts: &Parts, shared: &Shared) -> Result<Reply, Status> {
+fn about(
+    target: &Target,
+    parts: &Parts,
+    shared: &Shared,
+    served: &Arc<Served>,
+) -> Result<Reply, Status> {
     let aggregated = negotiate::wants_aggregated(&parts.headers);
     let body = match target {
         Target::Health => return Ok(respond::text(StatusCode::OK, "ok")),
         Target::Version => discovery::version(),
         Target::CoreVersions | Target::Groups if aggregated => {
             let core = *target == Target::CoreVersions;
-            let body = discovery::aggregated(core).to_string();
+            let body = discovery::aggregated(served, core).to_string();
             let hash = etag::of(body.as_bytes());
             return Ok(etag::conditional(&parts.headers, &hash, || {
                 respond::reply(StatusCode::OK, discovery::AGGREGATED, body)
             }));
         }
         Target::CoreVersions => discovery::core_versions(shared.bound),
-        Target::Groups => discovery::groups(),
-        Target::Group(group) => discovery::group(group),
-        Target::Resources(group, version) => discovery::resources(group, version),
-        Target::OpenApi => openapi::root(),
+        Target::Groups => discovery::groups(served),
+        Target::Group(group) => discovery::group(served, group),
+        Target::Resources(group, version) => discovery::resources(served, group, version),
+        Target::OpenApi => shared.openapi.root(served),
         Target::OpenApiGroup(path) => {
-            let document = openapi::group(path).ok_or_else(Status::no_such_resource)?;
+            let document = shared.openapi.group(served, path);
+            let document = document.ok_or_else(Status::no_such_resource)?;
             return Ok(etag::conditional(&parts.headers, &document.hash, || {
                 respond::json(StatusCode::OK, document.body.clone())
             }));

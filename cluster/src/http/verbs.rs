@@ -14,7 +14,7 @@ use super::respond::{self, Reply};
 use super::route::Resource;
 use super::tokens::Access;
 use super::{body, lists, protobuf, scale, watches};
-use crate::kinds::{Kind, Subresource};
+use crate::kinds::{self, Kind, Subresource};
 use crate::patch::{self, Edit};
 use crate::registry::{
     DeleteOptions, Deleted, FieldValidation, Patch, Patched, Preconditions, Propagation, Registry,
@@ -56,7 +56,7 @@ impl Request<'_> {
             (&Method::PUT, true) => Some("update"),
             (&Method::PATCH, true) => Some("patch"),
             (&Method::DELETE, true) if !subresource => Some("delete"),
-            (&Method::DELETE, false) if self.resource.kind.kind != "Namespace" => {
+            (&Method::DELETE, false) if !self.resource.kind.is(&kinds::NAMESPACE) => {
                 Some("deletecollection")
             }
             _ => None,
@@ -97,7 +97,8 @@ impl Request<'_> {
     fn get(&self, form: Form) -> Result<Reply, Status> {
         let object = self.registry.get(self.kept(), self.namespace(), self.name())?;
         if self.is_scale() {
-            return Ok(respond::json(StatusCode::OK, scale::of(&object).to_string()));
+            let scale = scale::of(self.resource.kind, &object)?;
+            return Ok(respond::json(StatusCode::OK, scale.to_string()));
         }
         Ok(respond::reply(StatusCode::OK, form.media_type(), form.object(&object)))
     }
@@ -138,10 +139,7 @@ impl Request<'_> {
     }
 
     async fn patch(&self, form: Form, incoming: Incoming) -> Result<Reply, Status> {
-        let body_type = negotiate::body_type(&self.parts.headers)?;
-        if matches!(body_type, BodyType::Json | BodyType::Yaml | BodyType::Protobuf) {
-            return Err(Status::unsupported_media_type());
-        }
+        let body_type = self.patch_type()?;
         let bytes = body::read(incoming).await?;
         let patch = body::patch(body_type, &bytes)?;
         let options = self.write_options()?;
@@ -194,6 +192,19 @@ impl Request<'_> {
         };
         let code = if patched.created { StatusCode::CREATED } else { StatusCode::OK };
         Ok(written(code, form, &patched.object, &options))
+    }
+
+    /// The language of a patch.
+    fn patch_type(&self) -> Result<BodyType, Status> {
+        const CUSTOM: &str = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+        let given = negotiate::body_type(&self.parts.headers)?;
+        let custom = self.resource.kind.custom.is_some();
+        match given {
+            BodyType::MergePatch | BodyType::JsonPatch | BodyType::Apply => Ok(given),
+            BodyType::StrategicPatch if !custom => Ok(given),
+            _ if custom => Err(Status::unsupported_patch(CUSTOM)),
+            _ => Err(Status::unsupported_media_type()),
+        }
     }
 
     async fn delete(&self, form: Form, incoming: Incoming) -> Result<Reply, Status> {

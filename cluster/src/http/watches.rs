@@ -128,6 +128,8 @@ impl Lines {
             Self::Running(mut running) => match running.chunk().await {
                 Ok(Some(chunk)) => Some((chunk, Self::Running(running))),
                 Ok(None) => None,
+                // The kind is gone: there is nothing to tell of.
+                Err(status) if status.code == 404 => None,
                 Err(status) => Some((render::error_event(&status).into(), Self::Ended)),
             },
         }

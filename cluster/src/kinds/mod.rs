@@ -2,14 +2,18 @@
 //! about it, so that there is one set of handlers for all.
 
 mod events;
+mod served;
 mod table;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::custom::Custom;
 use crate::tables::Table;
 use crate::validate::Causes;
 
 pub(crate) use events::selected_path as selected_event_path;
+pub use served::Served;
 pub use table::*;
 
 /// A resource type: its names, its scope and what is special about it.
@@ -35,8 +39,8 @@ pub struct Kind {
     pub stored: bool,
     /// Whether there is a `/status` subresource: then the main resource does not write status.
     pub status: bool,
-    /// Whether there is a `/scale` subresource.
-    pub scale: bool,
+    /// Where what `/scale` shows is kept; `None`: there is no such subresource.
+    pub(crate) scale: Option<&'static ScalePaths>,
     /// Which fields count for `metadata.generation`; `None`: the kind has no generation.
     pub generation: Option<Generation>,
     /// The rule that names must follow.
@@ -49,6 +53,8 @@ pub struct Kind {
     pub definition: &'static str,
     /// The kind that objects are kept as, where this one only shows them in another form.
     pub(crate) alias: Option<&'static Alias>,
+    /// What a CustomResourceDefinition says, where one made the kind.
+    pub(crate) custom: Option<&'static Custom>,
     /// What `kubectl get` prints.
     pub(crate) table: &'static Table,
     /// Fills in what a client leaves out.
@@ -60,6 +66,19 @@ pub struct Kind {
     pub(crate) allocate: fn(Option<&Value>, &mut Value),
     /// The rules beyond types; the second value is what is replaced.
     pub(crate) validate: fn(&Value, Option<&Value>, &mut Causes),
+    /// Where deleting an object empties it first: marks that it is being emptied.
+    pub(crate) terminate: Option<fn(&mut Value)>,
+}
+
+/// Where a kind keeps what its `/scale` shows, as JSON pointers.
+#[derive(Debug)]
+pub(crate) struct ScalePaths {
+    /// The number of replicas that is wanted.
+    pub(crate) wanted: &'static str,
+    /// The number of replicas that there are.
+    pub(crate) found: &'static str,
+    /// The selector of replicas, a text or a LabelSelector. Empty: there is none.
+    pub(crate) selector: &'static str,
 }
 
 /// How objects of one kind are shown as another.
@@ -82,6 +101,8 @@ pub enum Generation {
     PodSpec,
     /// A change of anything but `metadata` and `status`.
     Content,
+    /// A change of anything but `metadata`.
+    Everything,
 }
 
 /// The rule that names must follow.
@@ -120,6 +141,29 @@ impl Subresource {
 }
 
 impl Kind {
+    /// Whether this is that row of the table. Another kind may have the same name in another group.
+    pub fn is(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+
+    /// `kind` of lists.
+    pub fn list_kind(&self) -> String {
+        self.custom.map_or_else(|| format!("{}List", self.kind), |custom| custom.list_kind.clone())
+    }
+
+    /// `columnDefinitions` of a table.
+    pub(crate) fn columns(&self) -> Value {
+        self.custom.map_or_else(|| self.table.columns(), Custom::columns)
+    }
+
+    /// The cells of an object's row of a table.
+    pub(crate) fn cells(&self, object: &Value, now: Timestamp) -> Vec<Value> {
+        match self.custom {
+            Some(custom) => custom.cells(object, now),
+            None => self.table.cells(object, now),
+        }
+    }
+
     /// `apiVersion` of objects: `v1`, `apps/v1`.
     pub fn api_version(&self) -> String {
         match self.group {
@@ -157,17 +201,9 @@ impl Kind {
         }
     }
 
-    /// Finds the kind that `apiVersion` and `kind` of an object name.
+    /// Finds the kind that `apiVersion` and `kind` of an object name, custom kinds apart.
     pub fn of(api_version: &str, kind: &str) -> Option<&'static Self> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         KINDS.iter().copied().find(|k| k.group == group && k.version == version && k.kind == kind)
-    }
-
-    /// Finds the kind by its path.
-    pub fn by_path(group: &str, version: &str, plural: &str) -> Option<&'static Self> {
-        KINDS
-            .iter()
-            .copied()
-            .find(|k| k.group == group && k.version == version && k.plural == plural)
     }
 }

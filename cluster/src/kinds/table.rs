@@ -1,11 +1,11 @@
 //! The rows.
 
 use super::events::EVENTS_V1;
-use super::{Generation, Kind, NameRule};
+use super::{Generation, Kind, NameRule, ScalePaths};
 use crate::{defaults, tables, validate};
 
 /// What most rows share; a row states only what differs.
-const PLAIN: Kind = Kind {
+pub(crate) const PLAIN: Kind = Kind {
     group: "",
     version: "v1",
     kind: "",
@@ -16,19 +16,24 @@ const PLAIN: Kind = Kind {
     namespaced: true,
     stored: true,
     status: false,
-    scale: false,
+    scale: None,
     generation: None,
     name_rule: NameRule::Subdomain,
     selectable: &[],
     returns_deleted: false,
     definition: "",
     alias: None,
+    custom: None,
     table: &tables::PLAIN,
     defaults: defaults::nothing,
     initialize: defaults::nothing,
     allocate: defaults::no_allocation,
     validate: validate::anything,
+    terminate: None,
 };
+
+const WORKLOAD: ScalePaths =
+    ScalePaths { wanted: "/spec/replicas", found: "/status/replicas", selector: "/spec/selector" };
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $value:expr),* $(,)? })*) => {
@@ -66,7 +71,7 @@ kinds! {
         definition: "io.k8s.api.core.v1.Namespace",
         table: &tables::NAMESPACE,
         defaults: defaults::namespace, initialize: defaults::new_namespace,
-        allocate: defaults::namespace_finalizers,
+        allocate: defaults::namespace_finalizers, terminate: Some(defaults::emptying_namespace),
     }
     /// Run by the kubelet as local processes.
     POD {
@@ -113,6 +118,17 @@ kinds! {
         defaults: defaults::service, initialize: defaults::new_load_balanced,
         allocate: defaults::cluster_ip, validate: validate::service,
     }
+    /// Makes a kind. Deleting one deletes the kind's objects first.
+    CUSTOM_RESOURCE_DEFINITION {
+        group: "apiextensions.k8s.io", kind: "CustomResourceDefinition",
+        plural: "customresourcedefinitions", singular: "customresourcedefinition",
+        short_names: &["crd", "crds"], categories: &["api-extensions"], namespaced: false,
+        status: true, generation: Some(Generation::Spec), returns_deleted: true,
+        definition: "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition",
+        defaults: defaults::definition, initialize: defaults::new_definition,
+        allocate: defaults::stored_versions, validate: validate::definition,
+        terminate: Some(defaults::emptying_definition),
+    }
     /// A pod template that a DaemonSet or StatefulSet had.
     CONTROLLER_REVISION {
         group: "apps", kind: "ControllerRevision", plural: "controllerrevisions",
@@ -132,7 +148,7 @@ kinds! {
     /// Rolls ReplicaSets.
     DEPLOYMENT {
         group: "apps", kind: "Deployment", plural: "deployments", singular: "deployment",
-        short_names: &["deploy"], categories: &["all"], status: true, scale: true,
+        short_names: &["deploy"], categories: &["all"], status: true, scale: Some(&WORKLOAD),
         generation: Some(Generation::Spec),
         definition: "io.k8s.api.apps.v1.Deployment",
         table: &tables::DEPLOYMENT,
@@ -142,7 +158,7 @@ kinds! {
     /// Keeps a number of pods.
     REPLICA_SET {
         group: "apps", kind: "ReplicaSet", plural: "replicasets", singular: "replicaset",
-        short_names: &["rs"], categories: &["all"], status: true, scale: true,
+        short_names: &["rs"], categories: &["all"], status: true, scale: Some(&WORKLOAD),
         generation: Some(Generation::Spec), selectable: &["status.replicas"],
         definition: "io.k8s.api.apps.v1.ReplicaSet",
         table: &tables::REPLICA_SET,
@@ -152,7 +168,7 @@ kinds! {
     /// Keeps pods with names of their own.
     STATEFUL_SET {
         group: "apps", kind: "StatefulSet", plural: "statefulsets", singular: "statefulset",
-        short_names: &["sts"], categories: &["all"], status: true, scale: true,
+        short_names: &["sts"], categories: &["all"], status: true, scale: Some(&WORKLOAD),
         generation: Some(Generation::Spec),
         definition: "io.k8s.api.apps.v1.StatefulSet",
         table: &tables::STATEFUL_SET,

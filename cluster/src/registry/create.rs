@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::table::Writer;
+use super::table::{Phase, Writer};
 use super::{Registry, WriteOptions, prepare, scope};
 use crate::fields;
 use crate::kinds::{self, Kind};
@@ -47,8 +47,10 @@ impl Registry {
             meta::object_at(&mut object).remove("status");
         }
         fields::update(by, None, &mut object);
-        let writer = self.table(kind).writer();
-        self.insert(&writer, kind, object, options)
+        let table = self.table(kind);
+        let created = self.insert(&table.writer(), kind, object, options)?;
+        self.written(kind, options);
+        Ok(created)
     }
 
     /// What an object of a kind that is not stored looks like once it was answered.
@@ -79,6 +81,11 @@ impl Registry {
         mut object: Value,
         options: &WriteOptions,
     ) -> Result<Arc<Value>, Status> {
+        match writer.phase() {
+            Phase::Open => {}
+            Phase::Emptying => return Err(Status::terminating(kind)),
+            Phase::Closed => return Err(Status::no_such_resource()),
+        }
         originate(kind, &mut object);
         (kind.initialize)(&mut object);
         validate(kind, &object, None)?;
@@ -89,7 +96,8 @@ impl Registry {
             return Err(Status::already_exists(kind, name));
         }
         // Held so that the namespace cannot be emptied and removed between the check and the insertion.
-        let _namespaces = kind.namespaced.then(|| self.table(&kinds::NAMESPACE).hold());
+        let namespaces = self.table(&kinds::NAMESPACE);
+        let _held = kind.namespaced.then(|| namespaces.hold());
         self.check_namespace(kind, namespace, name)?;
         if options.dry_run {
             return Ok(Arc::new(object));

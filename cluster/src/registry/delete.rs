@@ -74,7 +74,21 @@ impl Registry {
         delete: &DeleteOptions,
         options: &WriteOptions,
     ) -> Result<Deleted, Status> {
-        let writer = self.table(kind).writer();
+        let deleted = self.delete_one(kind, namespace, name, delete, options)?;
+        self.written(kind, options);
+        Ok(deleted)
+    }
+
+    fn delete_one(
+        &self,
+        kind: &'static Kind,
+        namespace: Option<&str>,
+        name: &str,
+        delete: &DeleteOptions,
+        options: &WriteOptions,
+    ) -> Result<Deleted, Status> {
+        let table = self.table(kind);
+        let writer = table.writer();
         let current = writer
             .get(scope(kind, namespace), name)
             .ok_or_else(|| Status::not_found(kind, name))?;
@@ -138,19 +152,18 @@ fn mark(kind: &Kind, object: &mut Value, delete: &DeleteOptions) {
     let grace = grace(kind, object, delete.grace);
     let before = meta::get(object, "deletionGracePeriodSeconds").and_then(Value::as_i64);
     let shorter = before.is_none_or(|before| grace < before);
-    if !meta::is_deleting(object) || (kind.kind == "Pod" && shorter) {
-        if meta::generation(object) > 0 {
-            meta::set(object, "generation", Some((meta::generation(object) + 1).into()));
-        }
+    if !meta::is_deleting(object) || (kind.is(&kinds::POD) && shorter) {
         let end = Timestamp::now().saturating_add(SignedDuration::from_secs(grace));
         let end = end.unwrap_or(Timestamp::MAX);
         meta::set(object, "deletionTimestamp", Some(meta::time(end).into()));
-        if kind.kind != "Namespace" {
-            meta::set(object, "deletionGracePeriodSeconds", Some(grace.into()));
+        if let Some(terminate) = kind.terminate {
+            terminate(object);
+            return;
         }
-    }
-    if kind.kind == kinds::NAMESPACE.kind {
-        object["status"]["phase"] = "Terminating".into();
+        meta::set(object, "deletionGracePeriodSeconds", Some(grace.into()));
+        if meta::generation(object) > 0 {
+            meta::set(object, "generation", Some((meta::generation(object) + 1).into()));
+        }
     }
 }
 
@@ -170,7 +183,7 @@ fn propagate(object: &mut Value, propagation: Propagation) {
 
 /// Only pods that were started somewhere and have not ended need time to end.
 fn grace(kind: &Kind, object: &Value, asked: Option<i64>) -> i64 {
-    if kind.kind != kinds::POD.kind {
+    if !kind.is(&kinds::POD) {
         return 0;
     }
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();

@@ -3,6 +3,7 @@
 //! Handlers are thin over it; controllers and the kubelet call it directly.
 
 mod create;
+mod definitions;
 mod delete;
 mod prepare;
 mod table;
@@ -16,21 +17,39 @@ use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
 use serde_json::Value;
+use tokio::sync::watch::{Receiver, Sender};
 
 pub use delete::{DeleteOptions, Deleted, Preconditions, Propagation};
 pub use update::{Patch, Patched};
 pub use watch::{Event, EventType, Watch};
 
-use crate::kinds::{KINDS, Kind};
+use crate::kinds::{self, Kind, Served};
 use crate::meta;
 use crate::selector::Selector;
 use crate::status::Status;
-use table::{Key, Table};
+use definitions::Definitions;
+use table::{Key, Phase, Table};
 
 /// The objects of a cluster. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Registry {
-    tables: Arc<HashMap<&'static str, HashMap<&'static str, Arc<Table>>>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    catalog: Sender<Arc<Catalog>>,
+    definitions: Mutex<Definitions>,
+    /// The last revision given out.
+    revision: Arc<AtomicU64>,
+}
+
+/// What is served, and a table for every resource.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    served: Arc<Served>,
+    /// By group and plural name.
+    tables: HashMap<(&'static str, &'static str), Arc<Table>>,
 }
 
 /// Who writes, and how.
@@ -116,19 +135,35 @@ impl Registry {
     /// An empty cluster.
     pub fn new() -> Self {
         let revision = Arc::new(AtomicU64::new(1));
-        let mut tables: HashMap<_, HashMap<_, _>> = HashMap::new();
-        for kind in KINDS {
-            let table = Arc::new(Table::new(kind, revision.clone()));
-            tables.entry(kind.group).or_default().insert(kind.plural, table);
-        }
-        Self { tables: Arc::new(tables) }
+        let served = Served::with([]);
+        let table = || Arc::new(Table::new(revision.clone(), Phase::Open));
+        let tables = served.stored().map(|kind| ((kind.group, kind.plural), table())).collect();
+        let catalog = Sender::new(Arc::new(Catalog { served: Arc::new(served), tables }));
+        let definitions = Mutex::default();
+        Self { shared: Arc::new(Shared { catalog, definitions, revision }) }
     }
 
-    fn table(&self, kind: &'static Kind) -> &Arc<Table> {
-        self.tables
-            .get(kind.group)
-            .and_then(|group| group.get(kind.plural))
-            .expect("a table was made for every row of KINDS")
+    /// The kinds that are served now.
+    pub fn served(&self) -> Arc<Served> {
+        self.shared.catalog.borrow().served.clone()
+    }
+
+    /// Tells when the kinds that are served change.
+    pub(crate) fn served_changes(&self) -> Receiver<Arc<Catalog>> {
+        self.shared.catalog.subscribe()
+    }
+
+    /// The objects of a kind; a table that is closed where there is no such kind any more.
+    fn table(&self, kind: &Kind) -> Arc<Table> {
+        let known = self.shared.catalog.borrow().tables.get(&(kind.group, kind.plural)).cloned();
+        known.unwrap_or_else(|| Arc::new(Table::new(self.shared.revision.clone(), Phase::Closed)))
+    }
+
+    /// What a write of a kind entails: a definition changes what is served.
+    fn written(&self, kind: &Kind, options: &WriteOptions) {
+        if kind.is(&kinds::CUSTOM_RESOURCE_DEFINITION) && !options.dry_run {
+            self.define();
+        }
     }
 
     /// One object. `namespace` is ignored for cluster-wide kinds.
@@ -188,7 +223,7 @@ impl Registry {
         since: u64,
     ) -> Result<Watch, Status> {
         let namespace = namespace.map(Arc::from);
-        Watch::new(self.table(kind).clone(), namespace, selector.clone(), since)
+        Watch::new(kind, self.table(kind), namespace, selector.clone(), since)
     }
 
     /// What is there as `Added` events, a bookmark that ends them, then every change: what a
@@ -215,7 +250,9 @@ impl Registry {
 
     /// Forgets all changes so far: watches that have not seen them get 410.
     pub fn compact(&self) {
-        for table in self.tables.values().flat_map(HashMap::values) {
+        // Not borrowed any longer than that: tables are waited for.
+        let catalog = self.shared.catalog.borrow().clone();
+        for table in catalog.tables.values() {
             table.compact();
         }
     }

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::{FieldValidation, WriteOptions};
+use crate::custom::{self, Custom};
 use crate::kinds::Kind;
 use crate::meta;
-use crate::schema::{self, Empties};
+use crate::schema::{self, Empties, OBJECT_META, Schema};
 use crate::status::Status;
 
 /// Checks that the object is of the kind and in the namespace that the request names, and fills in
@@ -57,7 +58,10 @@ pub(super) fn decode(
     options: &WriteOptions,
 ) -> Result<(), Status> {
     typed(kind, object, Empties::Drop, options)?;
-    (kind.defaults)(object);
+    match kind.custom {
+        Some(custom) => custom::fill(&custom.structural, object),
+        None => (kind.defaults)(object),
+    }
     Ok(())
 }
 
@@ -68,11 +72,18 @@ pub(super) fn typed(
     empties: Empties,
     options: &WriteOptions,
 ) -> Result<(), Status> {
-    let (schema, id) = schema::of(kind);
-    let decoded =
-        schema::decode(schema, id, object, empties).map_err(|why| undecodable(kind, &why))?;
-    let unknown: Vec<String> =
-        decoded.unknown.iter().map(|field| format!("unknown field {field:?}")).collect();
+    let unknown = match kind.custom {
+        Some(custom) => pruned(custom, object, empties),
+        None => {
+            let (schema, id) = schema::of(kind);
+            schema::decode(schema, id, object, empties).map(|decoded| decoded.unknown)
+        }
+    };
+    let unknown: Vec<String> = unknown
+        .map_err(|why| undecodable(kind, &why))?
+        .iter()
+        .map(|field| format!("unknown field {field:?}"))
+        .collect();
     match options.field_validation {
         FieldValidation::Strict if !unknown.is_empty() => {
             Err(undecodable(kind, &format!("strict decoding error: {}", unknown.join(", "))))
@@ -83,4 +94,13 @@ pub(super) fn typed(
         }
         _ => Ok(()),
     }
+}
+
+/// Drops what a custom kind does not have, and tells what. Metadata is the same for all kinds.
+fn pruned(custom: &Custom, object: &mut Value, empties: Empties) -> Result<Vec<String>, String> {
+    let published = Schema::kubernetes();
+    let id = published.named(OBJECT_META).expect("the generated file has ObjectMeta");
+    let decoded = schema::decode(published, id, &mut object["metadata"], empties)?;
+    let unknown = decoded.unknown.iter().map(|field| format!("metadata.{field}"));
+    Ok(unknown.chain(custom::prune(&custom.structural, object)).collect())
 }

@@ -8,7 +8,6 @@ use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::kinds::Kind;
 use crate::meta;
 use crate::status::Status;
 
@@ -37,9 +36,20 @@ pub(super) struct Change {
     pub(super) before: Option<Arc<Value>>,
 }
 
+/// What may be done with a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// It is being emptied: nothing new comes in.
+    Emptying,
+    /// Its kind is gone.
+    Closed,
+}
+
 /// The part that readers see.
 #[derive(Debug)]
 pub(super) struct State {
+    pub(super) phase: Phase,
     pub(super) objects: BTreeMap<Key, Arc<Value>>,
     /// Ordered by revision.
     pub(super) history: VecDeque<Change>,
@@ -51,7 +61,6 @@ pub(super) struct State {
 /// change is put in place.
 #[derive(Debug)]
 pub(super) struct Table {
-    pub(super) kind: &'static Kind,
     writer: Mutex<()>,
     state: RwLock<State>,
     /// Shared by all tables: the last revision given out.
@@ -67,12 +76,12 @@ pub(super) struct Writer<'a> {
 }
 
 impl Table {
-    pub(super) fn new(kind: &'static Kind, revision: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(revision: Arc<AtomicU64>, phase: Phase) -> Self {
         let horizon = revision.load(Ordering::Acquire);
         Self {
-            kind,
             writer: Mutex::new(()),
             state: RwLock::new(State {
+                phase,
                 objects: BTreeMap::new(),
                 history: VecDeque::new(),
                 horizon,
@@ -111,6 +120,14 @@ impl Table {
         Writer { table: self, _guard: self.writer.lock() }
     }
 
+    /// A write that began before is finished; one that comes later sees the phase.
+    pub(super) fn set_phase(&self, phase: Phase) {
+        let writer = self.writer();
+        self.state.write().phase = phase;
+        drop(writer);
+        self.published.send_modify(|_| {});
+    }
+
     /// Forgets all changes: watches that have not seen them get 410.
     pub(super) fn compact(&self) {
         let mut state = self.state.write();
@@ -122,6 +139,10 @@ impl Table {
 }
 
 impl Writer<'_> {
+    pub(super) fn phase(&self) -> Phase {
+        self.table.state.read_recursive().phase
+    }
+
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<Arc<Value>> {
         self.table.get(namespace, name)
     }

@@ -56,7 +56,9 @@ impl Registry {
         if !given.is_empty() && given != name {
             return Err(name_mismatch(given, name));
         }
-        self.change(kind, namespace, name, subresource, options, |_| Ok(object))
+        let updated = self.change(kind, namespace, name, subresource, options, |_| Ok(object))?;
+        self.written(kind, options);
+        Ok(updated)
     }
 
     /// Changes an object by a patch; an apply creates it if it is not there.
@@ -74,7 +76,10 @@ impl Registry {
     ) -> Result<Patched, Status> {
         let object = match patch {
             Patch::Apply { config, force } => {
-                return self.apply(kind, namespace, name, subresource, config, force, options);
+                let patched =
+                    self.apply(kind, namespace, name, subresource, config, force, options)?;
+                self.written(kind, options);
+                return Ok(patched);
             }
             Patch::Edit(edit) => {
                 self.modify(kind, namespace, name, subresource, options, |object| {
@@ -99,14 +104,16 @@ impl Registry {
         options: &WriteOptions,
         edit: impl FnOnce(&mut Value) -> Result<(), Status>,
     ) -> Result<Arc<Value>, Status> {
-        self.change(kind, namespace, name, subresource, options, |current| {
+        let modified = self.change(kind, namespace, name, subresource, options, |current| {
             let mut object = Value::clone(current);
             edit(&mut object)?;
             Ok(object)
-        })
+        })?;
+        self.written(kind, options);
+        Ok(modified)
     }
 
-    fn change(
+    pub(super) fn change(
         &self,
         kind: &'static Kind,
         namespace: Option<&str>,
@@ -116,8 +123,10 @@ impl Registry {
         edit: impl FnOnce(&Arc<Value>) -> Result<Value, Status>,
     ) -> Result<Arc<Value>, Status> {
         let namespace = scope(kind, namespace);
-        let writer = self.table(kind).writer();
+        let table = self.table(kind);
+        let writer = table.writer();
         let current = writer.get(namespace, name).ok_or_else(|| Status::not_found(kind, name))?;
+        let current = in_version(kind, current);
         let mut object = edit(&current)?;
         prepare::identify(kind, namespace, &mut object)?;
         check_identity(kind, name, &current, &object)?;
@@ -150,7 +159,8 @@ impl Registry {
             return Err(name_mismatch(&given, name));
         }
         let by = fields::Writer { kind, manager: options.manager(), subresource };
-        let writer = self.table(kind).writer();
+        let table = self.table(kind);
+        let writer = table.writer();
         let Some(current) = writer.get(namespace, name) else {
             if subresource.is_some() || !meta::uid(&config).is_empty() {
                 return Err(Status::not_found(kind, name));
@@ -164,6 +174,7 @@ impl Registry {
             let object = self.insert(&writer, kind, object, options)?;
             return Ok(Patched { object, created: true });
         };
+        let current = in_version(kind, current);
         let applied = fields::apply(by, &current, &config, force)?;
         check_identity(kind, name, &current, &applied.object)?;
         if !applied.changed {
@@ -191,11 +202,23 @@ impl Registry {
         if object == *current {
             return Ok(current);
         }
-        if subresource.is_none() {
+        if subresource.is_none() || kind.custom.is_some() {
             validate(kind, &object, Some(&current))?;
         }
         bump_generation(kind, &current, &mut object);
         Ok(store(writer, object, current, options))
+    }
+}
+
+/// The object in a version of its kind. Versions of custom kinds differ in nothing but their name.
+fn in_version(kind: &Kind, object: Arc<Value>) -> Arc<Value> {
+    match kind.custom {
+        Some(custom) if object["apiVersion"] != custom.api_version => {
+            let mut object = Value::clone(&object);
+            object["apiVersion"] = custom.api_version.as_str().into();
+            Arc::new(object)
+        }
+        _ => object,
     }
 }
 
@@ -249,17 +272,20 @@ fn name_mismatch(given: &str, name: &str) -> Status {
 /// Takes over from the current state what this write may not change.
 fn keep(kind: &Kind, subresource: Option<Subresource>, current: &Value, object: &mut Value) {
     match subresource {
-        // Writes status and, as controllers rely on, annotations.
+        // Writes status and, as controllers rely on, annotations; of custom kinds, status alone.
         Some(Subresource::Status) => {
             let sent = std::mem::replace(object, current.clone());
             put(object, "status", sent.get("status").cloned());
-            for field in ["annotations", "managedFields"] {
-                meta::set(object, field, meta::get(&sent, field).cloned());
+            meta::set(object, "managedFields", meta::get(&sent, "managedFields").cloned());
+            if kind.custom.is_none() {
+                meta::set(object, "annotations", meta::get(&sent, "annotations").cloned());
             }
         }
         Some(Subresource::Scale) => {
             let sent = std::mem::replace(object, current.clone());
-            put(&mut object["spec"], "replicas", sent["spec"].get("replicas").cloned());
+            if let Some(paths) = kind.scale {
+                meta::put_at(object, paths.wanted, sent.pointer(paths.wanted).cloned());
+            }
         }
         Some(Subresource::Finalize) => {
             let sent = std::mem::replace(object, current.clone());
@@ -314,6 +340,9 @@ fn bump_generation(kind: &Kind, current: &Value, object: &mut Value) {
         Some(Generation::Content) => {
             let apart = ["metadata", "status"];
             without(current, &apart) != without(object, &apart)
+        }
+        Some(Generation::Everything) => {
+            without(current, &["metadata"]) != without(object, &["metadata"])
         }
     };
     if changed {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::table::{Action, Change, Table};
+use super::table::{Action, Change, Phase, Table};
+use crate::kinds::Kind;
 use crate::meta;
 use crate::selector::Selector;
 use crate::status::Status;
@@ -43,6 +44,7 @@ pub struct Event {
 /// reader costs no memory and gets 410 once it has fallen out of the window.
 #[derive(Debug)]
 pub struct Watch {
+    kind: &'static Kind,
     table: Arc<Table>,
     namespace: Option<Arc<str>>,
     selector: Selector,
@@ -54,6 +56,7 @@ pub struct Watch {
 
 impl Watch {
     pub(super) fn new(
+        kind: &'static Kind,
         table: Arc<Table>,
         namespace: Option<Arc<str>>,
         selector: Selector,
@@ -64,7 +67,15 @@ impl Watch {
         if since < horizon {
             return Err(Status::expired(since, horizon));
         }
-        Ok(Self { table, namespace, selector, position: since, taken: VecDeque::new(), published })
+        Ok(Self {
+            kind,
+            table,
+            namespace,
+            selector,
+            position: since,
+            taken: VecDeque::new(),
+            published,
+        })
     }
 
     /// Puts events before those that the watch will see.
@@ -76,7 +87,8 @@ impl Watch {
     /// The next change; waits for it. Cancel safe.
     ///
     /// # Errors
-    /// 410 once the watch has fallen out of the window of remembered changes: list again.
+    /// 410 once the watch has fallen out of the window of remembered changes: list again. 404 once
+    /// the kind itself is gone, and everything about it was told.
     pub async fn next(&mut self) -> Result<Event, Status> {
         loop {
             if let Some(event) = self.ready()? {
@@ -114,7 +126,7 @@ impl Watch {
         }
         self.position = self.position.max(self.table.revision(&state));
         drop(state);
-        Some(bookmark(self.table.kind, self.position))
+        Some(bookmark(self.kind, self.position))
     }
 
     /// Takes a batch of changes; `false` when there were none.
@@ -123,9 +135,12 @@ impl Watch {
         if self.position < state.horizon {
             return Err(Status::expired(self.position, state.horizon));
         }
+        let closed = state.phase == Phase::Closed;
         let changes: Vec<Change> = state.since(self.position).take(BATCH).cloned().collect();
         drop(state);
-        let Some(last) = changes.last() else { return Ok(false) };
+        let Some(last) = changes.last() else {
+            return if closed { Err(Status::no_such_resource()) } else { Ok(false) };
+        };
         self.position = last.revision;
         let events = changes
             .into_iter()
@@ -136,7 +151,7 @@ impl Watch {
 }
 
 /// An event that tells only a revision.
-pub(super) fn bookmark(kind: &crate::kinds::Kind, revision: u64) -> Event {
+pub(super) fn bookmark(kind: &Kind, revision: u64) -> Event {
     let object = serde_json::json!({
         "kind": kind.kind, "apiVersion": kind.api_version(),
         "metadata": { "resourceVersion": revision.to_string() },

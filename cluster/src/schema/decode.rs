@@ -58,7 +58,7 @@ struct Decoder<'a> {
 impl<'a> Decoder<'a> {
     fn value(&mut self, id: TypeId, value: &mut Value) -> Result<(), String> {
         match self.schema.get(id) {
-            Type::Any => Ok(()),
+            Type::Any | Type::Deduced => Ok(()),
             Type::Scalar(scalar) => self.scalar(*scalar, value),
             Type::Struct(of) => {
                 let Value::Object(fields) = value else {
@@ -205,7 +205,7 @@ impl<'a> Decoder<'a> {
 
     fn go_type(&self, id: TypeId) -> String {
         match self.schema.get(id) {
-            Type::Any => "interface {}".to_owned(),
+            Type::Any | Type::Deduced => "interface {}".to_owned(),
             Type::Scalar(scalar) => go_name(*scalar).to_owned(),
             Type::Struct(of) => format!("v1.{}", of.name),
             Type::Map { values, .. } => format!("map[string]{}", self.go_type(*values)),

@@ -30,6 +30,8 @@ const EMBEDDED: &[(&str, &[&str])] = &[
     ("HorizontalPodAutoscalerSpec", &["scaleTargetRef"]),
     ("RoleBinding", &["roleRef"]),
     ("ClusterRoleBinding", &["roleRef"]),
+    ("CustomResourceDefinitionSpec", &["names"]),
+    ("CustomResourceDefinitionStatus", &["acceptedNames"]),
     (
         "Event",
         &[
@@ -163,7 +165,7 @@ impl Loader {
                 (field.clone(), field_type)
             })
             .collect();
-        Struct { name: name.to_owned(), fields, atomic }
+        Struct { name: name.to_owned(), fields, rest: None, atomic }
     }
 
     fn list(&mut self, schema: &Published) -> Type {

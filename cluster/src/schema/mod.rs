@@ -12,8 +12,11 @@ pub use decode::{Decoded, Empties, decode, json_type};
 
 use crate::kinds::Kind;
 
+/// The type of `metadata`.
+pub(crate) const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+
 /// A set of types that refer to each other.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Schema {
     types: Vec<Type>,
     named: HashMap<String, TypeId>,
@@ -51,6 +54,8 @@ pub enum Type {
     Scalar(Scalar),
     /// Any value, owned and replaced as a whole.
     Any,
+    /// Any value; objects are owned key by key, as far down as there are any.
+    Deduced,
 }
 
 /// An object with known fields.
@@ -60,6 +65,8 @@ pub struct Struct {
     pub name: String,
     /// By name.
     pub fields: HashMap<String, Field>,
+    /// Type of further fields; `None`: there are none.
+    pub rest: Option<TypeId>,
     /// Owned and replaced as a whole.
     pub atomic: bool,
 }
@@ -117,6 +124,38 @@ impl Schema {
         &KUBERNETES
     }
 
+    /// Adds a type.
+    pub(crate) fn push(&mut self, ty: Type) -> TypeId {
+        self.types.push(ty);
+        TypeId(self.types.len() - 1)
+    }
+
+    /// Adds a type of another schema and what it refers to, which must not refer back to it.
+    pub(crate) fn import(&mut self, from: &Self, id: TypeId) -> TypeId {
+        let ty = match from.get(id) {
+            Type::Struct(of) => {
+                let fields = of.fields.iter().map(|(name, field)| {
+                    (name.clone(), Field { ty: self.import(from, field.ty), ..*field })
+                });
+                let fields = fields.collect();
+                let rest = of.rest.map(|rest| self.import(from, rest));
+                Type::Struct(Struct { name: of.name.clone(), fields, rest, atomic: of.atomic })
+            }
+            Type::Map { values, atomic } => {
+                Type::Map { values: self.import(from, *values), atomic: *atomic }
+            }
+            Type::List { items, merge, patch_key } => Type::List {
+                items: self.import(from, *items),
+                merge: merge.clone(),
+                patch_key: patch_key.clone(),
+            },
+            Type::Scalar(scalar) => Type::Scalar(*scalar),
+            Type::Any => Type::Any,
+            Type::Deduced => Type::Deduced,
+        };
+        self.push(ty)
+    }
+
     /// A type of this schema.
     pub fn get(&self, id: TypeId) -> &Type {
         &self.types[id.0]
@@ -142,8 +181,9 @@ impl Schema {
     /// The type of a field or of a key; `None` where the type has no such field.
     pub fn field(&self, id: TypeId, name: &str) -> Option<TypeId> {
         match self.get(id) {
-            Type::Struct(fields) => fields.fields.get(name).map(|field| field.ty),
+            Type::Struct(of) => of.fields.get(name).map(|field| field.ty).or(of.rest),
             Type::Map { values, .. } => Some(*values),
+            Type::Deduced => Some(id),
             _ => None,
         }
     }
@@ -151,6 +191,9 @@ impl Schema {
 
 /// The schema and the type of a kind's objects.
 pub fn of(kind: &Kind) -> (&'static Schema, TypeId) {
+    if let Some(custom) = kind.custom {
+        return (&custom.types.0, custom.types.1);
+    }
     let schema = Schema::kubernetes();
     let id = schema.named(kind.definition).expect("every row of the table names a published type");
     (schema, id)

@@ -20,7 +20,7 @@ pub(crate) use workloads::{
 };
 
 use crate::meta;
-use crate::schema::Schema;
+use crate::schema::{OBJECT_META, Schema};
 
 /// How objects of a kind become rows.
 #[derive(Debug)]
@@ -47,7 +47,6 @@ enum Description {
     Field(&'static str, &'static str),
 }
 
-const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 const NAME: Column = field("Name", OBJECT_META, "name");
 const AGE: Column = field("Age", OBJECT_META, "creationTimestamp");
 
@@ -90,7 +89,18 @@ impl Table {
     }
 }
 
-fn name(object: &Value) -> Value {
+/// The definition of the column of names.
+pub(crate) fn name_column() -> Value {
+    NAME.definition()
+}
+
+/// What is said about ages.
+pub(crate) fn age_description() -> &'static str {
+    Schema::kubernetes().description(OBJECT_META, "creationTimestamp")
+}
+
+/// The cell of a name.
+pub(crate) fn name(object: &Value) -> Value {
     meta::name(object).into()
 }
 
@@ -99,7 +109,7 @@ fn age(object: &Value, now: Timestamp) -> Value {
 }
 
 /// How long ago a time was.
-fn since(time: Option<&str>, now: Timestamp) -> String {
+pub(crate) fn since(time: Option<&str>, now: Timestamp) -> String {
     match time.and_then(|time| time.parse::<Timestamp>().ok()) {
         Some(time) => age::human(now.duration_since(time).as_secs()),
         None => "<unknown>".to_owned(),

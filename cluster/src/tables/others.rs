@@ -3,10 +3,9 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{
-    AGE, Column, NAME, OBJECT_META, Table, age, field, list, name, number, or, since, text,
-};
+use super::{AGE, Column, NAME, Table, age, field, list, name, number, or, since, text};
 use crate::meta;
+use crate::schema::OBJECT_META;
 
 const PLAIN_COLUMNS: [Column; 2] = [NAME, field("Created At", OBJECT_META, "creationTimestamp")];
 

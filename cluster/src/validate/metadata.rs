@@ -44,11 +44,7 @@ fn annotations(annotations: &Value, causes: &mut Causes) {
         size += key.len() + value.as_str().unwrap_or_default().len();
     }
     if size > ANNOTATIONS {
-        causes.add(Cause {
-            reason: "FieldValueTooLong",
-            message: format!("Too long: may not be more than {ANNOTATIONS} bytes"),
-            field: "metadata.annotations".to_owned(),
-        });
+        causes.add(Cause::too_long("metadata.annotations", ANNOTATIONS as u64));
     }
 }
 

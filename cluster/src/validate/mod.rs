@@ -1,9 +1,10 @@
 //! The rules that objects must follow beyond their types, with Kubernetes' messages.
 
 mod config;
+mod definition;
 mod job;
 mod metadata;
-mod names;
+pub(crate) mod names;
 mod network;
 mod pod;
 mod rbac;
@@ -11,6 +12,7 @@ mod sets;
 mod workload;
 
 pub(crate) use config::{config_map, lease, secret};
+pub(crate) use definition::definition;
 pub(crate) use job::job;
 pub(crate) use network::{endpoint_slice, ingress, ingress_class, service};
 pub(crate) use pod::pod;
@@ -20,6 +22,7 @@ pub(crate) use workload::{deployment, disruption_budget, horizontal_pod_autoscal
 
 use serde_json::Value;
 
+use crate::custom;
 use crate::kinds::Kind;
 use crate::meta;
 use crate::status::{Cause, Status};
@@ -35,7 +38,10 @@ pub(crate) struct Causes(Vec<Cause>);
 pub(crate) fn validate(kind: &Kind, object: &Value, old: Option<&Value>) -> Result<(), Status> {
     let mut causes = Causes::default();
     metadata::validate(kind, object, old, &mut causes);
-    (kind.validate)(object, old, &mut causes);
+    match kind.custom {
+        Some(custom) => causes.0.extend(custom::check(&custom.structural, object, old)),
+        None => (kind.validate)(object, old, &mut causes),
+    }
     if causes.0.is_empty() {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! The rules for names, labels and keys, with Kubernetes' messages.
 
 /// Why a text is no RFC 1123 subdomain.
-pub(super) fn subdomain(text: &str) -> Vec<String> {
+pub(crate) fn subdomain(text: &str) -> Vec<String> {
     checked(
         text,
         253,
@@ -13,7 +13,7 @@ pub(super) fn subdomain(text: &str) -> Vec<String> {
 }
 
 /// Why a text is no RFC 1123 label.
-pub(super) fn label(text: &str) -> Vec<String> {
+pub(crate) fn label(text: &str) -> Vec<String> {
     checked(
         text,
         63,
@@ -25,7 +25,7 @@ pub(super) fn label(text: &str) -> Vec<String> {
 }
 
 /// Why a text is no RFC 1035 label.
-pub(super) fn label_1035(text: &str) -> Vec<String> {
+pub(crate) fn label_1035(text: &str) -> Vec<String> {
     checked(
         text,
         63,
