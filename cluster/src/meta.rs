@@ -110,11 +110,6 @@ pub fn time(at: Timestamp) -> String {
     whole.to_string()
 }
 
-/// A time as `meta/v1 MicroTime` writes it: UTC, microseconds.
-pub fn micro_time(at: Timestamp) -> String {
-    format!("{at:.6}")
-}
-
 fn object_map(value: &mut Value) -> &mut Map<String, Value> {
     object_at(value)
 }

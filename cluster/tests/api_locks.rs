@@ -2,16 +2,29 @@
 
 mod client;
 
-use client::{Api, raw};
+use client::{Answer, Api, raw};
+use serde_json::{Value, json};
 
 async fn code(api: &Api, request: &str) -> u16 {
+    send(api, request).await.code
+}
+
+/// What refuses says so as Kubernetes does.
+fn refusal(code: u16, reason: &str, message: &str) -> Value {
+    json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": message, "reason": reason, "code": code,
+    })
+}
+
+async fn send(api: &Api, request: &str) -> Answer {
     let addr = api.server.addr();
     let request = request
         .replace("ADDR", &addr.to_string())
         .replace("PORT", &addr.port().to_string())
         .replace("TOKEN", &api.token)
         .replace('\n', "\r\n");
-    raw(addr, request.as_bytes()).await.code
+    raw(addr, request.as_bytes()).await
 }
 
 #[tokio::test]
@@ -19,12 +32,16 @@ async fn every_path_needs_a_token_that_was_given_out() {
     let api = Api::start().await;
     for path in ["/healthz", "/readyz", "/version", "/api", "/apis", "/api/v1/pods", "/nothing"] {
         let bare = format!("GET {path} HTTP/1.1\nHost: ADDR\nConnection: close\n\n");
-        assert_eq!(code(&api, &bare).await, 401, "{path} without a token");
+        let answer = send(&api, &bare).await;
+        let expected = refusal(401, "Unauthorized", "Unauthorized");
+        assert_eq!((answer.code, answer.json()), (401, expected), "{path} without a token");
         for wrong in ["Bearer x", "Basic TOKEN", "Bearer", "TOKEN", "Bearer TOKENx", "Bearer "] {
             let request = format!(
                 "GET {path} HTTP/1.1\nHost: ADDR\nAuthorization: {wrong}\nConnection: close\n\n"
             );
-            assert_eq!(code(&api, &request).await, 401, "{path} with {wrong}");
+            let answer = send(&api, &request).await;
+            let expected = refusal(401, "Unauthorized", "Unauthorized");
+            assert_eq!((answer.code, answer.json()), (401, expected), "{path} with {wrong}");
         }
     }
     let good =
@@ -45,6 +62,9 @@ async fn a_revoked_token_is_worthless() {
 #[tokio::test]
 async fn a_host_that_is_not_the_bound_address_or_localhost_is_refused() {
     let api = Api::start().await;
+    let addr = api.server.addr();
+    let message = format!("Host must be {addr} or localhost:{}", addr.port());
+    let refused_host = refusal(403, "Forbidden", &message);
     for (host, expected) in [
         ("Host: ADDR\n", 200),
         ("Host: localhost:PORT\n", 200),
@@ -60,11 +80,16 @@ async fn a_host_that_is_not_the_bound_address_or_localhost_is_refused() {
         let request = format!(
             "GET /readyz HTTP/1.1\n{host}Authorization: Bearer TOKEN\nConnection: close\n\n"
         );
-        assert_eq!(code(&api, &request).await, expected, "{host:?}");
+        let answer = send(&api, &request).await;
+        assert_eq!(answer.code, expected, "{host:?}");
+        if expected == 403 {
+            assert_eq!(answer.json(), refused_host, "{host:?}");
+        }
     }
     let absolute = "GET http://evil.example/readyz HTTP/1.1\nHost: ADDR\n\
                     Authorization: Bearer TOKEN\nConnection: close\n\n";
-    assert_eq!(code(&api, absolute).await, 403);
+    let answer = send(&api, absolute).await;
+    assert_eq!((answer.code, answer.json()), (403, refused_host));
 }
 
 #[tokio::test]
@@ -75,7 +100,9 @@ async fn any_origin_is_refused() {
             "GET /readyz HTTP/1.1\nHost: ADDR\nOrigin: {origin}\n\
              Authorization: Bearer TOKEN\nConnection: close\n\n"
         );
-        assert_eq!(code(&api, &request).await, 403, "{origin}");
+        let answer = send(&api, &request).await;
+        let expected = refusal(403, "Forbidden", "requests with an Origin header are refused");
+        assert_eq!((answer.code, answer.json()), (403, expected), "{origin}");
     }
 }
 

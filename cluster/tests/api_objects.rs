@@ -650,3 +650,41 @@ async fn events_have_a_second_name() {
     assert_eq!(api.send("DELETE", &format!("{events}/e"), &[], "").await.code, 200);
     assert_eq!(api.get(&format!("{core}/e")).await.code, 404);
 }
+
+#[tokio::test]
+async fn a_sub_path_stays_within_its_volume() {
+    let api = Api::with_namespace("smp").await;
+    for (path, expected) in [
+        ("a/b", None),
+        ("a..b", None),
+        ("../x", Some("must not contain '..'")),
+        ("a/../x", Some("must not contain '..'")),
+        ("/x", Some("must be a relative path")),
+    ] {
+        let body = json!({
+            "metadata": {"generateName": "p-"},
+            "spec": {
+                "volumes": [{"name": "v", "emptyDir": {}}],
+                "containers": [{
+                    "name": "c", "image": "i",
+                    "volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": path}],
+                }],
+            },
+        });
+        let answer = api.post("/api/v1/namespaces/smp/pods", &body.to_string()).await;
+        let Some(why) = expected else {
+            assert_eq!(answer.code, 201, "{path}");
+            continue;
+        };
+        assert_eq!(
+            (answer.code, &answer.json()["details"]["causes"]),
+            (
+                422,
+                &json!([{
+                    "reason": "FieldValueInvalid", "field": "spec.containers[0].volumeMounts[0].subPath",
+                    "message": format!("Invalid value: {path:?}: {why}"),
+                }])
+            )
+        );
+    }
+}

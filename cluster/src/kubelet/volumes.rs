@@ -101,7 +101,8 @@ pub(super) fn mounts(pod: &Value, container: &Value, directory: &Path) -> Mounts
         let name = mount.text("/name");
         let volume = pod.list("/spec/volumes").iter().find(|volume| volume["name"] == name);
         let real = volume.and_then(host_path).map_or_else(|| directory.join(name), PathBuf::from);
-        let inside = relative(mount.text("/subPath")).unwrap_or_default();
+        // Validation lets no other through; one that leads out of the volume leads nowhere.
+        let Some(inside) = relative(mount.text("/subPath")) else { continue };
         // Joining an empty path would leave a slash at the end.
         let real = if inside.as_os_str().is_empty() { real } else { real.join(inside) };
         mounts.insert(mount.text("/mountPath"), real);

@@ -45,6 +45,18 @@ pub(super) fn path_segment(text: &str) -> Vec<String> {
     bad.map(|character| format!("may not contain '{character}'")).collect()
 }
 
+/// Why a text is no path that leads down from where it starts.
+pub(super) fn descending_path(text: &str) -> Vec<String> {
+    let mut problems = Vec::new();
+    if text.starts_with('/') {
+        problems.push("must be a relative path".to_owned());
+    }
+    if text.split('/').any(|part| part == "..") {
+        problems.push("must not contain '..'".to_owned());
+    }
+    problems
+}
+
 /// Why a text is no host that a rule may name: a subdomain, or `*.` and one.
 pub(super) fn wildcard_host(text: &str) -> Vec<String> {
     let wild = text.strip_prefix("*.");

@@ -155,6 +155,10 @@ fn container(path: &str, container: &Value, volumes: &[&str], causes: &mut Cause
             });
         }
         causes.required(&format!("{path}.mountPath"), &mount["mountPath"]);
+        for field in ["subPath", "subPathExpr"] {
+            let sub_path = mount[field].as_str().unwrap_or_default();
+            causes.check(&format!("{path}.{field}"), sub_path, names::descending_path);
+        }
     }
     for name in ["livenessProbe", "readinessProbe", "startupProbe"] {
         probe(&format!("{path}.{name}"), &container[name], causes);
