@@ -23,6 +23,7 @@ pub mod policy;
 pub mod reply;
 pub mod rule;
 pub mod settings;
+pub mod strict;
 pub mod table;
 pub mod view;
 

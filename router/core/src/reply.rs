@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::StatusCode;
 
+use crate::strict::Violation;
+
 /// A complete answer, made without asking an upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -41,6 +43,11 @@ impl Reply {
     /// 400 for a request without a usable `Host`.
     pub const fn bad_host() -> Self {
         Self::text(StatusCode::BAD_REQUEST, "The Host of this request is missing or malformed.\n")
+    }
+
+    /// The answer to a request that breaks a rule.
+    pub const fn violation(violation: Violation) -> Self {
+        Self::text(violation.status(), violation.reason())
     }
 
     /// 404 where no application has the host or the path.

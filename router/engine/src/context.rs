@@ -2,7 +2,11 @@
 
 use std::{os::fd::RawFd, sync::Arc, time::Instant};
 
-use fairlead_router_core::{HostPattern, Lease, Rule, app::Outcome};
+use fairlead_router_core::{
+    HostPattern, Lease, Rule,
+    app::Outcome,
+    strict::{Findings, Violation},
+};
 
 use crate::{connection::Origin, forwarded::Client, retry::Attempts};
 
@@ -12,6 +16,12 @@ pub(crate) struct Context {
     /// Set by the first filter.
     pub(crate) origin: Option<Arc<Origin>>,
     pub(crate) client: Option<Client>,
+    /// What the check of the head asks to be done.
+    pub(crate) findings: Findings,
+    /// The rule that the head breaks: the request goes no further.
+    pub(crate) violation: Option<Violation>,
+    /// Path and query to pass on, where those received are not in normal form.
+    pub(crate) target: Option<String>,
     /// The pattern of the host that was found.
     pub(crate) pattern: Option<HostPattern>,
     /// The rule that was found. Keeps its generation of the table for this request.
@@ -45,6 +55,9 @@ impl Context {
             started: Instant::now(),
             origin: None,
             client: None,
+            findings: Findings::default(),
+            violation: None,
+            target: None,
             pattern: None,
             flight: None,
             upgrade: false,

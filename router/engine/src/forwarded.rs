@@ -51,7 +51,7 @@ pub(crate) struct Client {
     pub(crate) address: IpAddr,
     pub(crate) proto: Proto,
     /// The peer may speak for others.
-    trusted: bool,
+    pub(crate) trusted: bool,
 }
 
 impl Client {

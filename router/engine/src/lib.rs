@@ -25,6 +25,7 @@ mod record;
 mod respond;
 mod retry;
 mod route;
+mod strict;
 mod upstream;
 
 pub use access::{AccessEntry, AccessLog};

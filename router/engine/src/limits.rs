@@ -19,6 +19,9 @@ pub struct EngineLimits {
     pub h2_streams: u32,
     /// Header list of an HTTP/2 request (RFC 9113 §6.5.2). 64 KiB.
     pub h2_header_list: u32,
+    /// Whether requests are checked by `fairlead_router_core::strict` before they are passed on.
+    /// Without, the tests show what Pingora does by itself; nothing else turns it off. `true`.
+    pub strict: bool,
     /// Idle connections to endpoints kept per worker, the least recently used one closed first. 512.
     pub upstream_idle: usize,
     /// How long a connection to an endpoint is kept idle for requests that may be repeated. 60 s.
@@ -34,6 +37,7 @@ impl Default for EngineLimits {
             h2_idle: Duration::from_secs(1300),
             h2_streams: 100,
             h2_header_list: 64 * 1024,
+            strict: true,
             upstream_idle: 512,
             upstream_idle_time: Duration::from_secs(60),
         }

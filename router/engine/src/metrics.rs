@@ -24,6 +24,7 @@ struct Worker {
     latency: [AtomicU64; BUCKETS],
     latency_micros: AtomicU64,
     unrouted: AtomicU64,
+    refused: AtomicU64,
     retries: AtomicU64,
 }
 
@@ -37,6 +38,8 @@ pub struct Snapshot {
     pub latency_sum: Duration,
     /// Requests that the table had no rule for, among them ones without a usable `Host`.
     pub unrouted: u64,
+    /// Requests that broke a rule of `fairlead_router_core::strict`.
+    pub refused: u64,
     /// Further attempts after one that failed.
     pub retries: u64,
 }
@@ -64,6 +67,10 @@ impl EngineMetrics {
         self.worker(worker).unrouted.fetch_add(1, Relaxed);
     }
 
+    pub(crate) fn refused(&self, worker: usize) {
+        self.worker(worker).refused.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn retried(&self, worker: usize) {
         self.worker(worker).retries.fetch_add(1, Relaxed);
     }
@@ -77,6 +84,7 @@ impl EngineMetrics {
             }
             sum.latency_sum += Duration::from_micros(worker.latency_micros.load(Relaxed));
             sum.unrouted += worker.unrouted.load(Relaxed);
+            sum.refused += worker.refused.load(Relaxed);
             sum.retries += worker.retries.load(Relaxed);
         }
         sum
@@ -94,10 +102,12 @@ mod tests {
         metrics.finished(1, Duration::from_millis(2));
         metrics.finished(1, Duration::from_secs(61));
         metrics.unrouted(0);
+        metrics.refused(1);
         metrics.retried(1);
         let mut expected = Snapshot {
             latency_sum: Duration::from_millis(61_003),
             unrouted: 1,
+            refused: 1,
             retries: 1,
             ..Snapshot::default()
         };

@@ -12,6 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use fairlead_router_core::{Reply, strict::Findings};
 use http::{StatusCode, Version};
 use pingora_core::{protocols::Digest, upstreams::peer::HttpPeer};
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
@@ -26,7 +27,8 @@ use crate::{
     record::status,
     respond,
     retry::Failure,
-    route::{Route, target},
+    route::{Route, target_for_server},
+    strict,
     upstream::{self, Pool},
 };
 
@@ -124,12 +126,25 @@ impl ProxyHttp for Proxy {
             let old = session.req_header().version < Version::HTTP_11;
             session.set_ignore_info_resp(old);
         }
+        if limits.strict {
+            match strict::check(session, origin.http2) {
+                Ok(findings) => context.findings = findings,
+                Err(violation) => context.violation = Some(violation),
+            }
+        }
         context.origin = Some(origin);
         Ok(())
     }
 
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
         let origin = context.origin.clone().ok_or_else(out_of_order)?;
+        if let Some(violation) = context.violation {
+            tracing::debug!(?violation, peer = %origin.info.peer, "request refused");
+            self.shared.metrics.refused(self.worker);
+            context.own_answer = true;
+            respond::refuse(session, &Reply::violation(violation)).await?;
+            return Ok(true);
+        }
         match self.route(session.req_header(), &origin, context) {
             Route::Proxy => Ok(false),
             Route::Answer(reply) => {
@@ -207,14 +222,16 @@ impl ProxyHttp for Proxy {
         request: &mut RequestHeader,
         context: &mut Context,
     ) -> Result<()> {
-        // RFC 9112 §3.2.2: a server gets the target in origin form.
-        if !request.raw_path().starts_with(b"/") && request.raw_path() != b"*" {
-            let origin_form = target(request).to_owned();
-            request.set_raw_path(origin_form.as_bytes())?;
+        if let Some(target) = context.target.as_deref().or_else(|| target_for_server(request)) {
+            let target = target.to_owned();
+            request.set_raw_path(target.as_bytes())?;
         }
         let (Some(client), Some(origin)) = (&context.client, &context.origin) else {
             return Err(out_of_order());
         };
+        if context.findings != Findings::default() {
+            strict::strip(request, context.findings, client.trusted);
+        }
         client.tell(request, origin)?;
         // The last thing before the request is sent.
         if context.upstream.doubtful.is_some_and(upstream::is_closed) {

@@ -1,10 +1,10 @@
 //! Answers that the router gives itself.
 
 use bytes::Bytes;
-use fairlead_router_core::Reply;
+use fairlead_router_core::{Reply, strict::ALLOWED_METHODS};
 use http::{
     HeaderValue, Method, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
+    header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
 };
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::ResponseHeader;
@@ -47,6 +47,9 @@ async fn send(session: &mut Session, reply: &Reply) -> Result<()> {
     head.insert_header(CONTENT_LENGTH, HeaderValue::from(reply.body.len()))?;
     if !reply.body.is_empty() {
         head.insert_header(CONTENT_TYPE, HeaderValue::from_static(reply.content_type))?;
+    }
+    if reply.status == StatusCode::METHOD_NOT_ALLOWED {
+        head.insert_header(ALLOW, HeaderValue::from_static(ALLOWED_METHODS))?;
     }
     if let Some(location) = &reply.location {
         head.insert_header("Location", location.as_str())?;

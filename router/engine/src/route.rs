@@ -1,6 +1,6 @@
 //! From a request's head to the rule that it falls under, and what that says.
 
-use fairlead_router_core::{Reply, RequestFacts};
+use fairlead_router_core::{Reply, RequestFacts, strict::Violation};
 use fairlead_router_listen::Scheme;
 use http::{Method, Version, header::UPGRADE};
 use pingora_http::RequestHeader;
@@ -11,6 +11,7 @@ use crate::{
     forwarded::Client,
     head,
     proxy::Proxy,
+    strict,
 };
 
 /// What becomes of a request once its host and path are known.
@@ -46,8 +47,23 @@ impl Proxy {
         if origin.info.scheme == Scheme::Https && host.certificate.is_none() {
             return unrouted(Reply::not_found());
         }
-        let Some(rule) = host.route(request.uri.path()) else {
-            return unrouted(Reply::not_found());
+        let found = if self.shared.limits.strict {
+            let name = name.as_deref().unwrap_or_default();
+            if strict::is_misdirected(origin, name, host, &table, client.trusted) {
+                Err(Violation::Misdirected)
+            } else {
+                strict::route(request, host, &mut context.target)
+            }
+        } else {
+            Ok(host.route(request.uri.path()))
+        };
+        let rule = match found {
+            Ok(Some(rule)) => rule,
+            Ok(None) => return unrouted(Reply::not_found()),
+            Err(violation) => {
+                self.shared.metrics.refused(self.worker);
+                return Route::Answer(Reply::violation(violation));
+            }
         };
         context.flight = Some(Flight::begin(rule.clone(), self.worker));
         context.upgrade = is_websocket(request);
@@ -55,7 +71,7 @@ impl Proxy {
             client: client.address,
             secure: client.proto.is_secure(),
             host: name.as_deref().unwrap_or_default(),
-            target: target(request),
+            target: context.target.as_deref().unwrap_or_else(|| target(request)),
             websocket: context.upgrade,
         };
         rule.decide(&facts).map_or(Route::Proxy, Route::Answer)
@@ -65,6 +81,18 @@ impl Proxy {
 /// Path and query as received, of a target in any form.
 pub(crate) fn target(request: &RequestHeader) -> &str {
     request.uri.path_and_query().map_or("", |target| target.as_str())
+}
+
+/// The target as a server gets it (RFC 9112 §3.2.2), or that of OPTIONS for the server as a whole
+/// (§3.2.4), where it came in another form.
+pub(crate) fn target_for_server(request: &RequestHeader) -> Option<&str> {
+    let received = request.raw_path();
+    if received.starts_with(b"/") || received == b"*" {
+        return None;
+    }
+    let names_host_only =
+        received.iter().filter(|byte| **byte == b'/').count() == 2 && !received.contains(&b'?');
+    Some(if names_host_only && request.method == Method::OPTIONS { "*" } else { target(request) })
 }
 
 fn is_websocket(request: &RequestHeader) -> bool {

@@ -71,6 +71,8 @@ impl Sources {
             )?;
         let help = "Requests for which there is no application";
         one_counter(encoder, "unrouted_requests", help, snapshot.unrouted)?;
+        let help = "Requests refused because they were malformed or ambiguous";
+        one_counter(encoder, "refused_requests", help, snapshot.refused)?;
         let help = "Further attempts to get an answer after one that failed";
         one_counter(encoder, "upstream_retries", help, snapshot.retries)?;
         let apps = {

@@ -17,7 +17,9 @@ impl HttpsRedirect {
             return None;
         }
         let scheme = if request.websocket { "wss" } else { "https" };
-        let RequestFacts { host, target, .. } = request;
+        let host = request.host;
+        // RFC 9112 §3.2.4: `OPTIONS *` is OPTIONS of the URL without a path.
+        let target = if request.target == "*" { "" } else { request.target };
         Some(Reply::moved(match self.port {
             443 => format!("{scheme}://{host}{target}"),
             port => format!("{scheme}://{host}:{port}{target}"),
@@ -29,20 +31,21 @@ impl HttpsRedirect {
 mod tests {
     use super::*;
 
-    fn location(port: u16, secure: bool, websocket: bool) -> Option<String> {
+    fn redirect(port: u16, secure: bool, websocket: bool, target: &str) -> Option<String> {
         let client = "192.0.2.1".parse().unwrap();
-        let facts = RequestFacts {
-            client,
-            secure,
-            websocket,
-            host: "web.example",
-            target: "/a%20b?q=1&r=",
-        };
+        let facts = RequestFacts { client, secure, websocket, host: "web.example", target };
         HttpsRedirect { port }.check(&facts).map(|reply| reply.location.unwrap())
     }
 
     #[test]
+    fn the_server_as_a_whole_has_a_url_without_a_path() {
+        assert_eq!(redirect(443, false, false, "*").unwrap(), "https://web.example");
+        assert_eq!(redirect(8443, false, false, "*").unwrap(), "https://web.example:8443");
+    }
+
+    #[test]
     fn plain_requests_go_to_the_same_url_over_tls() {
+        let location = |port, secure, websocket| redirect(port, secure, websocket, "/a%20b?q=1&r=");
         assert_eq!(location(443, true, false), None);
         assert_eq!(location(443, false, false).unwrap(), "https://web.example/a%20b?q=1&r=");
         assert_eq!(location(8443, false, false).unwrap(), "https://web.example:8443/a%20b?q=1&r=");

@@ -14,5 +14,6 @@ mod retries;
 mod rolling;
 mod routing;
 mod streaming;
+mod strict;
 mod timeouts;
 mod websocket;
