@@ -1,0 +1,268 @@
+//! What a container's directory holds, and what that makes of the files that were known.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+use super::{Container, LogFile, Place};
+use crate::file::{Content, Inode, read_head};
+use crate::path::{LogName, RotatedAt};
+
+/// A log file in a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// What its name says.
+    pub name: LogName,
+    /// Which file it is; behind a symbolic link, the one it leads to.
+    pub inode: Inode,
+}
+
+impl Entry {
+    const fn place(&self) -> Place {
+        match self.name.rotated {
+            None => Place::Live,
+            Some(at) => Place::Rotated(at, self.name.compressed),
+        }
+    }
+
+    const fn order(&self) -> (u32, bool, Option<RotatedAt>) {
+        (self.name.restart, self.name.rotated.is_none(), self.name.rotated)
+    }
+}
+
+/// The log files of a container, oldest first. Where a file is being compressed only one of its two
+/// forms is among them.
+///
+/// # Errors
+/// Where the directory cannot be read.
+pub fn list(directory: &Path) -> io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let Some(name) = entry.file_name().to_str().and_then(LogName::parse) else { continue };
+        // It may be gone by now.
+        let Ok(metadata) = fs::metadata(entry.path()) else { continue };
+        if metadata.is_file() {
+            entries.push(Entry { name, inode: Inode::of(&metadata) });
+        }
+    }
+    entries.sort_by_key(|entry| (entry.order(), entry.name.compressed));
+    entries.dedup_by_key(|entry| entry.order());
+    Ok(entries)
+}
+
+impl Container {
+    /// Takes what its directory holds now. New files get numbers from `ids`.
+    pub fn reconcile(&mut self, entries: &[Entry], ids: &mut u64, now: Instant) {
+        let mut found = vec![false; self.files.len()];
+        for entry in entries {
+            let known = self.known(entry, &found);
+            if let Some(index) = known {
+                found[index] = true;
+                self.files[index].place = entry.place();
+                continue;
+            }
+            let Some(file) = self.discover(entry, ids, now) else { continue };
+            // Renamed or compressed while nobody looked.
+            let same = |old: &LogFile| {
+                old.head.is_some() && old.head == file.head && old.restart == file.restart
+            };
+            match self.files.iter().position(same).filter(|index| !found[*index]) {
+                Some(index) => {
+                    found[index] = true;
+                    let old = &mut self.files[index];
+                    old.place = file.place;
+                    if old.content.is_none() && !old.is_done() {
+                        (old.content, old.inode) = (file.content, file.inode);
+                    }
+                }
+                None => {
+                    self.files.push(file);
+                    found.push(true);
+                }
+            }
+        }
+        for (file, found) in self.files.iter_mut().zip(found) {
+            if found {
+                file.gone = None;
+            } else {
+                file.place = Place::Gone;
+                file.gone.get_or_insert(now);
+            }
+        }
+        self.order(now);
+    }
+
+    fn known(&self, entry: &Entry, found: &[bool]) -> Option<usize> {
+        let free = |index: &usize| !found[*index];
+        let by_inode = self.files.iter().position(|file| file.inode == Some(entry.inode));
+        let by_name = || {
+            self.files.iter().position(|file| {
+                let same = match (file.place, entry.name.rotated) {
+                    (Place::Live, None) => file.inode.is_none() && file.complete.is_some(),
+                    (Place::Rotated(old, _), Some(new)) => old == new,
+                    _ => false,
+                };
+                same && file.restart == entry.name.restart
+            })
+        };
+        by_inode.filter(free).or_else(|| by_name().filter(free))
+    }
+
+    fn discover(&self, entry: &Entry, ids: &mut u64, now: Instant) -> Option<LogFile> {
+        let path = self.directory.join(entry.name.to_string());
+        let mut file = LogFile::new(*ids, entry.name.restart, entry.place(), now);
+        match Content::open(&path, entry.name.compressed) {
+            Ok(mut content) => {
+                // By now it may be another one than was listed.
+                file.inode = content.inode().ok().map(|(inode, _)| inode);
+                file.head = read_head(&mut content, false).unwrap_or_else(|error| {
+                    tracing::warn!(%error, file = %path.display(), "log file cannot be read");
+                    None
+                });
+                file.content = Some(content);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::warn!(%error, file = %path.display(), "log file cannot be opened");
+                return None;
+            }
+        }
+        *ids += 1;
+        Some(file)
+    }
+
+    /// Puts files in order: what is gone is older than what is there, what is written is the newest.
+    fn order(&mut self, now: Instant) {
+        self.files.sort_by_key(|file| {
+            let place = match file.place {
+                Place::Gone => (0, None),
+                Place::Rotated(at, _) => (1, Some(at)),
+                Place::Live => (2, None),
+            };
+            (file.restart, place)
+        });
+        let last = self.files.len().saturating_sub(1);
+        for (index, file) in self.files.iter_mut().enumerate() {
+            let ends = index < last || file.place == Place::Gone;
+            file.ending = if ends { file.ending.or(Some(now)) } else { None };
+        }
+        self.settle_tails();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write as _;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+    use crate::container::ContainerKey;
+    use crate::path::PodPath;
+
+    struct Directory {
+        path: PathBuf,
+        container: Container,
+        ids: u64,
+        _temporary: tempfile::TempDir,
+    }
+
+    impl Directory {
+        fn new() -> Self {
+            let temporary = tempfile::tempdir().unwrap();
+            let path = temporary.path().to_owned();
+            let pod = PodPath { namespace: "n".into(), pod: "p".into(), uid: "u".into() };
+            let key = ContainerKey { pod: Arc::from("n_p_u"), name: Arc::from("c") };
+            let container = Container::new(key, pod, path.clone(), Instant::now());
+            Self { path, container, ids: 1, _temporary: temporary }
+        }
+
+        fn write(&self, name: &str, line: &str) {
+            let line = format!("2016-10-06T00:17:09.669794202Z stdout F {line}\n");
+            std::fs::write(self.path.join(name), line).unwrap();
+        }
+
+        fn rename(&self, from: &str, to: &str) {
+            std::fs::rename(self.path.join(from), self.path.join(to)).unwrap();
+        }
+
+        fn compress(&self, name: &str) {
+            let bytes = std::fs::read(self.path.join(name)).unwrap();
+            let file = File::create(self.path.join(format!("{name}.gz"))).unwrap();
+            let mut encoder = GzEncoder::new(file, Compression::fast());
+            encoder.write_all(&bytes).unwrap();
+            encoder.finish().unwrap();
+            std::fs::remove_file(self.path.join(name)).unwrap();
+        }
+
+        /// Ids and names after a look.
+        fn look(&mut self) -> Vec<(u64, String)> {
+            let entries = list(&self.path).unwrap();
+            self.container.reconcile(&entries, &mut self.ids, Instant::now());
+            let name = |file: &LogFile| match file.path(&self.path) {
+                Some(path) => path.file_name().unwrap().to_string_lossy().into_owned(),
+                None => "gone".to_owned(),
+            };
+            self.container.files.iter().map(|file| (file.id, name(file))).collect()
+        }
+    }
+
+    fn named(names: &[(u64, &str)]) -> Vec<(u64, String)> {
+        names.iter().map(|(id, name)| (*id, (*name).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_file_is_known_by_whatever_name_it_gets() {
+        let mut directory = Directory::new();
+        directory.write("0.log", "first");
+        assert_eq!(directory.look(), named(&[(1, "0.log")]));
+        directory.rename("0.log", "0.log.20260101-000000");
+        assert_eq!(directory.look(), named(&[(1, "0.log.20260101-000000")]));
+        directory.write("0.log", "second");
+        directory.compress("0.log.20260101-000000");
+        assert_eq!(directory.look(), named(&[(1, "0.log.20260101-000000.gz"), (2, "0.log")]));
+        // Renamed and compressed between two looks.
+        directory.rename("0.log", "0.log.20260101-000001");
+        directory.compress("0.log.20260101-000001");
+        directory.write("0.log", "third");
+        directory.write("1.log", "fourth");
+        std::fs::remove_file(directory.path.join("0.log.20260101-000000.gz")).unwrap();
+        assert_eq!(
+            directory.look(),
+            named(&[(1, "gone"), (2, "0.log.20260101-000001.gz"), (4, "0.log"), (5, "1.log")])
+        );
+        let ending = directory.container.files.iter().map(|file| file.ending.is_some());
+        assert_eq!(ending.collect::<Vec<_>>(), [true, true, true, false]);
+    }
+
+    #[test]
+    fn a_rotation_that_is_taken_back_ends_nothing() {
+        let mut directory = Directory::new();
+        directory.write("0.log", "first");
+        directory.look();
+        directory.rename("0.log", "0.log.20260101-000000");
+        directory.look();
+        directory.rename("0.log.20260101-000000", "0.log");
+        assert_eq!(directory.look(), named(&[(1, "0.log")]));
+        assert_eq!(directory.container.files[0].ending, None);
+    }
+
+    #[test]
+    fn a_file_being_compressed_is_one_file() {
+        let mut directory = Directory::new();
+        directory.write("0.log.20260101-000000", "first");
+        directory.write("0.log.20260101-000000.tmp", "fi");
+        directory.write("0.log", "second");
+        std::fs::copy(
+            directory.path.join("0.log.20260101-000000"),
+            directory.path.join("0.log.20260101-000000.gz"),
+        )
+        .unwrap();
+        assert_eq!(directory.look(), named(&[(1, "0.log.20260101-000000"), (2, "0.log")]));
+    }
+}

@@ -1,0 +1,260 @@
+//! One file of a container's log, and how far it is.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::decode::{Decoder, Position};
+use crate::file::{Content, Head, Inode};
+use crate::path::{LogName, RotatedAt};
+
+use super::gap::Gap;
+
+/// Batches of a file that logd has and has not settled, at most; beyond, borders between them are
+/// forgotten, so that a rewind goes back a little further.
+const MARKS: usize = 1024;
+
+/// Where a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Being written, as `<restart>.log`.
+    Live,
+    /// Renamed, and perhaps compressed.
+    Rotated(RotatedAt, bool),
+    /// Deleted: what is left of it is what is open.
+    Gone,
+}
+
+/// From where to send a file that logd never had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// From a position that was reached before.
+    At(Position),
+    /// From somewhere near this offset, for readers only.
+    Near(u64),
+}
+
+/// What is being done with a file.
+#[derive(Debug)]
+pub enum Stage {
+    /// It is not its turn, or nobody was told of it on this connection.
+    Waiting,
+    /// logd is asked how far it has it. The number is the file's on this connection.
+    Opening(u32),
+    /// It is read and sent.
+    Reading(u32, Box<Reading>),
+    /// All of it was sent; logd has to store and settle it.
+    Ending(u32),
+}
+
+/// A file being read.
+#[derive(Debug)]
+pub struct Reading {
+    /// Makes records of it.
+    pub decoder: Decoder,
+    /// Up to where it was sent.
+    pub sent: Position,
+    /// Whether the last read came to its end.
+    pub at_end: bool,
+}
+
+/// A file of a container's log.
+#[derive(Debug)]
+pub struct LogFile {
+    /// Names it in this process.
+    pub id: u64,
+    /// How often the container was restarted before it.
+    pub restart: u32,
+    /// Where it is.
+    pub place: Place,
+    /// Which file it is, as long as it is open.
+    pub inode: Option<Inode>,
+    /// Open, unless everything of it is done.
+    pub content: Option<Content>,
+    /// Its first line; `None` where that is not complete.
+    pub head: Option<Head>,
+    /// Up to where the container's logd has it. `None`: it was never sent there.
+    pub stored: Option<Position>,
+    /// Up to where every drain has it.
+    pub settled: Position,
+    /// Ends of batches behind `settled`.
+    pub marks: VecDeque<Position>,
+    /// Its size, once it was read to its end and will not grow.
+    pub complete: Option<u64>,
+    /// Since when it is to end: it was deleted, or another one follows it.
+    pub ending: Option<Instant>,
+    /// Since when it is known.
+    pub since: Instant,
+    /// Since when it is gone.
+    pub gone: Option<Instant>,
+    /// From where to send it to a logd that never had it.
+    pub begin: Begin,
+    /// What is missing right before it.
+    pub gap: Option<Gap>,
+    /// What is missing behind it, as long as there is no file after it.
+    pub tail: Option<Gap>,
+    /// What is being done with it.
+    pub stage: Stage,
+}
+
+impl LogFile {
+    /// A file of which nothing was read.
+    #[must_use]
+    pub const fn new(id: u64, restart: u32, place: Place, now: Instant) -> Self {
+        Self {
+            id,
+            restart,
+            place,
+            inode: None,
+            content: None,
+            head: None,
+            stored: None,
+            settled: Position::at(0),
+            marks: VecDeque::new(),
+            complete: None,
+            ending: None,
+            since: now,
+            gone: None,
+            begin: Begin::At(Position::at(0)),
+            gap: None,
+            tail: None,
+            stage: Stage::Waiting,
+        }
+    }
+
+    /// Where it stands; `None` where it is gone.
+    #[must_use]
+    pub fn path(&self, directory: &Path) -> Option<PathBuf> {
+        let (rotated, compressed) = match self.place {
+            Place::Live => (None, false),
+            Place::Rotated(at, compressed) => (Some(at), compressed),
+            Place::Gone => return None,
+        };
+        let name = LogName { restart: self.restart, rotated, compressed };
+        Some(directory.join(name.to_string()))
+    }
+
+    /// Whether logd has all of it and every drain, too: there is nothing to do any more.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.gap.is_none()
+            && self.tail.is_none()
+            && self.complete.is_some_and(|size| {
+                self.settled.to >= size && self.stored.is_some_and(|stored| stored.to >= size)
+            })
+    }
+
+    /// Its number on this connection.
+    #[must_use]
+    pub const fn number(&self) -> Option<u32> {
+        match self.stage {
+            Stage::Waiting => None,
+            Stage::Opening(number) | Stage::Reading(number, _) | Stage::Ending(number) => {
+                Some(number)
+            }
+        }
+    }
+
+    /// Bytes that were sent and that logd did not report as stored.
+    #[must_use]
+    pub fn unacknowledged(&self) -> u64 {
+        let sent = match &self.stage {
+            Stage::Reading(_, reading) => reading.sent.to,
+            Stage::Ending(_) => self.complete.unwrap_or_default(),
+            Stage::Waiting | Stage::Opening(_) => return 0,
+        };
+        sent.saturating_sub(self.stored.unwrap_or_default().to)
+    }
+
+    /// How many bytes it has, as far as is known.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let open = self.content.as_ref().and_then(|content| content.size().ok());
+        let known = self.stored.unwrap_or_default().to.max(self.settled.to);
+        self.complete.or(open).unwrap_or(known)
+    }
+
+    /// A batch that ends here was sent.
+    pub fn sent(&mut self, position: Position) {
+        if self.marks.len() == MARKS {
+            let mut keep = false;
+            self.marks.retain(|_| {
+                keep = !keep;
+                keep
+            });
+        }
+        self.marks.push_back(position);
+    }
+
+    /// logd told how far it is. Returns how many bytes are stored that were not.
+    pub fn acknowledged(&mut self, stored: u64, settled: u64) -> u64 {
+        let before = self.stored.unwrap_or_default();
+        let reached = |to: u64| self.marks.iter().rev().find(|mark| mark.to <= to).copied();
+        let stored = reached(stored).filter(|mark| mark.to > before.to).unwrap_or(before);
+        self.stored = Some(stored);
+        if let Some(mark) = reached(settled).filter(|mark| mark.to > self.settled.to) {
+            self.settled = mark;
+        }
+        let settled = self.settled.to.min(stored.to);
+        while self.marks.front().is_some_and(|mark| mark.to <= settled) {
+            self.marks.pop_front();
+        }
+        stored.to - before.to
+    }
+
+    /// logd had it from an earlier connection.
+    pub fn reopened(&mut self, at: Position, settled: u64) {
+        self.marks.retain(|mark| mark.to < at.to);
+        self.marks.push_back(at);
+        self.stored = None;
+        self.acknowledged(at.to, settled);
+    }
+
+    /// The connection ended.
+    pub fn disconnected(&mut self) {
+        self.stage = Stage::Waiting;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(marks: &[u64]) -> LogFile {
+        let mut file = LogFile::new(1, 0, Place::Live, Instant::now());
+        marks.iter().for_each(|to| file.sent(Position::at(*to)));
+        file
+    }
+
+    #[test]
+    fn acknowledgements_move_positions_to_ends_of_batches() {
+        let mut file = file(&[10, 20, 30]);
+        assert_eq!(file.acknowledged(20, 10), 20);
+        assert_eq!((file.stored, file.settled.to), (Some(Position::at(20)), 10));
+        assert_eq!(file.acknowledged(29, 25), 0);
+        assert_eq!((file.stored, file.settled.to), (Some(Position::at(20)), 20));
+        assert_eq!(file.acknowledged(30, 30), 10);
+        assert!(file.marks.is_empty());
+        assert_eq!(file.acknowledged(10, 10), 0);
+        assert_eq!((file.stored, file.settled.to), (Some(Position::at(30)), 30));
+    }
+
+    #[test]
+    fn what_was_sent_and_never_arrived_is_forgotten_on_a_new_connection() {
+        let mut file = file(&[10, 20, 30]);
+        file.acknowledged(10, 0);
+        let at = Position { to: 20, open_stdout: Some(15), open_stderr: None };
+        file.reopened(at, 10);
+        assert_eq!((file.stored, file.settled.to), (Some(at), 10));
+        assert_eq!(file.marks, [at]);
+    }
+
+    #[test]
+    fn the_number_of_marks_is_bounded() {
+        let mut file = file(&[]);
+        (1..=10 * MARKS as u64).for_each(|to| file.sent(Position::at(to)));
+        assert!(file.marks.len() <= MARKS);
+        assert!(file.marks.iter().is_sorted_by_key(|mark| mark.to));
+        assert_eq!(file.marks.back(), Some(&Position::at(10 * MARKS as u64)));
+    }
+}

@@ -1,0 +1,143 @@
+//! The log of one container: its files in order, and how far each is.
+
+mod chain;
+mod gap;
+mod log_file;
+mod rewind;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use fairlead_wire::message;
+
+pub use chain::{Entry, list};
+pub use gap::{Edge, Gap};
+pub use log_file::{Begin, LogFile, Place, Reading, Stage};
+
+use crate::decode::{Bucket, Position};
+use crate::path::PodPath;
+
+/// Names a container on this node, over all its restarts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ContainerKey {
+    /// Its pod's directory below `/var/log/pods`.
+    pub pod: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+/// Whose lines these are, and what is to become of them.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// As logd is told.
+    pub source: Arc<message::Source>,
+    /// They are counted and not sent.
+    pub excluded: bool,
+    /// Lines of a stack trace are one record.
+    pub multiline: bool,
+    /// Lines a second, at most.
+    pub rate: Option<u32>,
+}
+
+/// A container's log.
+#[derive(Debug)]
+pub struct Container {
+    /// Which.
+    pub key: ContainerKey,
+    /// What its directory says of its pod.
+    pub path: PodPath,
+    /// Where its files are.
+    pub directory: PathBuf,
+    /// Oldest first.
+    pub files: Vec<LogFile>,
+    /// Known once its pod is, or was waited for.
+    pub identity: Option<Identity>,
+    /// What was known of it before this process began.
+    pub remembered: Option<Arc<message::Source>>,
+    /// Since when it is known.
+    pub since: Instant,
+    /// Of the logd that `stored` of its files is meant for.
+    pub instance: Option<Arc<str>>,
+    /// How many more lines it may write now.
+    pub bucket: Option<Bucket>,
+    /// Its directory is there.
+    pub present: bool,
+}
+
+impl Container {
+    /// A container of which nothing is known but its place.
+    #[must_use]
+    pub const fn new(key: ContainerKey, path: PodPath, directory: PathBuf, now: Instant) -> Self {
+        Self {
+            key,
+            path,
+            directory,
+            files: Vec::new(),
+            identity: None,
+            remembered: None,
+            since: now,
+            instance: None,
+            bucket: None,
+            present: true,
+        }
+    }
+
+    /// The file with this id.
+    pub fn file(&mut self, id: u64) -> Option<&mut LogFile> {
+        self.files.iter_mut().find(|file| file.id == id)
+    }
+
+    /// The incarnation of a file, as it is told.
+    #[must_use]
+    pub fn incarnation(&self, file: &LogFile) -> Option<message::File> {
+        Some(message::File {
+            pod_uid: self.path.uid.clone(),
+            container: self.key.name.to_string(),
+            restart: file.restart,
+            first_line: file.head?.hash,
+        })
+    }
+
+    /// Bytes that were sent and that logd did not report as stored.
+    #[must_use]
+    pub fn unacknowledged(&self) -> u64 {
+        self.files.iter().map(LogFile::unacknowledged).sum()
+    }
+
+    /// The connection ended.
+    pub fn disconnected(&mut self) {
+        self.files.iter_mut().for_each(LogFile::disconnected);
+    }
+
+    /// Whether there is nothing to read, to send, or to remember.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        !self.present && self.files.iter().all(LogFile::is_done)
+    }
+
+    /// A file is lost from `offset` on, which nobody will read any more. The file after it tells, or
+    /// where none comes, it itself.
+    pub fn lose(&mut self, index: usize, offset: u64, gap: Gap) {
+        let file = &mut self.files[index];
+        file.complete = Some(offset);
+        file.content = None;
+        (file.stored, file.settled) = (Some(Position::at(offset)), Position::at(offset));
+        // What is missing right before a file of which nothing was read is one loss with it.
+        let earlier = if offset == 0 { file.gap.take() } else { None };
+        file.tail = Some(earlier.map_or(gap, |earlier| earlier.and(gap)));
+        self.settle_tails();
+    }
+
+    /// What is missing behind a file is told by the file after it, once there is one.
+    fn settle_tails(&mut self) {
+        for index in 1..self.files.len() {
+            let (before, after) = self.files.split_at_mut(index);
+            if let (Some(file), Some(next)) = (before.last_mut(), after.first_mut())
+                && let Some(gap) = file.tail.take()
+            {
+                next.gap = Some(next.gap.map_or(gap, |later| gap.and(later)));
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Where to begin with a logd that is new to a container: another instance, or another owner.
+
+use std::sync::Arc;
+
+use super::{Begin, Container};
+use crate::decode::Position;
+
+impl Container {
+    /// Goes back to what is not settled, or to where the last `history` bytes begin if that is
+    /// earlier, as far as the files reach. What was stored before was stored elsewhere.
+    pub fn rewind(&mut self, instance: &Arc<str>, history: u64) {
+        self.instance = Some(instance.clone());
+        let mut left = history;
+        // Files from here on are sent, this one from there on.
+        let mut start = (self.files.len(), Begin::At(Position::at(0)));
+        for (index, file) in self.files.iter().enumerate().rev() {
+            let size = file.size();
+            if left > 0 && file.path(&self.directory).is_some() {
+                let near = size.saturating_sub(left);
+                left = left.saturating_sub(size);
+                let begin = if near == 0 { Begin::At(Position::at(0)) } else { Begin::Near(near) };
+                start = (index, begin);
+            }
+            if file.complete.is_none_or(|size| file.settled.to < size) {
+                let begin = match start {
+                    (reached, Begin::Near(near)) if reached == index && near < file.settled.to => {
+                        Begin::Near(near)
+                    }
+                    (reached, Begin::At(position)) if reached == index => Begin::At(position),
+                    _ => Begin::At(file.settled),
+                };
+                start = (index, begin);
+            }
+        }
+        for (index, file) in self.files.iter_mut().enumerate() {
+            file.marks.clear();
+            // What is not sent counts as if it had been.
+            let skipped = file.complete.filter(|_| index < start.0).map(Position::at);
+            file.stored = skipped;
+            file.begin = match skipped {
+                Some(end) => Begin::At(end),
+                None if index == start.0 => start.1,
+                None => Begin::At(Position::at(0)),
+            };
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! When the checkpoint is written, and what it makes of a fresh start.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use fairlead_wire::message::{GapReason, Source};
+use tokio::task::JoinHandle;
+
+use super::Engine;
+use crate::checkpoint::{
+    self, Checkpoint, SavedContainer, SavedEdge, SavedFile, SavedGap, SavedPosition,
+};
+use crate::container::{Container, ContainerKey, Edge, Gap, LogFile, Place};
+use crate::decode::Position;
+use crate::file::Head;
+use crate::path::PodPath;
+
+/// How soon after a change it is written, and how often it is made durable.
+const WRITE: Duration = Duration::from_millis(200);
+const SYNC: Duration = Duration::from_secs(1);
+
+/// Making and writing it takes at most this part of the time.
+const SHARE: u32 = 50;
+
+/// Writes checkpoints, one at a time, on a thread for blocking work.
+#[derive(Debug)]
+pub(super) struct Saver {
+    directory: PathBuf,
+    dirty: bool,
+    next: Instant,
+    sync: Instant,
+    writing: Option<JoinHandle<std::io::Result<Duration>>>,
+    failing: bool,
+}
+
+impl Saver {
+    pub(super) fn new(directory: &Path, now: Instant) -> Self {
+        let directory = directory.to_owned();
+        Self { directory, dirty: false, next: now, sync: now, writing: None, failing: false }
+    }
+
+    pub(super) const fn changed(&mut self) {
+        self.dirty = true;
+    }
+
+    /// When the next one is to be written.
+    pub(super) fn due(&self) -> Option<Instant> {
+        (self.dirty && self.writing.is_none()).then_some(self.next)
+    }
+
+    /// Waits until the one being written is.
+    pub(super) async fn saved(&mut self) {
+        match &mut self.writing {
+            None => std::future::pending().await,
+            Some(writing) => {
+                let result = writing.await;
+                self.writing = None;
+                let result = result.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+                self.took(result);
+            }
+        }
+    }
+
+    fn took(&mut self, result: std::io::Result<Duration>) {
+        match result {
+            Ok(time) => {
+                self.next = Instant::now() + WRITE.max(time * SHARE);
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("the checkpoint is written again");
+                }
+            }
+            Err(error) => {
+                self.dirty = true;
+                self.next = Instant::now() + SYNC;
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::error!(
+                        %error,
+                        directory = %self.directory.display(),
+                        "the checkpoint cannot be written; after a restart lines may be sent again"
+                    );
+                }
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Goes on where the checkpoint ends.
+    pub(super) fn recall(&mut self) {
+        let saved = checkpoint::load(&self.saver.directory).unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            self.metrics.checkpoint_errors.fetch_add(1, Relaxed);
+            Checkpoint::default()
+        });
+        let now = Instant::now();
+        for saved in saved.containers {
+            let Some(path) = PodPath::parse(&saved.pod) else { continue };
+            let directory = self.settings.pods.join(&saved.pod).join(&saved.name);
+            let key = ContainerKey { pod: saved.pod.into(), name: saved.name.into() };
+            let mut container = Container::new(key.clone(), path, directory, now);
+            container.instance =
+                Some(saved.instance).filter(|name| !name.is_empty()).map(Arc::from);
+            container.remembered = saved.source.map(Arc::new);
+            for file in saved.files {
+                container.files.push(recalled(&file, self.next_file, now));
+                self.next_file += 1;
+            }
+            self.slot(&key, || container);
+        }
+    }
+
+    /// Writes what has changed, if it is time to.
+    pub(super) fn save(&mut self, now: Instant) {
+        if self.saver.due().is_none_or(|due| due > now) {
+            return;
+        }
+        let sync = self.saver.sync <= now;
+        if sync {
+            self.saver.sync = now + SYNC;
+        }
+        self.saver.dirty = false;
+        for up in self.links.iter_mut().filter_map(|link| link.up.as_mut()) {
+            up.saving();
+        }
+        let bytes = checkpoint::encode(&self.checkpoint());
+        let making = now.elapsed();
+        let directory = self.saver.directory.clone();
+        let metrics = self.metrics.clone();
+        self.saver.writing = Some(tokio::task::spawn_blocking(move || {
+            let begun = Instant::now();
+            let result = checkpoint::write(&directory, &bytes, sync);
+            let counter = match result {
+                Ok(()) => &metrics.checkpoints,
+                Err(_) => &metrics.checkpoint_errors,
+            };
+            counter.fetch_add(1, Relaxed);
+            result.map(|()| making + begun.elapsed())
+        }));
+    }
+
+    /// The one being written is.
+    pub(super) fn saved(&mut self) {
+        for up in self.links.iter_mut().filter_map(|link| link.up.as_mut()) {
+            up.saved(&self.metrics);
+        }
+    }
+
+    /// Writes the last one.
+    pub(super) fn save_last(&mut self) {
+        let bytes = checkpoint::encode(&self.checkpoint());
+        if let Err(error) = checkpoint::write(&self.saver.directory, &bytes, true) {
+            tracing::error!(%error, "the last checkpoint cannot be written");
+        }
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        let containers = self.slots.values().filter_map(|slot| {
+            let container = &slot.container;
+            let files: Vec<_> = container.files.iter().filter_map(remembered).collect();
+            let known = container.identity.as_ref().map(|identity| &identity.source);
+            let source = known.or(container.remembered.as_ref()).map(|source| Source {
+                labels: std::collections::BTreeMap::new(),
+                ..source.as_ref().clone()
+            });
+            (!files.is_empty()).then(|| SavedContainer {
+                pod: container.key.pod.to_string(),
+                name: container.key.name.to_string(),
+                instance: container.instance.as_deref().unwrap_or_default().to_owned(),
+                source,
+                files,
+            })
+        });
+        Checkpoint { containers: containers.collect() }
+    }
+}
+
+fn remembered(file: &LogFile) -> Option<SavedFile> {
+    let head = file.head?;
+    Some(SavedFile {
+        restart: file.restart,
+        first_line: head.hash,
+        first_time: head.time,
+        stored: file.stored.map(SavedPosition::of),
+        settled: Some(SavedPosition::of(file.settled)),
+        complete: file.complete,
+        gap: file.gap.map(SavedGap::of),
+        tail: file.tail.map(SavedGap::of),
+    })
+}
+
+fn recalled(saved: &SavedFile, id: u64, now: Instant) -> LogFile {
+    let mut file = LogFile::new(id, saved.restart, Place::Gone, now);
+    file.gone = Some(now);
+    file.head = Some(Head { hash: saved.first_line, time: saved.first_time });
+    file.stored = saved.stored.map(SavedPosition::position);
+    file.settled = saved.settled.map(SavedPosition::position).unwrap_or_default();
+    file.complete = saved.complete;
+    file.gap = saved.gap.map(SavedGap::gap);
+    file.tail = saved.tail.map(SavedGap::gap);
+    file
+}
+
+impl SavedPosition {
+    const fn of(position: Position) -> Self {
+        let Position { to, open_stdout, open_stderr } = position;
+        Self { to, open_stdout, open_stderr }
+    }
+
+    const fn position(self) -> Position {
+        let Self { to, open_stdout, open_stderr } = self;
+        Position { to, open_stdout, open_stderr }
+    }
+}
+
+impl SavedGap {
+    fn of(gap: Gap) -> Self {
+        let Gap { reason, before, bytes, certain } = gap;
+        let before = before.map(|edge| {
+            let Edge { restart, first_line, offset, time } = edge;
+            SavedEdge { restart, first_line, offset, time }
+        });
+        Self { reason: reason.into(), before, bytes, certain }
+    }
+
+    fn gap(self) -> Gap {
+        let reason = GapReason::try_from(self.reason).unwrap_or(GapReason::Deleted);
+        let before = self.before.map(|edge| {
+            let SavedEdge { restart, first_line, offset, time } = edge;
+            Edge { restart, first_line, offset, time }
+        });
+        Gap { reason, before, bytes: self.bytes, certain: self.certain }
+    }
+}

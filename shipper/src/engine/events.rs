@@ -1,0 +1,304 @@
+//! What logds, the API and the membership of logds tell.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use fairlead_wire::client::Endpoint;
+use fairlead_wire::message::{Ack, Batch, Fetch, FromLogd, FromSender, Gap, GapReason, Opened};
+
+use super::turn::{Next, Turn, gap_id};
+use super::{Engine, Slot};
+use crate::container::{Container, Stage};
+use crate::decode::{Decoder, Pack, Position, Rule, SPAN};
+use crate::file::Content;
+use crate::link::{LinkEvent, LinkId};
+use crate::pods::PodEvent;
+
+/// Ranges of a container that logd may ask for at a time.
+const FETCHES: usize = 16;
+
+/// A range of a file that logd asked for.
+#[derive(Debug)]
+pub(super) struct Fetching {
+    fetch: Fetch,
+    file: u64,
+    reading: Option<(Content, Decoder)>,
+    sent: Position,
+}
+
+impl Engine {
+    pub(super) fn heard(&mut self, link: LinkId, event: LinkEvent) {
+        match event {
+            LinkEvent::Up(hello, out) => {
+                self.metrics.connects.fetch_add(1, Relaxed);
+                self.links.connected(link, Some((hello, out)));
+                self.relink(Some(link));
+            }
+            LinkEvent::Down => {
+                self.links.connected(link, None);
+                for slot in self.slots.values_mut().filter(|slot| slot.link == Some(link)) {
+                    slot.container.disconnected();
+                    slot.fetches.clear();
+                }
+            }
+            LinkEvent::Said(FromLogd::Opened(opened)) => self.opened(link, &opened),
+            LinkEvent::Said(FromLogd::Acks(acks)) => {
+                for ack in &acks.acks {
+                    self.acknowledged(link, ack);
+                }
+                let waiting =
+                    self.links.get_mut(link).map(|link| std::mem::take(&mut link.waiting));
+                for id in waiting.into_iter().flatten() {
+                    self.queue(id);
+                }
+            }
+            LinkEvent::Said(FromLogd::Fetch(fetch)) => self.fetch(link, fetch),
+            // The connection takes care of these.
+            LinkEvent::Said(FromLogd::Hello(_) | FromLogd::End(_)) => {}
+        }
+    }
+
+    /// Containers of a link, or all, get a turn.
+    fn relink(&mut self, link: Option<LinkId>) {
+        let of = |slot: &Slot| link.is_none() || slot.link.is_none() || slot.link == link;
+        let ids: Vec<u32> =
+            self.slots.iter().filter(|(_, slot)| of(slot)).map(|(id, _)| *id).collect();
+        ids.into_iter().for_each(|id| self.queue(id));
+    }
+
+    pub(super) fn members(&mut self, members: &[Endpoint]) {
+        if !self.links.set(members) {
+            return;
+        }
+        for slot in self.slots.values_mut() {
+            let Some(identity) = slot.container.identity.as_ref() else { continue };
+            let app = format!("{}/{}", identity.source.namespace, identity.source.app);
+            let owner = self.links.owner(&app);
+            if owner == slot.link {
+                continue;
+            }
+            if let Some(up) = slot
+                .link
+                .and_then(|link| self.links.get_mut(link))
+                .and_then(|link| link.up.as_mut())
+            {
+                leave(&mut slot.container, up, &self.metrics);
+            }
+            slot.container.disconnected();
+            slot.fetches.clear();
+            slot.link = owner;
+        }
+        self.relink(None);
+    }
+
+    pub(super) fn pod(&mut self, event: PodEvent) {
+        let listed = matches!(event, PodEvent::Listed(_));
+        let Some(uid) = self.pods.take(event) else {
+            if listed {
+                self.relink(None);
+            }
+            return;
+        };
+        let ids: Vec<u32> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.container.path.uid == uid)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            if let Some(slot) = self.slots.get_mut(&id) {
+                let container = &mut slot.container;
+                let excluded = container.identity.take().is_some_and(|old| old.excluded);
+                let mut turn_identity = None;
+                if let Some(meta) = self.pods.get(&uid) {
+                    let name = &container.key.name;
+                    turn_identity =
+                        Some(meta.identity(name, &self.settings.node, self.settings.rate));
+                }
+                let now_excluded = turn_identity.is_some_and(|identity| identity.excluded)
+                    || self.settings.excluded_namespaces.contains(&container.path.namespace);
+                if excluded != now_excluded {
+                    let link = slot.link.and_then(|link| self.links.get_mut(link));
+                    if let Some(up) = link.and_then(|link| link.up.as_mut()) {
+                        leave(container, up, &self.metrics);
+                    }
+                    container.disconnected();
+                    slot.fetches.clear();
+                }
+            }
+            self.queue(id);
+        }
+    }
+
+    /// The slot of a file that a logd named, with the file's index.
+    fn named(&mut self, link: LinkId, number: u32) -> Option<(u32, u64)> {
+        self.links.get_mut(link)?.up.as_mut()?.numbers.get(&number).copied()
+    }
+
+    fn opened(&mut self, link: LinkId, opened: &Opened) {
+        let Some((id, file)) = self.named(link, opened.file) else { return };
+        let Some(mut slot) = self.slots.remove(&id) else { return };
+        let index = slot.container.files.iter().position(|known| known.id == file);
+        if let Some(index) = index {
+            let mut turn = Turn {
+                id,
+                now: Instant::now(),
+                buffer: &mut self.buffer,
+                settings: &self.settings,
+                pods: &self.pods,
+                up: self.links.get_mut(link).and_then(|link| link.up.as_mut()),
+                metrics: &self.metrics,
+                next: Next::default(),
+            };
+            turn.opened(&mut slot.container, index, opened);
+            self.saver.changed();
+        }
+        self.slots.insert(id, slot);
+        self.queue(id);
+    }
+
+    fn acknowledged(&mut self, link: LinkId, ack: &Ack) {
+        let Some((id, number)) = self.named(link, ack.file) else { return };
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let container = &mut slot.container;
+        let Some(index) = container.files.iter().position(|file| file.id == number) else { return };
+        if ack.gap != 0 {
+            let file = &container.files[index];
+            let is = |gap: &Option<crate::container::Gap>, after| {
+                gap.is_some_and(|gap| gap_id(&gap, container, after) == ack.gap)
+            };
+            let (gap, tail) = (is(&file.gap, Some(file)), is(&file.tail, None));
+            let file = &mut container.files[index];
+            if gap {
+                file.gap = None;
+            }
+            if tail {
+                file.tail = None;
+            }
+        }
+        let file = &mut container.files[index];
+        let stored = file.acknowledged(ack.stored, ack.settled);
+        let ending = matches!(file.stage, Stage::Ending(_));
+        if let Some(up) = self.links.get_mut(link).and_then(|link| link.up.as_mut()) {
+            up.unacknowledged = up.unacknowledged.saturating_sub(stored);
+        }
+        self.saver.changed();
+        if ending {
+            self.queue(id);
+        }
+    }
+
+    fn fetch(&mut self, link: LinkId, fetch: Fetch) {
+        let known = self.named(link, fetch.file);
+        let slot = known.and_then(|(id, file)| Some((self.slots.get_mut(&id)?, id, file)));
+        if let Some((slot, id, file)) = slot
+            && slot.fetches.len() < FETCHES
+        {
+            let sent = Position::at(fetch.from);
+            slot.fetches.push_back(Fetching { fetch, file, reading: None, sent });
+            self.queue(id);
+        } else if let Some(up) = self.links.get_mut(link).and_then(|link| link.up.as_mut()) {
+            up.say(FromSender::Gap(unanswered(&fetch)), &self.metrics);
+        }
+    }
+}
+
+/// A container goes to another logd, or to none.
+fn leave(container: &mut Container, up: &mut super::links::Up, metrics: &crate::metrics::Metrics) {
+    up.unacknowledged = up.unacknowledged.saturating_sub(container.unacknowledged());
+    for number in container.files.iter().filter_map(crate::container::LogFile::number) {
+        up.close(number, metrics);
+    }
+}
+
+/// The answer to a fetch of what cannot be read.
+fn unanswered(fetch: &Fetch) -> Gap {
+    Gap {
+        file: fetch.file,
+        id: u64::from(fetch.fetch),
+        reason: GapReason::Unreadable.into(),
+        before: None,
+        after: None,
+        bytes: Some(fetch.to - fetch.from),
+    }
+}
+
+impl Turn<'_> {
+    /// Answers the first fetch of a container, a turn's worth of it.
+    pub(super) fn fetch(&mut self, container: &mut Container, fetches: &mut VecDeque<Fetching>) {
+        let Some(fetching) = fetches.front_mut() else { return };
+        let multiline = container.identity.as_ref().is_some_and(|identity| identity.multiline);
+        let done = match self.answer(container, fetching, multiline) {
+            Some(done) => done,
+            None => {
+                if let Some(up) = &mut self.up {
+                    up.say(FromSender::Gap(unanswered(&fetching.fetch)), self.metrics);
+                }
+                true
+            }
+        };
+        if done {
+            fetches.pop_front();
+        }
+        self.next.now |= !fetches.is_empty();
+    }
+
+    /// Whether the whole range was sent; `None` where it cannot be read.
+    fn answer(
+        &mut self,
+        container: &mut Container,
+        fetching: &mut Fetching,
+        multiline: bool,
+    ) -> Option<bool> {
+        let Fetch { fetch, file: number, from, to } = fetching.fetch;
+        if fetching.reading.is_none() {
+            let directory = container.directory.clone();
+            let file = container.file(fetching.file)?;
+            let mut content = match file.path(&directory) {
+                Some(path) => {
+                    let content = Content::open(&path, path.extension().is_some_and(|e| e == "gz"));
+                    content.ok()?
+                }
+                None => file.content.as_ref()?.again().ok()?,
+            };
+            let begin =
+                super::turn::line_start(&mut content, from.saturating_sub(SPAN), self.buffer);
+            let begin = begin.ok()?.unwrap_or_default().min(from);
+            fetching.reading = Some((content, Decoder::begin(begin, from, multiline)));
+        }
+        let (content, decoder) = fetching.reading.as_mut()?;
+        let up = self.up.as_mut()?;
+        let left = to.checked_sub(decoder.at())?;
+        let want = usize::try_from(left).unwrap_or(usize::MAX).min(self.buffer.len());
+        let read = content.read_at(decoder.at(), &mut self.buffer[..want]).ok()?;
+        let mut records = up.buffer();
+        let mut pack = Pack::new(fetching.sent.to, &mut records, Rule::Send);
+        decoder.feed(&self.buffer[..read], self.now, &mut pack);
+        let mut position = decoder.position();
+        let last = decoder.at() >= to;
+        if last {
+            // What is still open ends behind the range.
+            position.to = to;
+        } else if read < want {
+            return None;
+        }
+        if position.to > fetching.sent.to || last {
+            let Position { to, open_stdout, open_stderr } = position;
+            let batch = Batch {
+                file: number,
+                from: fetching.sent.to,
+                to,
+                open_stdout,
+                open_stderr,
+                history: false,
+                fetch,
+                records: records.into(),
+                losses: Vec::new(),
+            };
+            up.push(batch, self.metrics);
+            fetching.sent = position;
+        }
+        Some(last)
+    }
+}

@@ -1,0 +1,201 @@
+//! What is under way to each logd.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use fairlead_wire::client::Endpoint;
+use fairlead_wire::message::{Batch, Batches, Close, FromSender, LogdHello};
+use tokio::sync::mpsc;
+
+use crate::link::{self, LinkEvent, LinkId, LinkTask};
+use crate::metrics::Metrics;
+
+/// Bytes of records that are compressed together, about; a file's turn may add as much again.
+const COMBINED: usize = 512 * 1024;
+
+/// Buffers of batches that are kept to be used again.
+const SPARE: usize = 4;
+
+/// A logd, and the connection to it if there is one.
+#[derive(Debug)]
+pub(super) struct Link {
+    endpoint: Endpoint,
+    pub(super) up: Option<Up>,
+    /// Containers that have something to send and may not.
+    pub(super) waiting: Vec<u32>,
+    _task: LinkTask,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Up {
+    out: mpsc::UnboundedSender<FromSender>,
+    pub(super) instance: Arc<str>,
+    pub(super) history: u64,
+    last_number: u32,
+    /// Containers and files by their numbers on this connection.
+    pub(super) numbers: HashMap<u32, (u32, u64)>,
+    batches: Vec<Batch>,
+    combined: usize,
+    /// Bytes of files that were sent and that logd did not report as stored.
+    pub(super) unacknowledged: u64,
+    spare: Vec<Vec<u8>>,
+    /// Files that are done. They are closed once the checkpoint says so: it must not happen that
+    /// logd has forgotten what a shipper that is started again asks for.
+    done: Vec<u32>,
+    closing: Vec<u32>,
+}
+
+impl Up {
+    fn new(hello: LogdHello, out: mpsc::UnboundedSender<FromSender>) -> Self {
+        Self {
+            out,
+            instance: hello.instance.into(),
+            history: hello.history,
+            last_number: 0,
+            numbers: HashMap::new(),
+            batches: Vec::new(),
+            combined: 0,
+            unacknowledged: 0,
+            spare: Vec::new(),
+            done: Vec::new(),
+            closing: Vec::new(),
+        }
+    }
+
+    /// Nothing is left to do for a file.
+    pub(super) fn done(&mut self, number: u32) {
+        self.done.push(number);
+    }
+
+    /// A checkpoint is being written.
+    pub(super) fn saving(&mut self) {
+        self.closing.append(&mut self.done);
+    }
+
+    /// It is written.
+    pub(super) fn saved(&mut self, metrics: &Metrics) {
+        for number in std::mem::take(&mut self.closing) {
+            self.close(number, metrics);
+        }
+    }
+
+    /// Closes a file.
+    pub(super) fn close(&mut self, number: u32, metrics: &Metrics) {
+        self.numbers.remove(&number);
+        self.say(FromSender::Close(Close { file: number }), metrics);
+    }
+
+    /// A number for a file.
+    pub(super) fn number(&mut self, container: u32, file: u64) -> u32 {
+        self.last_number += 1;
+        self.numbers.insert(self.last_number, (container, file));
+        self.last_number
+    }
+
+    /// Says something, after the batches so far.
+    pub(super) fn say(&mut self, message: FromSender, metrics: &Metrics) {
+        self.flush(metrics);
+        // Where the connection broke, that is told apart.
+        let _ = self.out.send(message);
+    }
+
+    /// An empty buffer for the records of a batch.
+    pub(super) fn buffer(&mut self) -> Vec<u8> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// A buffer that was not needed.
+    pub(super) fn give_back(&mut self, mut buffer: Vec<u8>) {
+        if self.spare.len() < SPARE {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
+    }
+
+    /// Adds a batch; it is sent together with others.
+    pub(super) fn push(&mut self, batch: Batch, metrics: &Metrics) {
+        self.combined += batch.records.len();
+        self.batches.push(batch);
+        if self.combined >= COMBINED || self.batches.len() >= 1024 {
+            self.flush(metrics);
+        }
+    }
+
+    /// Sends the batches so far.
+    pub(super) fn flush(&mut self, metrics: &Metrics) {
+        if self.batches.is_empty() {
+            return;
+        }
+        metrics.batches.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let batches = std::mem::take(&mut self.batches);
+        self.combined = 0;
+        let _ = self.out.send(FromSender::Batches(Batches { batches }));
+    }
+}
+
+/// All logds.
+#[derive(Debug)]
+pub(super) struct Links {
+    name: String,
+    links: BTreeMap<LinkId, Link>,
+    next: LinkId,
+    events: mpsc::Sender<(LinkId, LinkEvent)>,
+}
+
+impl Links {
+    pub(super) const fn new(name: String, events: mpsc::Sender<(LinkId, LinkEvent)>) -> Self {
+        Self { name, links: BTreeMap::new(), next: 0, events }
+    }
+
+    pub(super) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
+        self.links.get_mut(&id)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Link> {
+        self.links.values_mut()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Link> {
+        self.links.values()
+    }
+
+    /// These are the logds from now on. Returns whether they were others before.
+    pub(super) fn set(&mut self, members: &[Endpoint]) -> bool {
+        let before = self.links.len();
+        self.links.retain(|_, link| members.iter().any(|member| member.url == link.endpoint.url));
+        let mut changed = self.links.len() != before;
+        for endpoint in members {
+            if self.links.values().any(|link| link.endpoint.url == endpoint.url) {
+                continue;
+            }
+            changed = true;
+            let id = self.next;
+            self.next += 1;
+            let task = link::start(id, endpoint.clone(), self.name.clone(), self.events.clone());
+            let endpoint = endpoint.clone();
+            self.links.insert(id, Link { endpoint, up: None, waiting: Vec::new(), _task: task });
+        }
+        changed
+    }
+
+    /// The logd that has an app: the one for which the hash of both is the largest.
+    pub(super) fn owner(&self, app: &str) -> Option<LinkId> {
+        let weight = |link: &Link| {
+            let member = link.endpoint.url.to_string();
+            xxhash_rust::xxh3::xxh3_64(format!("{member}\0{app}").as_bytes())
+        };
+        self.links.iter().max_by_key(|(_, link)| weight(link)).map(|(id, _)| *id)
+    }
+
+    /// There is a connection, or none any more.
+    pub(super) fn connected(
+        &mut self,
+        id: LinkId,
+        up: Option<(LogdHello, mpsc::UnboundedSender<FromSender>)>,
+    ) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.up = up.map(|(hello, out)| Up::new(hello, out));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The connection to one logd: made again whenever it breaks.
+
+use fairlead_wire::client::{self, Endpoint, WireError};
+use fairlead_wire::message::{FromLogd, FromSender, LogdHello};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::backoff::Backoff;
+
+/// Names a logd among those there were in this process.
+pub(crate) type LinkId = u32;
+
+/// What a connection tells.
+#[derive(Debug)]
+pub(crate) enum LinkEvent {
+    /// There is a connection. What is sent to `out` is sent on it; what waits there is bounded by
+    /// what may be unacknowledged. Dropping it ends the connection.
+    Up(LogdHello, mpsc::UnboundedSender<FromSender>),
+    /// logd said something.
+    Said(FromLogd),
+    /// There is none any more.
+    Down,
+}
+
+/// Keeps a connection until dropped.
+#[derive(Debug)]
+pub(crate) struct LinkTask(JoinHandle<()>);
+
+impl Drop for LinkTask {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Begins to connect. Events go to `events`, with the link's id.
+pub(crate) fn start(
+    id: LinkId,
+    endpoint: Endpoint,
+    name: String,
+    events: mpsc::Sender<(LinkId, LinkEvent)>,
+) -> LinkTask {
+    LinkTask(tokio::spawn(async move {
+        let mut backoff = Backoff::default();
+        let mut told = false;
+        loop {
+            let error = match converse(id, &endpoint, &name, &events, &mut backoff).await {
+                Ok(()) => return,
+                Err(error) => error,
+            };
+            // Told once for each time that it goes away, not for each attempt.
+            if !std::mem::replace(&mut told, true) {
+                tracing::warn!(%error, logd = %endpoint.url, "no connection to logd");
+            }
+            if events.send((id, LinkEvent::Down)).await.is_err() {
+                return;
+            }
+            if backoff.is_fresh() {
+                told = false;
+            }
+            tokio::time::sleep(backoff.next()).await;
+        }
+    }))
+}
+
+/// One connection. Returns in order where nobody listens any more.
+async fn converse(
+    id: LinkId,
+    endpoint: &Endpoint,
+    name: &str,
+    events: &mpsc::Sender<(LinkId, LinkEvent)>,
+    backoff: &mut Backoff,
+) -> Result<(), WireError> {
+    let client::Connection { mut sender, mut receiver, hello } =
+        client::connect(endpoint, name).await?;
+    tracing::info!(logd = %endpoint.url, instance = hello.instance, "connected");
+    let (out, mut queue) = mpsc::unbounded_channel();
+    if events.send((id, LinkEvent::Up(hello, out))).await.is_err() {
+        return Ok(());
+    }
+    backoff.reset();
+    let send = async {
+        while let Some(message) = queue.recv().await {
+            sender.send(&message).await?;
+        }
+        Ok(())
+    };
+    let hear = async {
+        loop {
+            let said = receiver.next().await?;
+            if let FromLogd::End(end) = said {
+                return Err(WireError::Ended(end.reason));
+            }
+            if events.send((id, LinkEvent::Said(said))).await.is_err() {
+                return Ok(());
+            }
+        }
+    };
+    tokio::select! {
+        result = send => result,
+        result = hear => result,
+    }
+}

@@ -1,0 +1,107 @@
+//! Files that appear, grow, are rotated and go away.
+
+use crate::support::{Logd, Manner, Node, WEB};
+
+#[tokio::test]
+async fn lines_of_a_new_container_are_sent_as_they_are_written() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    web.write(&["one", "two"]);
+    logd.lines(&["one", "two"]).await;
+    web.write(&["three"]);
+    logd.lines(&["one", "two", "three"]).await;
+    shipper.shutdown().await;
+    assert!(logd.look(|state| state.faults.clone()).is_empty());
+}
+
+#[tokio::test]
+async fn rotation_loses_and_repeats_nothing() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let _shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    web.write(&["one"]);
+    logd.lines(&["one"]).await;
+    web.rotate(1);
+    // The runtime goes on writing to the renamed file until it opens the new one.
+    std::fs::hard_link(web.rotated(1), web.live()).unwrap();
+    web.write(&["two"]);
+    std::fs::remove_file(web.live()).unwrap();
+    web.write(&["three"]);
+    logd.lines(&["one", "two", "three"]).await;
+    web.compress(1);
+    web.rotate(2);
+    web.write(&["four"]);
+    logd.lines(&["one", "two", "three", "four"]).await;
+    logd.until("the first file is closed", |state| state.with("one")?.closed.then_some(())).await;
+    assert!(logd.look(|state| state.faults.clone()).is_empty());
+    assert!(logd.look(|state| state.gaps.clone()).is_empty());
+}
+
+#[tokio::test]
+async fn after_downtime_reading_goes_on_inside_rotated_and_compressed_files() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    web.write(&["one", "two"]);
+    logd.lines(&["one", "two"]).await;
+    shipper.shutdown().await;
+    web.write(&["three"]);
+    web.rotate(1);
+    web.write(&["four"]);
+    web.compress(1);
+    web.rotate(2);
+    web.write(&["five"]);
+    let _shipper = node.ship(&logd);
+    logd.lines(&["one", "two", "three", "four", "five"]).await;
+    assert!(logd.look(|state| state.faults.clone()).is_empty());
+    assert!(logd.look(|state| state.gaps.clone()).is_empty());
+}
+
+#[tokio::test]
+async fn what_was_deleted_during_downtime_is_one_gap() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    web.write(&["one"]);
+    logd.lines(&["one"]).await;
+    let read = std::fs::metadata(web.live()).unwrap().len();
+    shipper.shutdown().await;
+    web.write(&["lost"]);
+    web.rotate(1);
+    web.write(&["lost, too"]);
+    web.rotate(2);
+    web.write(&["five"]);
+    web.delete(1);
+    web.delete(2);
+    let _shipper = node.ship(&logd);
+    logd.lines(&["one", "five"]).await;
+    let gaps = logd.look(|state| state.gaps.clone());
+    let [gap] = gaps.as_slice() else { panic!("{gaps:?}") };
+    assert_eq!(gap.before.as_ref().unwrap().offset, read);
+    let after = gap.after.as_ref().unwrap();
+    assert_eq!((after.offset, gap.bytes), (0, None));
+    assert_ne!(after.incarnation, gap.before.as_ref().unwrap().incarnation);
+    assert!(logd.look(|state| state.faults.clone()).is_empty());
+}
+
+#[tokio::test]
+async fn a_new_instance_gets_history_as_far_as_its_ring_reaches() {
+    let manner = Manner { history: 1 << 20, ..Manner::default() };
+    let (node, logd) = (Node::new(), Logd::start(manner).await);
+    let _shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    web.write(&["one"]);
+    web.rotate(1);
+    web.write(&["two"]);
+    logd.lines(&["one", "two"]).await;
+    logd.restart("another");
+    web.write(&["three"]);
+    logd.lines(&["one", "two", "three"]).await;
+    let history = logd.look(|state| {
+        let lines = state.order.iter().flat_map(|key| state.files[key].lines.clone());
+        lines.map(|line| line.history).collect::<Vec<_>>()
+    });
+    assert_eq!(history, [true, true, false]);
+    assert!(logd.look(|state| state.faults.clone()).is_empty());
+}

@@ -1,0 +1,75 @@
+//! What is said to logd, and what becomes of what it answers.
+
+use fairlead_wire::Records;
+
+use crate::support::{Logd, Manner, Node, WEB};
+
+#[tokio::test]
+async fn a_range_that_is_asked_for_again_is_answered_exactly() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let _shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    let one = web.raw("stdout", "F", b"one");
+    let two = one + web.raw("stdout", "F", b"two");
+    let three = two + web.raw("stderr", "F", b"three");
+    web.write(&["four"]);
+    logd.lines(&["one", "two", "three", "four"]).await;
+    logd.fetch(7, "one", one, three).await;
+    let fetched = |state: &crate::support::State| {
+        let batches = &state.fetched;
+        batches.last().is_some_and(|batch| batch.to == three).then(|| batches.clone())
+    };
+    let batches = logd.until("the answer", fetched).await;
+    let mut at = one;
+    let mut lines = Vec::new();
+    for batch in batches {
+        assert_eq!((batch.from, batch.fetch), (at, 7));
+        at = batch.to;
+        let records = Records::check(batch.records, batch.to - batch.from).unwrap();
+        lines.extend(records.iter().map(|r| (batch.from + u64::from(r.end), r.payload.to_vec())));
+    }
+    assert_eq!(lines, [(two, b"two".to_vec()), (three, b"three".to_vec())]);
+    // Beyond the file's end there is nothing to answer with.
+    logd.fetch(8, "one", three, three + 1_000_000).await;
+    logd.until("an answer", |state| state.unanswered.iter().find(|gap| gap.id == 8).cloned()).await;
+}
+
+#[tokio::test]
+async fn what_is_stored_and_not_settled_is_sent_to_a_new_instance_and_is_no_history() {
+    let manner = Manner { settles: false, ..Manner::default() };
+    let (node, logd) = (Node::new(), Logd::start(manner).await);
+    let _shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    web.write(&["one"]);
+    logd.lines(&["one"]).await;
+    logd.acknowledge().await;
+    web.write(&["two"]);
+    logd.lines(&["one", "two"]).await;
+    web.write(&["three"]);
+    logd.lines(&["one", "two", "three"]).await;
+    logd.restart("another");
+    logd.lines(&["two", "three"]).await;
+    let history = logd.look(|state| {
+        let lines = state.files.values().flat_map(|file| file.lines.clone());
+        lines.map(|line| line.history).collect::<Vec<_>>()
+    });
+    assert_eq!(history, [false, false]);
+}
+
+#[tokio::test]
+async fn a_broken_connection_loses_and_repeats_nothing() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let _shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    let mut expected = Vec::new();
+    for number in 0..20 {
+        expected.push(format!("line {number}"));
+        web.write(&[expected.last().unwrap()]);
+        if number % 5 == 0 {
+            logd.cut();
+        }
+        let expected: Vec<_> = expected.iter().map(String::as_str).collect();
+        logd.lines(&expected).await;
+    }
+    assert!(logd.look(|state| state.faults.clone()).is_empty());
+}
