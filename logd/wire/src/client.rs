@@ -28,7 +28,7 @@ pub const PATH: &str = "/v1/stream";
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A logd that went away without a word is noticed after both.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
+const PING_TIMEOUT: Duration = Duration::from_secs(4);
 /// Frames that wait for the connection to take them.
 const QUEUE: usize = 2;
 
@@ -37,7 +37,8 @@ const QUEUE: usize = 2;
 pub struct Endpoint {
     /// `http://HOST:PORT` or `https://HOST:PORT`.
     pub url: Uri,
-    /// For `https`: whom to trust, and the sender's own certificate where logd wants one.
+    /// For `https`: whom to trust, and the sender's own certificate where logd wants one; see
+    /// [`crate::tls::client_config`].
     pub tls: Option<Arc<rustls::ClientConfig>>,
     /// A bearer token of role `ingest`.
     pub token: Option<HeaderValue>,
@@ -92,14 +93,26 @@ pub enum WireError {
     #[error("the first message was no hello")]
     NoHello,
     /// The connection broke.
-    #[error("the connection broke: {0}")]
+    #[error("the connection broke: {}", cause(.0))]
     Broken(#[from] hyper::Error),
+    /// No stream was opened that could be let in.
+    #[error("no stream was opened in time")]
+    NoStream,
     /// The other side ended the stream without a word, or the connection is gone.
     #[error("the stream ended")]
     Closed,
     /// What came, or was to be sent, is no frame.
     #[error(transparent)]
     Frame(#[from] FrameError),
+}
+
+/// hyper's errors tell what was being done; what went wrong is at their end.
+fn cause(error: &hyper::Error) -> String {
+    let mut error: &dyn std::error::Error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
 }
 
 /// An open stream.

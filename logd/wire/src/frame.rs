@@ -8,10 +8,13 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use prost::Message;
 use thiserror::Error;
 
-use crate::message::{FromLogd, FromSender};
+use crate::check::{self, Invalid};
+use crate::message::{Batches, Fetch, FromLogd, FromSender, Open};
 
-/// Bytes of a payload, and of a message after decompression, at most.
+/// Bytes of a payload, and of batches after decompression, at most.
 pub const FRAME_CAP: usize = 8 << 20;
+/// Bytes of any other message, at most.
+pub const MESSAGE_CAP: usize = 1 << 20;
 const HEADER: usize = 5;
 /// Fast, and the best ratio for its time with log lines.
 const LEVEL: i32 = 1;
@@ -30,9 +33,12 @@ const END: u8 = 133;
 /// What is wrong with a frame. The stream that it came on cannot go on.
 #[derive(Debug, Error)]
 pub enum FrameError {
-    /// A payload or message is longer than [`FRAME_CAP`].
+    /// A payload, or batches after decompression, are longer than [`FRAME_CAP`].
     #[error("a frame of {0} bytes is longer than {FRAME_CAP}")]
     TooLong(usize),
+    /// A message other than batches is longer than [`MESSAGE_CAP`].
+    #[error("a message of {0} bytes is longer than {MESSAGE_CAP}")]
+    MessageTooLong(usize),
     /// A payload is no message of its kind.
     #[error("a frame of kind {kind} is malformed: {source}")]
     Message {
@@ -47,12 +53,16 @@ pub enum FrameError {
     /// Batches end before their uncompressed size, or have another one than they say.
     #[error("batches do not have the uncompressed size that they say")]
     Size,
+    /// A message says what cannot be.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
 }
 
 /// Turns messages into frames. Keeps buffers between them.
 pub struct Encoder {
     zstd: zstd::bulk::Compressor<'static>,
     plain: Vec<u8>,
+    packed: Vec<u8>,
 }
 
 impl std::fmt::Debug for Encoder {
@@ -68,7 +78,7 @@ impl Encoder {
     /// Where there is no memory for a compressor.
     pub fn new() -> Result<Self, FrameError> {
         let zstd = zstd::bulk::Compressor::new(LEVEL).map_err(FrameError::Compression)?;
-        Ok(Self { zstd, plain: Vec::new() })
+        Ok(Self { zstd, plain: Vec::new(), packed: Vec::new() })
     }
 
     /// A sender's message as a frame.
@@ -90,16 +100,16 @@ impl Encoder {
         check_length(size)?;
         self.plain.clear();
         message.encode(&mut self.plain).expect("a vector grows");
-        let bound = zstd::zstd_safe::compress_bound(size);
-        let mut frame = vec![0; HEADER + 4 + bound];
-        let packed = self
-            .zstd
-            .compress_to_buffer(&self.plain, &mut frame[HEADER + 4..])
-            .map_err(FrameError::Compression)?;
-        frame.truncate(HEADER + 4 + packed);
-        frame[..4].copy_from_slice(&length_field(4 + packed)?);
-        frame[4] = kind;
-        frame[HEADER..HEADER + 4].copy_from_slice(&length_field(size)?);
+        self.packed.clear();
+        self.packed.reserve(zstd::zstd_safe::compress_bound(size));
+        let packed = self.zstd.compress_to_buffer(&self.plain, &mut self.packed);
+        let packed = packed.map_err(FrameError::Compression)?;
+        // Made to measure: frames wait in queues.
+        let mut frame = Vec::with_capacity(HEADER + 4 + packed);
+        frame.extend_from_slice(&length_field(4 + packed)?);
+        frame.push(kind);
+        frame.extend_from_slice(&length_field(size)?);
+        frame.extend_from_slice(&self.packed);
         Ok(frame.into())
     }
 }
@@ -120,6 +130,9 @@ pub fn from_logd(message: &FromLogd) -> Result<Bytes, FrameError> {
 
 fn plain(kind: u8, message: &impl Message) -> Result<Bytes, FrameError> {
     let length = message.encoded_len();
+    if length > MESSAGE_CAP {
+        return Err(FrameError::MessageTooLong(length));
+    }
     let mut frame = Vec::with_capacity(HEADER + length);
     frame.extend_from_slice(&length_field(length)?);
     frame.push(kind);
@@ -156,6 +169,11 @@ impl Decoder {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Whether the bytes so far end with a frame.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
     /// The next message of a sender; `None` until more bytes come.
     ///
     /// # Errors
@@ -164,11 +182,8 @@ impl Decoder {
         while let Some((kind, payload)) = self.frame()? {
             let message = match kind {
                 SENDER_HELLO => FromSender::Hello(message(kind, payload)?),
-                OPEN => FromSender::Open(message(kind, payload)?),
-                BATCHES => {
-                    let payload = self.decompress(payload)?;
-                    FromSender::Batches(message(kind, payload)?)
-                }
+                OPEN => FromSender::Open(message::<Open>(kind, payload)?.checked()?),
+                BATCHES => FromSender::Batches(self.batches(kind, &payload)?),
                 GAP => FromSender::Gap(message(kind, payload)?),
                 CLOSE => FromSender::Close(message(kind, payload)?),
                 _ => continue,
@@ -188,7 +203,7 @@ impl Decoder {
                 LOGD_HELLO => FromLogd::Hello(message(kind, payload)?),
                 OPENED => FromLogd::Opened(message(kind, payload)?),
                 ACKS => FromLogd::Acks(message(kind, payload)?),
-                FETCH => FromLogd::Fetch(message(kind, payload)?),
+                FETCH => FromLogd::Fetch(message::<Fetch>(kind, payload)?.checked()?),
                 END => FromLogd::End(message(kind, payload)?),
                 _ => continue,
             };
@@ -209,7 +224,14 @@ impl Decoder {
         Ok(Some((kind, self.buffer.split_to(length).freeze())))
     }
 
-    fn decompress(&mut self, payload: Bytes) -> Result<Bytes, FrameError> {
+    fn batches(&mut self, kind: u8, payload: &Bytes) -> Result<Batches, FrameError> {
+        let malformed = |source| FrameError::Message { kind, source };
+        let plain = self.decompress(payload)?;
+        check::amount(&plain).map_err(malformed)??;
+        Ok(Batches::decode(plain).map_err(malformed)?.checked()?)
+    }
+
+    fn decompress(&mut self, payload: &Bytes) -> Result<Bytes, FrameError> {
         let Some((size, packed)) = payload.split_first_chunk::<4>() else {
             return Err(FrameError::Size);
         };
@@ -225,6 +247,9 @@ impl Decoder {
 }
 
 fn message<M: Message + Default>(kind: u8, payload: Bytes) -> Result<M, FrameError> {
+    if payload.len() > MESSAGE_CAP {
+        return Err(FrameError::MessageTooLong(payload.len()));
+    }
     M::decode(payload).map_err(|source| FrameError::Message { kind, source })
 }
 

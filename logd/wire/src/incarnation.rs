@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::message::File;
+
 /// Bytes of a first line that take part in its hash, at most.
 pub const FIRST_LINE_CAP: usize = 4096;
 
@@ -28,6 +30,24 @@ pub struct Incarnation {
 #[must_use]
 pub fn first_line_hash(line: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(&line[..line.len().min(FIRST_LINE_CAP)])
+}
+
+impl From<&Incarnation> for File {
+    fn from(incarnation: &Incarnation) -> Self {
+        let Incarnation { pod_uid, container, restart, first_line } = incarnation;
+        Self {
+            pod_uid: pod_uid.to_string(),
+            container: container.to_string(),
+            restart: *restart,
+            first_line: *first_line,
+        }
+    }
+}
+
+impl From<File> for Incarnation {
+    fn from(File { pod_uid, container, restart, first_line }: File) -> Self {
+        Self { pod_uid: pod_uid.into(), container: container.into(), restart, first_line }
+    }
 }
 
 impl fmt::Display for Incarnation {

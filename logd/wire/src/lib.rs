@@ -1,8 +1,8 @@
 //! What senders of log records and logd say to each other.
 //!
 //! A sender opens *files* and sends *batches* of them; logd answers how far each file is stored and
-//! settled. [`message`] holds what is said, [`record`] the lines inside a batch. docs/wire.md
-//! specifies the bytes.
+//! settled. [`message`] holds what is said, [`record`] the lines inside a batch, [`frame`] makes
+//! bytes of them, [`client`] and [`server`] carry these. docs/wire.md specifies the bytes.
 //!
 //! ```text
 //! sender                               logd
@@ -16,12 +16,14 @@
 #![forbid(unsafe_code)]
 
 mod body;
+pub mod check;
 pub mod client;
 pub mod frame;
 pub mod incarnation;
 pub mod message;
 pub mod record;
 pub mod server;
+pub mod tls;
 
 pub use incarnation::Incarnation;
 pub use record::{Record, Records, Stream};

@@ -1,14 +1,16 @@
 //! logd's side of a stream.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Either, Empty};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -28,8 +30,10 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 const HEAD_CAP: u32 = 16 << 10;
 /// A sender that went away without a word is noticed after both.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+const PING_TIMEOUT: Duration = Duration::from_secs(4);
+/// For a connection's first stream that is let in.
+const ADMISSION: Duration = Duration::from_secs(10);
 /// For the hello, and for a sender to take its last message.
 const PATIENCE: Duration = Duration::from_secs(5);
 const QUEUE: usize = 16;
@@ -53,13 +57,13 @@ pub struct Stream<I> {
 /// `hello` is what logd says first. `handle` runs for each stream; it is dropped with the connection.
 ///
 /// # Errors
-/// Where the connection breaks.
+/// Where the connection breaks, or no stream of it is let in for 10 s.
 pub async fn serve<S, I, A, H, F>(
     stream: S,
     hello: LogdHello,
     authenticate: A,
     handle: H,
-) -> Result<(), hyper::Error>
+) -> Result<(), WireError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     I: Send + 'static,
@@ -69,6 +73,8 @@ where
 {
     let handle = Arc::new(handle);
     let tasks = Arc::new(parking_lot::Mutex::new(tokio::task::JoinSet::new()));
+    let admitted = Arc::new(AtomicBool::new(false));
+    let admit = admitted.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let answer = match accept(request, &authenticate) {
             Err(status) => {
@@ -77,6 +83,7 @@ where
                 answer
             }
             Ok((identity, body)) => {
+                admit.store(true, Relaxed);
                 let (frames, answer) = Frames::channel(QUEUE);
                 let receiver = Receiver { body, decoder: Decoder::default() };
                 let (hello, handle) = (hello.clone(), handle.clone());
@@ -93,7 +100,7 @@ where
         };
         async move { Ok::<_, Infallible>(answer) }
     });
-    http2::Builder::new(TokioExecutor::new())
+    let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
@@ -101,8 +108,13 @@ where
         .max_header_list_size(HEAD_CAP)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service)
-        .await
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    match timeout(ADMISSION, connection.as_mut()).await {
+        Ok(served) => Ok(served?),
+        Err(_) if admitted.load(Relaxed) => Ok(connection.await?),
+        Err(_) => Err(WireError::NoStream),
+    }
 }
 
 fn accept<I>(
@@ -163,7 +175,11 @@ impl Receiver {
             if let Some(message) = self.decoder.sender()? {
                 return Ok(Some(message));
             }
-            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            let Some(frame) = self.body.frame().await else {
+                // A sender that died shows as an end as well.
+                let whole = self.decoder.is_empty() && self.body.is_end_stream();
+                return if whole { Ok(None) } else { Err(WireError::Closed) };
+            };
             if let Some(data) = frame?.data_ref() {
                 self.decoder.push(data);
             }
