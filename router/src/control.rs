@@ -5,7 +5,6 @@
 
 use std::{net::TcpListener, sync::Arc, thread};
 
-use fairlead_router_core::Settings;
 use kube::Client;
 use tokio::{
     runtime::Builder,
@@ -17,7 +16,6 @@ use crate::{StartError, admin, events, publish::Publisher, watch::QUEUE};
 /// What the control thread works with.
 pub(crate) struct Control {
     pub(crate) client: Client,
-    pub(crate) settings: Arc<Settings>,
     pub(crate) admin: Arc<admin::Admin>,
     /// Bound, and set to not block.
     pub(crate) listener: TcpListener,
@@ -54,14 +52,14 @@ impl Control {
 
     /// Does not return unless the admin socket is unusable.
     async fn run(self) {
-        let Self { client, settings, admin, listener } = self;
+        let Self { client, admin, listener } = self;
         let (feed_in, feed) = mpsc::channel(QUEUE);
         let (findings_in, findings) = mpsc::channel(QUEUE);
         tokio::spawn(events::run(client.clone(), findings));
         let state = admin.health.state.clone();
         tokio::spawn(Publisher::new(state, findings_in).run(feed));
         let watches = admin.health.watches.clone();
-        tokio::spawn(async move { watches.run(client, settings, feed_in).await });
+        tokio::spawn(async move { watches.run(client, feed_in).await });
         match listener
             .local_addr()
             .and_then(|addr| Ok((addr, tokio::net::TcpListener::from_std(listener)?)))

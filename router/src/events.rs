@@ -12,7 +12,8 @@ use fairlead_router_core::{Diagnostic, Key, Severity, object::Kind};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
-        core::v1::{Event, EventSource, ObjectReference, Secret, Service},
+        apps::v1::{DaemonSet, Deployment, StatefulSet},
+        core::v1::{ConfigMap, Event, EventSource, ObjectReference, Pod, Secret, Service},
         discovery::v1::EndpointSlice,
     },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
@@ -98,6 +99,11 @@ async fn uid(client: &Client, finding: &Diagnostic) -> kube::Result<Option<Strin
         Kind::Service => of::<Service>(client, key).await,
         Kind::EndpointSlice => of::<EndpointSlice>(client, key).await,
         Kind::Secret => of::<Secret>(client, key).await,
+        Kind::ConfigMap => of::<ConfigMap>(client, key).await,
+        Kind::Deployment => of::<Deployment>(client, key).await,
+        Kind::DaemonSet => of::<DaemonSet>(client, key).await,
+        Kind::StatefulSet => of::<StatefulSet>(client, key).await,
+        Kind::Pod => of::<Pod>(client, key).await,
     }
 }
 
@@ -140,7 +146,8 @@ fn event(finding: &Diagnostic, uid: Option<String>) -> Event {
 
 const fn api_version(kind: Kind) -> &'static str {
     match kind {
-        Kind::Service | Kind::Secret => "v1",
+        Kind::Service | Kind::Secret | Kind::ConfigMap | Kind::Pod => "v1",
+        Kind::Deployment | Kind::DaemonSet | Kind::StatefulSet => "apps/v1",
         Kind::EndpointSlice => "discovery.k8s.io/v1",
     }
 }

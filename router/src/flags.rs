@@ -1,12 +1,14 @@
 //! The command line: one flag for each option, and one environment variable for each flag.
 
+mod settings;
+
 use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use clap::Parser;
-use fairlead_router_core::{HostPattern, dialect::service::value};
-use ipnet::IpNet;
+use fairlead_router_core::{Key, dialect::value};
 
-use crate::{AccessFormat, AccessOutput, RouterOptions};
+use self::settings::SettingFlags;
+use crate::{AccessFormat, AccessOutput, RouterOptions, SettingsSource};
 
 /// Fairlead's edge router: watches the Kubernetes API and serves HTTP for annotated Services.
 ///
@@ -51,42 +53,13 @@ pub struct Flags {
     )]
     namespaces: Vec<String>,
 
-    /// Domain below which names without a dot are served
-    #[arg(long, env = "FAIRLEAD_ROUTER_PLATFORM_DOMAIN", value_parser = domain, value_name = "DOMAIN")]
-    platform_domain: Option<String>,
+    /// Object whose annotations are settings too, as KIND/NAMESPACE/NAME, such as
+    /// deployment/deis/deis-router; none for none [default: the workload that owns this pod]
+    #[arg(long, env = "FAIRLEAD_ROUTER_SETTINGS", value_parser = settings_object, value_name = "OBJECT")]
+    settings: Option<SettingsFlag>,
 
-    /// Networks of proxies whose X-Forwarded-* headers are believed, separated by commas
-    /// [default: none]
-    #[arg(
-        long,
-        env = "FAIRLEAD_ROUTER_TRUSTED_CIDRS",
-        value_delimiter = ',',
-        value_parser = network,
-        value_name = "NETWORKS"
-    )]
-    trusted_cidrs: Vec<IpNet>,
-
-    /// Port under which clients reach HTTPS; https redirects name it
-    #[arg(
-        long,
-        env = "FAIRLEAD_ROUTER_PUBLIC_HTTPS_PORT",
-        default_value = "443",
-        value_name = "PORT"
-    )]
-    public_https_port: u16,
-
-    /// Limit for connecting to a pod, where its app sets none
-    #[arg(long, env = "FAIRLEAD_ROUTER_CONNECT_TIMEOUT", default_value = "30s", value_parser = duration, value_name = "DURATION")]
-    connect_timeout: Duration,
-
-    /// Limit between two reads or writes on the way to a pod, where its app sets none
-    #[arg(long, env = "FAIRLEAD_ROUTER_TCP_TIMEOUT", default_value = "1300s", value_parser = duration, value_name = "DURATION")]
-    tcp_timeout: Duration,
-
-    /// How long a client may keep a connection open without a request; longer than the load
-    /// balancer in front does
-    #[arg(long, env = "FAIRLEAD_ROUTER_IDLE_TIMEOUT", default_value = "1300s", value_parser = duration, value_name = "DURATION")]
-    idle_timeout: Duration,
+    #[command(flatten)]
+    setting: SettingFlags,
 
     /// Limit for the head of a request, from its first byte
     #[arg(long, env = "FAIRLEAD_ROUTER_HEAD_TIMEOUT", default_value = "10s", value_parser = duration, value_name = "DURATION")]
@@ -151,12 +124,11 @@ impl Flags {
             admin: self.admin,
             workers: self.workers.unwrap_or(default.workers),
             namespaces: self.namespaces,
-            platform_domain: self.platform_domain,
-            trusted_cidrs: self.trusted_cidrs,
-            public_https_port: self.public_https_port,
-            connect_timeout: self.connect_timeout,
-            tcp_timeout: self.tcp_timeout,
-            idle_timeout: self.idle_timeout,
+            settings: self.setting.0,
+            settings_from: match self.settings {
+                Some(SettingsFlag(source)) => source,
+                None => own_pod().map(SettingsSource::OwnerOf),
+            },
             head_timeout: self.head_timeout,
             handshake_timeout: self.handshake_timeout,
             max_connections: self.max_connections,
@@ -178,10 +150,6 @@ fn duration_or_zero(text: &str) -> Result<Duration, value::ValueError> {
     if matches!(text.trim(), "0" | "0s") { Ok(Duration::ZERO) } else { value::duration(text) }
 }
 
-fn network(text: &str) -> Result<IpNet, value::ValueError> {
-    value::network(text.trim())
-}
-
 fn namespace(text: &str) -> Result<String, &'static str> {
     let name = text.trim();
     let valid = (1..=63).contains(&name.len())
@@ -189,12 +157,34 @@ fn namespace(text: &str) -> Result<String, &'static str> {
     if valid { Ok(name.to_owned()) } else { Err("write names of namespaces, such as shop,blog") }
 }
 
-fn domain(text: &str) -> Result<String, String> {
-    match HostPattern::parse(text.trim()) {
-        Ok(HostPattern::Exact(name)) => Ok(name.to_string()),
-        Ok(HostPattern::Wildcard(_)) => Err("write the domain without *.".to_owned()),
-        Err(error) => Err(error.to_string()),
+/// What `--settings` says.
+#[derive(Clone, Debug)]
+struct SettingsFlag(Option<SettingsSource>);
+
+fn settings_object(text: &str) -> Result<SettingsFlag, &'static str> {
+    if text.trim() == "none" {
+        return Ok(SettingsFlag(None));
     }
+    let parts: Vec<_> = text.trim().split('/').collect();
+    let [kind, namespace, name] = parts[..] else {
+        return Err("write it as KIND/NAMESPACE/NAME, such as deployment/deis/deis-router");
+    };
+    let kind = SettingsSource::KINDS
+        .into_iter()
+        .find(|known| known.to_string().eq_ignore_ascii_case(kind))
+        .ok_or("the kind is Deployment, DaemonSet, StatefulSet or ConfigMap")?;
+    Ok(SettingsFlag(Some(SettingsSource::Object(Key::new(namespace, name).of(kind)))))
+}
+
+/// The pod that this process runs in, as Kubernetes tells it: `POD_NAMESPACE`, else the namespace of
+/// the service account; `POD_NAME`, else the name of the host.
+fn own_pod() -> Option<Key> {
+    const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+    let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let namespace =
+        var("POD_NAMESPACE").or_else(|| std::fs::read_to_string(SERVICE_ACCOUNT).ok())?;
+    let name = var("POD_NAME").or_else(|| var("HOSTNAME"))?;
+    Some(Key::new(namespace.trim(), name))
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ mod watch;
 
 pub use access_log::{AccessFormat, AccessOutput};
 pub use error::StartError;
+pub use fairlead_router_core::Settings;
 pub use flags::Flags;
 pub use options::RouterOptions;
 pub use router::{HTTP, HTTPS, Router};
+pub use watch::SettingsSource;

@@ -11,9 +11,11 @@ use std::{
 use fairlead_router_core::Settings;
 use fairlead_router_engine::EngineLimits;
 use fairlead_router_listen::Limits;
-use ipnet::IpNet;
 
-use crate::access_log::{AccessFormat, AccessOutput};
+use crate::{
+    access_log::{AccessFormat, AccessOutput},
+    watch::SettingsSource,
+};
 
 /// How a router is set up; [`crate::Flags`] has the same for the command line.
 #[derive(Debug)]
@@ -28,18 +30,10 @@ pub struct RouterOptions {
     pub workers: NonZeroUsize,
     /// Namespaces to watch. Empty: all.
     pub namespaces: Vec<String>,
-    /// A dot-less name `web` is served at `web.<platform_domain>`. Without one it is refused.
-    pub platform_domain: Option<String>,
-    /// Peers whose `X-Forwarded-*` headers are believed. Empty: none.
-    pub trusted_cidrs: Vec<IpNet>,
-    /// The port that https redirects name. 443
-    pub public_https_port: u16,
-    /// Limit for connecting to an endpoint where an app sets none. 30 s
-    pub connect_timeout: Duration,
-    /// Limit between two reads or writes upstream where an app sets none. 1,300 s
-    pub tcp_timeout: Duration,
-    /// How long a client's connection may be idle between requests. 1,300 s
-    pub idle_timeout: Duration,
+    /// Settings that concern all apps; the workers are counted by the option above.
+    pub settings: Settings,
+    /// The object whose annotations change these settings. None
+    pub settings_from: Option<SettingsSource>,
     /// Limit for a request head. 10 s
     pub head_timeout: Duration,
     /// Limit for a TLS handshake. 10 s
@@ -64,7 +58,6 @@ impl Default for RouterOptions {
     fn default() -> Self {
         let any = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
         let limits = Limits::default();
-        let settings = Settings::default();
         let bound = |n| NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MAX);
         Self {
             http: any(8080),
@@ -72,12 +65,8 @@ impl Default for RouterOptions {
             admin: any(9090),
             workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             namespaces: Vec::new(),
-            platform_domain: None,
-            trusted_cidrs: Vec::new(),
-            public_https_port: settings.public_https_port,
-            connect_timeout: settings.connect_timeout,
-            tcp_timeout: settings.tcp_timeout,
-            idle_timeout: limits.idle,
+            settings: Settings::default(),
+            settings_from: None,
             head_timeout: limits.head,
             handshake_timeout: limits.handshake,
             max_connections: bound(limits.max_connections),
@@ -93,21 +82,14 @@ impl Default for RouterOptions {
 
 impl RouterOptions {
     pub(crate) fn settings(&self) -> Arc<Settings> {
-        Arc::new(Settings {
-            platform_domain: self.platform_domain.as_deref().map(Into::into),
-            trusted: self.trusted_cidrs.clone(),
-            public_https_port: self.public_https_port,
-            connect_timeout: self.connect_timeout,
-            tcp_timeout: self.tcp_timeout,
-            workers: self.workers.get(),
-        })
+        Arc::new(Settings { workers: self.workers.get(), ..self.settings.clone() })
     }
 
     pub(crate) fn limits(&self) -> Limits {
         Limits {
             handshake: self.handshake_timeout,
             head: self.head_timeout,
-            idle: self.idle_timeout,
+            idle: self.settings.idle_timeout,
             max_connections: self.max_connections.get(),
             max_connections_per_client: self.max_connections_per_client.get(),
             ..Limits::default()
@@ -115,6 +97,6 @@ impl RouterOptions {
     }
 
     pub(crate) fn engine_limits(&self) -> EngineLimits {
-        EngineLimits { h2_idle: self.idle_timeout, ..EngineLimits::default() }
+        EngineLimits { h2_idle: self.settings.idle_timeout, ..EngineLimits::default() }
     }
 }

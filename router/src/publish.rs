@@ -58,7 +58,7 @@ pub(crate) struct Counts {
 
 /// A resourceVersion for each kind.
 #[derive(Debug, Default)]
-pub(crate) struct Revisions([AtomicU64; 3]);
+pub(crate) struct Revisions([AtomicU64; Kind::COUNT]);
 
 impl Revisions {
     pub(crate) fn get(&self, kind: Kind) -> u64 {
@@ -99,7 +99,7 @@ pub(crate) struct Publisher {
     state: Arc<State>,
     retired: Vec<Arc<Table>>,
     /// Up to which resourceVersion everything has been taken, by kind.
-    revisions: [u64; 3],
+    revisions: [u64; Kind::COUNT],
     /// No table before this moment.
     next: Instant,
     findings: mpsc::Sender<Diagnostic>,
@@ -108,7 +108,13 @@ pub(crate) struct Publisher {
 impl Publisher {
     /// `findings` is told of each finding that appears; when it is full they are not told.
     pub(crate) fn new(state: Arc<State>, findings: mpsc::Sender<Diagnostic>) -> Self {
-        Self { state, retired: Vec::new(), revisions: [0; 3], next: Instant::now(), findings }
+        Self {
+            state,
+            retired: Vec::new(),
+            revisions: [0; Kind::COUNT],
+            next: Instant::now(),
+            findings,
+        }
     }
 
     /// Publishes what `feed` brings, until it ends.

@@ -59,7 +59,7 @@ impl Router {
         }
         let settings = options.settings();
         let state = Arc::new(State::new(&settings));
-        let watches = Arc::new(Watches::new(&options.namespaces));
+        let watches = Arc::new(Watches::new(&options.namespaces, options.settings_from.clone()));
         let health = Arc::new(Health::new(state.clone(), watches.clone()));
         let certificates =
             Certificates::new(state.table.clone()).map_err(|e| StartError::Tls(e.into()))?;
@@ -104,7 +104,6 @@ impl Router {
         let started = Instant::now();
         let control = Control {
             client,
-            settings,
             admin: Arc::new(Admin { health: health.clone(), registry, started }),
             listener,
         };

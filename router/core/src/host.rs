@@ -8,13 +8,44 @@ use serde::{Serialize, Serializer};
 const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
 
-/// A host that an application claims: an exact name, or every name below a suffix.
+/// A host that an application claims: an exact name, or every name below or above one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HostPattern {
     /// `web.example.org`
     Exact(Arc<str>),
     /// `*.example.org`, kept as `example.org`; matches one or more labels in front of it.
     Wildcard(Arc<str>),
+    /// `web.*`, kept as `web`; matches one or more labels behind it.
+    AnySuffix(Arc<str>),
+    /// Names that a regular expression describes.
+    Regex(HostRegex),
+}
+
+/// A regular expression for what stands in front of a domain, or in front of anything.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostRegex {
+    /// The expression, as it was written.
+    pub text: Arc<str>,
+    /// `example.org`; without one any name may follow.
+    pub domain: Option<Arc<str>>,
+}
+
+/// Largest compiled form of an expression, in bytes. One of 20 characters has about 10 KiB.
+const REGEX_SIZE: usize = 256 * 1024;
+
+impl HostRegex {
+    /// The expression for whole names. It takes time linear in the name's length.
+    ///
+    /// # Errors
+    /// When it is no regular expression, or too large a one.
+    pub fn compile(&self) -> Result<regex::bytes::Regex, regex::Error> {
+        let rest = self.domain.as_deref().map_or_else(|| ".+".into(), regex::escape);
+        regex::bytes::RegexBuilder::new(&format!(r"^(?:{})\.{rest}$", self.text))
+            .unicode(false)
+            .case_insensitive(true)
+            .size_limit(REGEX_SIZE)
+            .build()
+    }
 }
 
 impl HostPattern {
@@ -37,6 +68,10 @@ impl fmt::Display for HostPattern {
         match self {
             Self::Exact(name) => f.write_str(name),
             Self::Wildcard(suffix) => write!(f, "*.{suffix}"),
+            Self::AnySuffix(label) => write!(f, "{label}.*"),
+            Self::Regex(HostRegex { text, domain }) => {
+                write!(f, "~{text}.{}", domain.as_deref().unwrap_or("*"))
+            }
         }
     }
 }
@@ -50,7 +85,7 @@ impl Serialize for HostPattern {
 /// A text that is no host pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a host name; write a name such as web.example.org or *.example.org")]
-pub struct HostError(Box<str>);
+pub struct HostError(pub(crate) Box<str>);
 
 /// The host of a `Host` header or authority, ready for look-up: without port and
 /// trailing dot, in lower case. `None` when it is no host name or address
@@ -81,7 +116,8 @@ fn port_is_valid(port: &str) -> bool {
     }
 }
 
-fn normalise_name(name: &str) -> Option<Cow<'_, str>> {
+/// A name of one label or several, in lower case and without a trailing dot; `None` when it is none.
+pub(crate) fn normalise_name(name: &str) -> Option<Cow<'_, str>> {
     let name = name.strip_suffix('.').unwrap_or(name);
     let valid = !name.is_empty() && name.len() <= MAX_NAME && name.split('.').all(label_is_valid);
     valid.then(|| lower(name))

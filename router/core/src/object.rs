@@ -14,6 +14,21 @@ pub enum Kind {
     EndpointSlice,
     /// `v1 Secret`
     Secret,
+    /// `v1 ConfigMap`
+    ConfigMap,
+    /// `apps/v1 Deployment`
+    Deployment,
+    /// `apps/v1 DaemonSet`
+    DaemonSet,
+    /// `apps/v1 StatefulSet`
+    StatefulSet,
+    /// `v1 Pod`
+    Pod,
+}
+
+impl Kind {
+    /// How many kinds there are.
+    pub const COUNT: usize = Self::Pod as usize + 1;
 }
 
 impl fmt::Display for Kind {
@@ -147,4 +162,6 @@ pub enum Change {
     EndpointSlice(Key, Option<EndpointSlice>),
     /// A Secret was read, or is gone.
     Secret(Key, Option<Secret>),
+    /// The annotations of the object that holds the router's settings changed, or it is gone.
+    Settings(ObjectRef, Option<BTreeMap<Box<str>, Box<str>>>),
 }

@@ -60,6 +60,11 @@ impl Reply {
         Self::text(StatusCode::FORBIDDEN, "Your address may not use this application.\n")
     }
 
+    /// 413 for a body that is larger than the application takes.
+    pub const fn too_large() -> Self {
+        Self::text(StatusCode::PAYLOAD_TOO_LARGE, "The body of this request is too large.\n")
+    }
+
     /// 503 with the built-in maintenance page.
     pub const fn maintenance() -> Self {
         Self {

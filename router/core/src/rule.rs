@@ -7,7 +7,7 @@ use crate::{
     backend::Backend,
     object::ObjectRef,
     path::PathMatch,
-    policy::{Policy, RequestFacts},
+    policy::{HeaderFilter, Policy, RequestFacts},
     reply::Reply,
 };
 
@@ -25,6 +25,10 @@ pub struct Rule {
     pub backend: Arc<Backend>,
     /// Limits upstream.
     pub timeouts: Timeouts,
+    /// The largest request body in bytes; `None` for no limit.
+    pub body_size: Option<u64>,
+    /// Header fields to add; `None` for none.
+    pub headers: Option<Box<HeaderFilter>>,
     /// The object that asked for this rule.
     pub origin: ObjectRef,
 }

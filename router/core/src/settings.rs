@@ -4,19 +4,42 @@ use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 
-/// Router-wide settings; one immutable value beside the table.
+use crate::policy::{AccessDefaults, ReferrerPolicy, StrictTransport};
+
+/// Router-wide settings; one immutable value beside the table. Flags make the first one,
+/// and [`crate::dialect::router`] what an object says on top of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// A dot-less name `web` is served at `web.<platform_domain>`. Without one it is refused.
+    /// A dot-less name `web` is served at `web.<platform_domain>`.
     pub platform_domain: Option<Box<str>>,
+    /// Without a platform domain, a dot-less name `web` is served at `web.` and anything.
+    pub match_any_suffix: bool,
+    /// Apps may name hosts by regular expressions.
+    pub regex_domains: bool,
     /// Peers whose `X-Forwarded-*` headers are believed. Empty: none.
     pub trusted: Vec<IpNet>,
     /// The port that https redirects name; left out of the URL when 443.
     pub public_https_port: u16,
+    /// Every app sends its clients to https.
+    pub enforce_https: bool,
+    /// `Strict-Transport-Security` on what is served over TLS; then https is enforced as well.
+    pub strict_transport: StrictTransport,
+    /// Which clients may use an app, beside the app's own list.
+    pub access: AccessDefaults,
+    /// The largest request body, in bytes, where an app sets none. `None`: no limit. Deis's default: 1 MiB.
+    pub body_size: Option<u64>,
+    /// Requests and responses get `X-Request-Id` and `X-Correlation-Id`.
+    pub request_ids: bool,
+    /// Requests get `X-Request-Start`.
+    pub request_start: bool,
+    /// `Referrer-Policy` of responses where an app sets none.
+    pub referrer_policy: Option<ReferrerPolicy>,
     /// Limit for connecting to an endpoint where an app sets none. Deis's default: 30 s.
     pub connect_timeout: Duration,
     /// Limit between two reads or writes upstream where an app sets none. Deis's default: 1300 s.
     pub tcp_timeout: Duration,
+    /// How long a client's connection may be idle between requests. Deis's default: 1300 s.
+    pub idle_timeout: Duration,
     /// Number of data-plane workers; sizes the per-worker counters.
     pub workers: usize,
 }
@@ -25,10 +48,20 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             platform_domain: None,
+            match_any_suffix: false,
+            regex_domains: false,
             trusted: Vec::new(),
             public_https_port: 443,
+            enforce_https: false,
+            strict_transport: StrictTransport::default(),
+            access: AccessDefaults::default(),
+            body_size: Some(1024 * 1024),
+            request_ids: false,
+            request_start: false,
+            referrer_policy: None,
             connect_timeout: Duration::from_secs(30),
             tcp_timeout: Duration::from_secs(1300),
+            idle_timeout: Duration::from_secs(1300),
             workers: 1,
         }
     }

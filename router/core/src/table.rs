@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
 
-use crate::{host::HostPattern, path::PathIndex, rule::Rule, settings::Settings};
+use crate::{
+    host::{HostPattern, HostRegex},
+    path::PathIndex,
+    rule::Rule,
+    settings::Settings,
+};
 
 type Map = imbl::GenericHashMap<
     Arc<str>,
@@ -23,6 +28,9 @@ pub struct Table {
     pub settings: Arc<Settings>,
     exact: Map,
     wildcard: Map,
+    any_suffix: Map,
+    /// Sorted by expression, so that the order of events does not matter. There are few.
+    regex: Arc<Vec<(HostRegex, regex::bytes::Regex, Arc<Host>)>>,
 }
 
 /// One host: its rules and its certificate.
@@ -50,11 +58,17 @@ impl Table {
     }
 
     /// The host for `name`, as [`crate::normalise_host`] gives it: the exact
-    /// one, else the wildcard with the longest suffix.
+    /// one, else the wildcard with the longest suffix, else one for any suffix,
+    /// else the first regular expression.
     pub fn host(&self, name: &str) -> Option<&Arc<Host>> {
-        if let Some(host) = self.exact.get(name) {
-            return Some(host);
-        }
+        self.exact
+            .get(name)
+            .or_else(|| self.wildcard(name))
+            .or_else(|| self.any_suffix(name))
+            .or_else(|| self.regex(name))
+    }
+
+    fn wildcard(&self, name: &str) -> Option<&Arc<Host>> {
         if self.wildcard.is_empty() {
             return None;
         }
@@ -68,14 +82,30 @@ impl Table {
         None
     }
 
+    fn any_suffix(&self, name: &str) -> Option<&Arc<Host>> {
+        if self.any_suffix.is_empty() {
+            return None;
+        }
+        self.any_suffix.get(name.split_once('.')?.0)
+    }
+
+    fn regex(&self, name: &str) -> Option<&Arc<Host>> {
+        let mut hosts = self.regex.iter();
+        hosts.find(|(_, regex, _)| regex.is_match(name.as_bytes())).map(|(_, _, host)| host)
+    }
+
     /// All hosts, in no particular order.
     pub fn hosts(&self) -> impl Iterator<Item = &Arc<Host>> {
-        self.exact.values().chain(self.wildcard.values())
+        let regex = self.regex.iter().map(|(_, _, host)| host);
+        [&self.exact, &self.wildcard, &self.any_suffix]
+            .into_iter()
+            .flat_map(|map| map.values())
+            .chain(regex)
     }
 
     /// How many hosts there are.
     pub fn len(&self) -> usize {
-        self.exact.len() + self.wildcard.len()
+        self.exact.len() + self.wildcard.len() + self.any_suffix.len() + self.regex.len()
     }
 
     /// Whether there is no host at all.
@@ -83,19 +113,33 @@ impl Table {
         self.len() == 0
     }
 
-    /// Puts `host` in, or takes out what stands under `pattern`; gives back what stood there.
-    pub(crate) fn set(
-        &mut self,
-        pattern: &HostPattern,
-        host: Option<Arc<Host>>,
-    ) -> Option<Arc<Host>> {
+    /// Puts `host` in, or takes out what stands under `pattern`.
+    pub(crate) fn set(&mut self, pattern: &HostPattern, host: Option<Arc<Host>>) {
         let (map, name) = match pattern {
             HostPattern::Exact(name) => (&mut self.exact, name),
             HostPattern::Wildcard(suffix) => (&mut self.wildcard, suffix),
+            HostPattern::AnySuffix(label) => (&mut self.any_suffix, label),
+            HostPattern::Regex(regex) => return self.set_regex(regex, host),
         };
         match host {
             Some(host) => map.insert(name.clone(), host),
             None => map.remove(name),
+        };
+    }
+
+    fn set_regex(&mut self, regex: &HostRegex, host: Option<Arc<Host>>) {
+        let all = Arc::make_mut(&mut self.regex);
+        let found = all.binary_search_by(|(known, ..)| known.cmp(regex));
+        match (found, host) {
+            (Ok(at), Some(host)) => all[at].2 = host,
+            (Ok(at), None) => drop(all.remove(at)),
+            (Err(at), Some(host)) => {
+                // One that cannot be compiled is never claimed.
+                if let Ok(compiled) = regex.compile() {
+                    all.insert(at, (regex.clone(), compiled, host));
+                }
+            }
+            (Err(_), None) => {}
         }
     }
 }

@@ -30,6 +30,10 @@ pub struct RouteView {
     pub connect_timeout_ms: u64,
     /// In milliseconds.
     pub tcp_timeout_ms: u64,
+    /// The largest request body, in bytes; `null` for no limit.
+    pub body_size: Option<u64>,
+    /// Header fields that are added; `null` for none.
+    pub headers: Option<String>,
     /// The object that asked for it.
     pub origin: ObjectRef,
 }
@@ -58,6 +62,8 @@ fn view(host: &HostPattern, tls: bool, rule: &Rule) -> RouteView {
         endpoints: rule.backend.addresses(),
         connect_timeout_ms: milliseconds(rule.timeouts.connect),
         tcp_timeout_ms: milliseconds(rule.timeouts.tcp),
+        body_size: rule.body_size,
+        headers: rule.headers.as_ref().map(ToString::to_string),
         origin: rule.origin.clone(),
     }
 }

@@ -5,6 +5,7 @@ use std::{os::fd::RawFd, sync::Arc, time::Instant};
 use fairlead_router_core::{
     HostPattern, Lease, Rule,
     app::Outcome,
+    policy::RequestIds,
     strict::{Findings, Violation},
 };
 
@@ -26,6 +27,10 @@ pub(crate) struct Context {
     pub(crate) pattern: Option<HostPattern>,
     /// The rule that was found. Keeps its generation of the table for this request.
     pub(crate) flight: Option<Flight>,
+    /// The names that the request goes by, where its rule gives it some.
+    pub(crate) ids: Option<Box<RequestIds>>,
+    /// Bytes of the body so far.
+    pub(crate) body_received: u64,
     /// The client asks for WebSocket.
     pub(crate) upgrade: bool,
     /// The router answered, not an endpoint.
@@ -47,6 +52,8 @@ pub(crate) struct Upstream {
     pub(crate) ended: Option<Instant>,
     /// A response head has come.
     pub(crate) answered: bool,
+    /// It was a 101: bytes of another protocol follow.
+    pub(crate) switched: bool,
 }
 
 impl Context {
@@ -60,6 +67,8 @@ impl Context {
             target: None,
             pattern: None,
             flight: None,
+            ids: None,
+            body_received: 0,
             upgrade: false,
             own_answer: false,
             unrecorded: false,

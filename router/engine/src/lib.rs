@@ -11,9 +11,11 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod body;
 mod connection;
 mod context;
 mod engine;
+mod fields;
 mod forwarded;
 mod head;
 mod hop;

@@ -142,17 +142,24 @@ impl ProxyHttp for Proxy {
             tracing::debug!(?violation, peer = %origin.info.peer, "request refused");
             self.shared.metrics.refused(self.worker);
             context.own_answer = true;
-            respond::refuse(session, &Reply::violation(violation)).await?;
+            respond::refuse(session, &Reply::violation(violation), context).await?;
             return Ok(true);
         }
         match self.route(session.req_header(), &origin, context) {
-            Route::Proxy => Ok(false),
+            Route::Proxy => match context.too_large(session) {
+                None => Ok(false),
+                Some(reply) => {
+                    context.own_answer = true;
+                    respond::refuse(session, &reply, context).await?;
+                    Ok(true)
+                }
+            },
             Route::Answer(reply) => {
                 if origin.drain.draining() {
                     session.set_keepalive(None);
                 }
                 context.own_answer = true;
-                respond::reply(session, &reply).await?;
+                respond::reply(session, &reply, context).await?;
                 Ok(true)
             }
         }
@@ -233,6 +240,7 @@ impl ProxyHttp for Proxy {
             strict::strip(request, context.findings, client.trusted);
         }
         client.tell(request, origin)?;
+        context.mark_request(request)?;
         // The last thing before the request is sent.
         if context.upstream.doubtful.is_some_and(upstream::is_closed) {
             return Err(Error::new_up(upstream::STALE));
@@ -245,8 +253,9 @@ impl ProxyHttp for Proxy {
         _session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
-        _context: &mut Context,
+        context: &mut Context,
     ) -> Result<()> {
+        context.receive(body.as_ref().map_or(0, Bytes::len))?;
         // Pingora would write an empty last part as an end of the body, and then the end itself.
         if end && body.as_ref().is_some_and(Bytes::is_empty) {
             *body = None;
@@ -298,11 +307,15 @@ impl ProxyHttp for Proxy {
             }
             // The stream watches both directions from here on.
             session.set_read_timeout(None);
+            upstream.switched = true;
             return Ok(());
         }
         hop::strip_response(response);
         // A final answer before the end of the body ends the connection, an interim one does not.
         let interim = response.status.is_informational();
+        if !interim {
+            context.mark_response(response)?;
+        }
         session.set_close_on_response_before_downstream_finish(!interim);
         if !interim && context.origin.as_ref().is_some_and(|origin| origin.drain.draining()) {
             session.set_keepalive(None);
@@ -335,7 +348,7 @@ impl ProxyHttp for Proxy {
             && let Some(reply) = respond::answer_to(error)
         {
             context.own_answer = true;
-            if let Err(error) = respond::refuse(session, &reply).await {
+            if let Err(error) = respond::refuse(session, &reply, context).await {
                 tracing::debug!(%error, "the client left before the answer");
             }
         }

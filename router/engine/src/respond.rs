@@ -10,25 +10,27 @@ use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
+use crate::context::Context;
+
 /// Answers a request whose connection stays in order: what is left of its body is read and thrown
 /// away, so that the next request can follow.
 ///
 /// # Errors
 /// When the client is gone.
-pub(crate) async fn reply(session: &mut Session, reply: &Reply) -> Result<()> {
+pub(crate) async fn reply(session: &mut Session, reply: &Reply, context: &Context) -> Result<()> {
     // Who waits for 100 (Continue) may leave the body out, and nobody could tell what comes next.
     let keeps = !session.req_header().headers.contains_key(EXPECT);
     session.set_close_on_response_before_downstream_finish(!keeps);
-    send(session, reply).await
+    send(session, reply, context).await
 }
 
 /// Answers a request that failed. Its connection ends (HTTP/1).
 ///
 /// # Errors
 /// When the client is gone.
-pub(crate) async fn refuse(session: &mut Session, reply: &Reply) -> Result<()> {
+pub(crate) async fn refuse(session: &mut Session, reply: &Reply, context: &Context) -> Result<()> {
     session.set_keepalive(None);
-    send(session, reply).await
+    send(session, reply, context).await
 }
 
 /// Ends a request that was answered here in a way that the answer is seen, whatever is left of its
@@ -42,7 +44,7 @@ pub(crate) async fn settle(session: &mut Session) {
     }
 }
 
-async fn send(session: &mut Session, reply: &Reply) -> Result<()> {
+async fn send(session: &mut Session, reply: &Reply, context: &Context) -> Result<()> {
     let mut head = ResponseHeader::build(reply.status, Some(5))?;
     head.insert_header(CONTENT_LENGTH, HeaderValue::from(reply.body.len()))?;
     if !reply.body.is_empty() {
@@ -54,6 +56,7 @@ async fn send(session: &mut Session, reply: &Reply) -> Result<()> {
     if let Some(location) = &reply.location {
         head.insert_header("Location", location.as_str())?;
     }
+    context.mark_response(&mut head)?;
     let is_head = session.req_header().method == Method::HEAD;
     let body = if is_head { Bytes::new() } else { reply.body.clone() };
     let downstream = session.as_downstream_mut();
@@ -69,6 +72,7 @@ pub(crate) fn answer_to(error: &Error) -> Option<Reply> {
     };
     match (error.esource(), error.etype()) {
         (_, HTTPStatus(503)) => Some(Reply::unavailable()),
+        (_, HTTPStatus(413)) => Some(Reply::too_large()),
         (ErrorSource::Downstream, ReadTimedout) => Some(text(
             StatusCode::REQUEST_TIMEOUT,
             "The rest of this request did not come in time.\n",
@@ -110,6 +114,7 @@ mod tests {
             (ErrorType::ReadError, Some(502), None),
             (ErrorType::InvalidHTTPHeader, Some(502), Some(400)),
             (ErrorType::HTTPStatus(503), Some(503), Some(503)),
+            (ErrorType::HTTPStatus(413), Some(413), Some(413)),
         ] {
             assert_eq!(status(Error::new_up(kind.clone())), upstream, "{kind:?} upstream");
             assert_eq!(status(Error::new_down(kind.clone())), downstream, "{kind:?} downstream");

@@ -67,6 +67,7 @@ impl Proxy {
         };
         context.flight = Some(Flight::begin(rule.clone(), self.worker));
         context.upgrade = is_websocket(request);
+        context.name(request);
         let facts = RequestFacts {
             client: client.address,
             secure: client.proto.is_secure(),

@@ -16,7 +16,7 @@ use fairlead_router_core::{
 use serde::Serialize;
 
 use super::Admin;
-use crate::watch::{KINDS, Phase, WatchReport};
+use crate::watch::{Phase, WatchReport};
 
 /// The process answers; says nothing of the API or of routes.
 pub(super) async fn healthz() -> &'static str {
@@ -65,7 +65,7 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<Status> {
     };
     let revisions = &health.state.counts.revisions;
     let revisions: BTreeMap<_, _> =
-        KINDS.into_iter().map(|kind| (kind, revisions.get(kind))).collect();
+        health.watches.kinds().into_iter().map(|kind| (kind, revisions.get(kind))).collect();
     Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         ready: health.is_ready(),

@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use clap::CommandFactory as _;
+use fairlead_router_core::object::Kind;
 
 use super::*;
 
@@ -11,7 +12,7 @@ fn parse(args: &[&str]) -> Result<RouterOptions, clap::Error> {
 
 #[test]
 fn without_flags_the_options_are_the_defaults() {
-    let options = parse(&[]).unwrap();
+    let options = parse(&["--settings=none"]).unwrap();
     assert_eq!(format!("{options:?}"), format!("{:?}", RouterOptions::default()));
 }
 
@@ -25,16 +26,23 @@ fn flags_are_read() {
         "--tcp-timeout=2m",
         "--shutdown-delay=0s",
         "--access-log=deis",
+        "--request-ids",
+        "--ssl-enforce=false",
+        "--settings=Deployment/deis/deis-router",
     ])
     .unwrap();
     assert_eq!(options.http, "127.0.0.1:0".parse().unwrap());
     assert_eq!(options.namespaces, ["shop", "blog"]);
-    assert_eq!(options.platform_domain.as_deref(), Some("apps.example"));
+    assert_eq!(options.settings.platform_domain.as_deref(), Some("apps.example"));
     let trusted = ["10.0.0.0/8", "192.0.2.1/32"].map(|text| text.parse().unwrap());
-    assert_eq!(options.trusted_cidrs, trusted);
-    assert_eq!(options.tcp_timeout, Duration::from_secs(120));
+    assert_eq!(options.settings.trusted, trusted);
+    assert_eq!(options.settings.tcp_timeout, Duration::from_secs(120));
     assert_eq!(options.shutdown_delay, Duration::ZERO);
     assert_eq!(options.access_log, AccessFormat::Deis);
+    assert!(options.settings.request_ids && !options.settings.enforce_https);
+    let object = Key::new("deis", "deis-router").of(Kind::Deployment);
+    assert_eq!(options.settings_from, Some(SettingsSource::Object(object)));
+    assert_eq!(parse(&["--settings=none"]).unwrap().settings_from, None);
 }
 
 #[test]
@@ -48,6 +56,10 @@ fn a_bad_value_names_its_flag() {
         "--tcp-timeout=0s",
         "--tcp-timeout=fast",
         "--max-connections=0",
+        "--settings=deis-router",
+        "--settings=secret/deis/deis-router",
+        "--default-whitelist=10.0.0.0/8,office",
+        "--ssl-enforce=yes",
         "--access-log=xml",
     ] {
         let error = parse(&[arg]).unwrap_err();

@@ -17,11 +17,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{
-    access_log::Dropped,
-    publish::State,
-    watch::{KINDS, Watches},
-};
+use crate::{access_log::Dropped, publish::State, watch::Watches};
 
 /// Where the numbers are counted.
 #[derive(Debug)]
@@ -134,7 +130,7 @@ impl Sources {
         one_gauge(encoder, "table_hosts", "Hosts in the table in use", hosts)?;
         let help = "The resourceVersion up to which everything is in effect";
         let mut metric = encoder.encode_descriptor("revision", help, None, MetricType::Gauge)?;
-        for kind in KINDS {
+        for kind in self.watches.kinds() {
             let revision = counts.revisions.get(kind);
             gauge(&mut metric, &[("kind", kind.to_string().as_str())], revision)?;
         }
@@ -157,7 +153,7 @@ impl Sources {
         let help = "How old what the watch has shown may be: 0 while it follows changes";
         let mut metric =
             encoder.encode_descriptor("watch_age_seconds", help, None, MetricType::Gauge)?;
-        for kind in KINDS {
+        for kind in self.watches.kinds() {
             let age = self.watches.age(kind).as_secs_f64();
             gauge(&mut metric, &[("kind", kind.to_string().as_str())], age)?;
         }

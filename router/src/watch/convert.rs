@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use fairlead_router_core::{
-    dialect::service::PREFIXES,
+    dialect::PREFIXES,
     object::{EndpointSlice, Key, Secret, Service, ServicePort, SliceEndpoint},
 };
 use k8s_openapi::{
@@ -39,10 +39,17 @@ pub(crate) fn service(key: Key, service: core::Service) -> Service {
         key,
         created,
         labels: keep(service.metadata.labels, |name| name == APP || is_dialect(name)),
-        annotations: keep(service.metadata.annotations, is_dialect),
+        annotations: dialect_annotations(service.metadata.annotations),
         ports: spec.ports.into_iter().flatten().filter_map(service_port).collect(),
         external_name: external.then(|| spec.external_name.unwrap_or_default().into()),
     }
+}
+
+/// The annotations that a dialect reads.
+pub(crate) fn dialect_annotations(
+    annotations: Option<BTreeMap<String, String>>,
+) -> BTreeMap<Box<str>, Box<str>> {
+    keep(annotations, is_dialect)
 }
 
 fn service_port(port: core::ServicePort) -> Option<ServicePort> {

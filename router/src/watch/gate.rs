@@ -6,13 +6,10 @@
 //! host is published for a moment without the certificate that it has, whichever of the
 //! two watches is faster. A state machine without I/O: events in, [`Step`]s out.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeSet, HashMap};
 
 use fairlead_router_core::{
-    Change, Key, Secret, Service, Settings, dialect::service as dialect, object::Kind,
+    Change, Key, Secret, Service, dialect::service as dialect, object::Kind,
 };
 
 use super::progress::{Progress, Version};
@@ -30,9 +27,8 @@ pub(crate) enum Step {
     Forget(Key),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Gate {
-    settings: Arc<Settings>,
     /// Secrets whose content was read, and in which version.
     read: HashMap<Key, Version>,
     reading: HashMap<Key, Reading>,
@@ -66,21 +62,6 @@ struct Held {
 }
 
 impl Gate {
-    pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        Self {
-            settings,
-            read: HashMap::new(),
-            reading: HashMap::new(),
-            names: HashMap::new(),
-            users: HashMap::new(),
-            held: HashMap::new(),
-            waiters: HashMap::new(),
-            services: Progress::default(),
-            secrets: Progress::default(),
-            told: [None; 2],
-        }
-    }
-
     /// Whether every Secret that is named has been read or found missing.
     pub(crate) fn is_settled(&self) -> bool {
         self.reading.is_empty() && self.held.is_empty()
@@ -95,7 +76,7 @@ impl Gate {
         steps: &mut Vec<Step>,
     ) {
         self.services.take(version);
-        let names = service.as_ref().map(|s| self.names_of(s)).unwrap_or_default();
+        let names = service.as_ref().map(names_of).unwrap_or_default();
         for secret in &names {
             let users = self.users.entry(secret.clone()).or_default();
             *users += 1;
@@ -198,15 +179,6 @@ impl Gate {
         }
     }
 
-    fn names_of(&self, service: &Service) -> Vec<Key> {
-        let claim = dialect::read(service, &self.settings).claim;
-        let mut names: Vec<_> =
-            claim.into_iter().flat_map(|claim| claim.certificates.into_values()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
-    }
-
     /// One that is read anew has its last content in use meanwhile.
     fn is_awaited(&self, secret: &Key) -> bool {
         self.reading.get(secret).is_some_and(|reading| !reading.failed)
@@ -267,6 +239,16 @@ impl Gate {
             steps.push(Step::Forward(Change::Secret(secret.clone(), None)));
         }
     }
+}
+
+/// The Secrets that `service` names, sorted.
+fn names_of(service: &Service) -> Vec<Key> {
+    let claim = dialect::read(service).claim;
+    let mut names: Vec<_> =
+        claim.into_iter().flat_map(|claim| claim.certificates.into_values()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! Following one kind of object: list, watch, and list again when the watch breaks.
 
 use std::{
+    collections::BTreeMap,
     fmt::Debug,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use fairlead_router_core::{EndpointSlice, Key, Service};
+use fairlead_router_core::{EndpointSlice, Key, ObjectRef, Service};
 use futures::StreamExt as _;
 use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery};
 use kube::{
@@ -29,6 +30,9 @@ use super::{
 /// How long each page of a list may take.
 const LIST: Duration = Duration::from_secs(30);
 
+/// Annotations that the dialects read.
+pub(crate) type Annotations = BTreeMap<Box<str>, Box<str>>;
+
 /// What a watch has seen; `None` for an object that is gone, then with the version of that.
 #[derive(Debug)]
 pub(crate) enum Seen {
@@ -36,6 +40,8 @@ pub(crate) enum Seen {
     EndpointSlice(Key, Option<EndpointSlice>, Version),
     /// The metadata of a Secret; `false` when it is gone.
     Secret(Key, bool, Version),
+    /// The annotations of the object with the settings.
+    Settings(ObjectRef, Option<Annotations>, Version),
     /// This watch has told everything there is (`present`), or the server lacks the kind.
     /// Each is sent at most once.
     Listed {
@@ -87,22 +93,27 @@ impl Watched for PartialObjectMeta<core::Secret> {
     }
 }
 
-/// Follows `api` until nobody listens any more.
+/// Follows `api`, or the object `only` of it, until nobody listens any more.
 pub(crate) async fn follow<K: Watched>(
     api: Api<K>,
+    only: Option<Key>,
     watch: usize,
     state: Arc<WatchState>,
     out: mpsc::Sender<Seen>,
 ) {
+    let config = match &only {
+        Some(key) => watcher::Config::default().fields(&format!("metadata.name={}", key.name)),
+        None => watcher::Config::default(),
+    };
     let mut follower =
-        Follower { known: Known::default(), listing: true, watch, told: None, state, out };
+        Follower { known: Known::default(), listing: true, only, watch, told: None, state, out };
     let mut backoff = Backoff::default();
     loop {
         let begun = Instant::now();
         // A new watcher after each failure: it begins with a list, which tells whether the
         // server answers again and brings what was missed. A server that merely ends a
         // watch in time is no failure; the watcher resumes by itself.
-        let mut events = pin!(watcher::watcher(api.clone(), watcher::Config::default()));
+        let mut events = pin!(watcher::watcher(api.clone(), config.clone()));
         let failure = loop {
             let event = follower.patiently(events.next()).await;
             match event {
@@ -130,6 +141,8 @@ struct Follower {
     known: Known,
     /// A list has begun and is not complete.
     listing: bool,
+    /// The one object that is watched; that it is missing is told too.
+    only: Option<Key>,
     /// Which of all watches this is.
     watch: usize,
     /// The last [`Seen::Listed`] that was sent.
@@ -169,6 +182,9 @@ impl Follower {
             Event::InitDone => {
                 self.listing = false;
                 for key in self.known.finish() {
+                    self.send(K::gone(key, None)).await?;
+                }
+                if let Some(key) = self.only.clone().filter(|_| self.known.len() == 0) {
                     self.send(K::gone(key, None)).await?;
                 }
                 self.tell_listed(true).await?;

@@ -13,15 +13,17 @@ mod kind;
 mod known;
 mod progress;
 mod secrets;
+mod settings;
 mod state;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use fairlead_router_core::{Change, Settings, object::Kind};
+use fairlead_router_core::{Change, object::Kind};
 use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery};
 use kube::{Api, core::PartialObjectMeta};
 use tokio::{sync::mpsc, task::JoinSet};
 
+pub use self::settings::SettingsSource;
 pub(crate) use self::state::{Phase, WatchReport};
 use self::{
     gate::{Gate, Step},
@@ -34,8 +36,8 @@ use self::{
 /// How many changes may wait between two stages; a full queue slows down the watches.
 pub(crate) const QUEUE: usize = 1024;
 
-/// The kinds that are watched.
-pub(crate) const KINDS: [Kind; 3] = [Kind::Service, Kind::EndpointSlice, Kind::Secret];
+/// The kinds that are always watched.
+const KINDS: [Kind; 3] = [Kind::Service, Kind::EndpointSlice, Kind::Secret];
 
 /// What the publishing loop is told.
 #[derive(Debug)]
@@ -53,21 +55,28 @@ pub(crate) enum Feed {
 #[derive(Debug)]
 pub(crate) struct Watches {
     watches: Vec<Arc<WatchState>>,
+    /// The last watch is for them.
+    settings: Option<SettingsSource>,
     secrets: Problem,
 }
 
 impl Watches {
     /// Watches in `namespaces`, or in all where none is named. They start with [`Watches::run`].
-    pub(crate) fn new(namespaces: &[String]) -> Self {
+    pub(crate) fn new(namespaces: &[String], settings: Option<SettingsSource>) -> Self {
         let scopes = KINDS.into_iter().flat_map(|kind| {
-            let all = namespaces.is_empty().then_some(Scope { kind, namespace: None });
-            let some = namespaces
-                .iter()
-                .map(move |namespace| Scope { kind, namespace: Some(namespace.clone()) });
-            all.into_iter().chain(some)
+            let all = namespaces.is_empty().then_some(None);
+            let some = namespaces.iter().cloned().map(Some);
+            let scope = move |namespace| Scope { kind, namespace, name: None };
+            all.into_iter().chain(some).map(scope)
         });
+        let scopes = scopes.chain(settings.as_ref().map(SettingsSource::scope));
         let watches = scopes.map(|scope| Arc::new(WatchState::new(scope))).collect();
-        Self { watches, secrets: Problem::default() }
+        Self { watches, settings, secrets: Problem::default() }
+    }
+
+    /// The kinds that are watched.
+    pub(crate) fn kinds(&self) -> BTreeSet<Kind> {
+        self.watches.iter().map(|watch| watch.scope().kind).collect()
     }
 
     pub(crate) fn reports(&self) -> impl Iterator<Item = WatchReport> {
@@ -76,7 +85,7 @@ impl Watches {
 
     /// How old what `kind` has shown may be, in the namespace where it is worst.
     pub(crate) fn age(&self, kind: Kind) -> Duration {
-        let watches = self.watches.iter().filter(|watch| watch.scope.kind == kind);
+        let watches = self.watches.iter().filter(|watch| watch.scope().kind == kind);
         watches.map(|watch| watch.age()).max().unwrap_or_default()
     }
 
@@ -91,42 +100,42 @@ impl Watches {
                 Phase::Listing => "the first list is under way".to_owned(),
                 _ => watch.report().problem.unwrap_or_default(),
             };
-            Some(format!("{}: {problem}", watch.scope))
+            Some(format!("{}: {problem}", watch.scope()))
         });
         unlisted.chain(self.secrets.lock().clone()).collect()
     }
 
     /// Follows the server until `out` is closed.
-    pub(crate) async fn run(
-        &self,
-        client: kube::Client,
-        settings: Arc<Settings>,
-        out: mpsc::Sender<Feed>,
-    ) {
+    pub(crate) async fn run(&self, client: kube::Client, out: mpsc::Sender<Feed>) {
         // Dropped at the end, and with it all tasks.
         let mut tasks = JoinSet::new();
         let (seen_in, seen) = mpsc::channel(QUEUE);
         for (i, watch) in self.watches.iter().enumerate() {
             let (client, watch, seen) = (client.clone(), watch.clone(), seen_in.clone());
-            let namespace = watch.scope.namespace.clone();
-            match watch.scope.kind {
+            let Scope { kind, namespace, .. } = watch.scope();
+            match kind {
                 Kind::Service => {
                     let api = api::<core::Service>(client, namespace);
-                    tasks.spawn(follow(api, i, watch, seen))
+                    tasks.spawn(follow(api, None, i, watch, seen));
                 }
                 Kind::EndpointSlice => {
                     let api = api::<discovery::EndpointSlice>(client, namespace);
-                    tasks.spawn(follow(api, i, watch, seen))
+                    tasks.spawn(follow(api, None, i, watch, seen));
                 }
                 Kind::Secret => {
                     let api = api::<PartialObjectMeta<core::Secret>>(client, namespace);
-                    tasks.spawn(follow(api, i, watch, seen))
+                    tasks.spawn(follow(api, None, i, watch, seen));
                 }
-            };
+                _ => {
+                    if let Some(source) = self.settings.clone() {
+                        tasks.spawn(settings::run(client, source, i, watch, seen));
+                    }
+                }
+            }
         }
         let (read_in, read) = mpsc::channel(QUEUE);
         let stage = Stage {
-            gate: Gate::new(settings),
+            gate: Gate::default(),
             reader: Reader::new(client, self.secrets.clone(), read_in),
             listed: vec![None; self.watches.len()],
             synced: false,
@@ -206,6 +215,11 @@ impl Stage {
             }
             Seen::Secret(key, there, version) => {
                 self.gate.secret_seen(&key, there, version, steps);
+            }
+            Seen::Settings(object, annotations, version) => {
+                let kind = object.kind;
+                steps.push(Step::Forward(Change::Settings(object, annotations)));
+                steps.push(Step::Settled(kind, version));
             }
             Seen::Listed { watch, present } => self.listed[watch] = Some(present),
         }

@@ -26,11 +26,12 @@ pub(crate) enum Phase {
     Failing,
 }
 
-/// What is watched: a kind, in one namespace or in all.
+/// What is watched: a kind, in one namespace or in all, or one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scope {
     pub(crate) kind: Kind,
     pub(crate) namespace: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 impl Scope {
@@ -40,6 +41,20 @@ impl Scope {
             Kind::Service => ("", "services"),
             Kind::EndpointSlice => ("discovery.k8s.io", "endpointslices"),
             Kind::Secret => ("", "secrets"),
+            Kind::ConfigMap => ("", "configmaps"),
+            Kind::Deployment => ("apps", "deployments"),
+            Kind::DaemonSet => ("apps", "daemonsets"),
+            Kind::StatefulSet => ("apps", "statefulsets"),
+            // Only looked up, to find who owns it.
+            Kind::Pod => {
+                let namespace = self.namespace.as_deref().unwrap_or_default();
+                return format!(
+                    "add to the router's Role in namespace {namespace}: \
+                     - {{apiGroups: [\"\"], resources: [pods], verbs: [get]}} \
+                     - {{apiGroups: [apps], resources: [replicasets], verbs: [get]}}; \
+                     or name the object with the settings with --settings"
+                );
+            }
         };
         let place = match &self.namespace {
             Some(namespace) => format!("Role in namespace {namespace}"),
@@ -54,9 +69,10 @@ impl Scope {
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.namespace {
-            Some(namespace) => write!(f, "{} in {namespace}", self.kind),
-            None => write!(f, "{}", self.kind),
+        match (&self.namespace, &self.name) {
+            (Some(namespace), Some(name)) => write!(f, "{} {namespace}/{name}", self.kind),
+            (Some(namespace), None) => write!(f, "{} in {namespace}", self.kind),
+            (None, _) => write!(f, "{}", self.kind),
         }
     }
 }
@@ -64,12 +80,12 @@ impl fmt::Display for Scope {
 /// One watch, as its task sees it; read by the admin endpoints.
 #[derive(Debug)]
 pub(crate) struct WatchState {
-    pub(crate) scope: Scope,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
+    scope: Scope,
     phase: Phase,
     since: Instant,
     objects: usize,
@@ -84,6 +100,9 @@ pub(crate) struct WatchReport {
     /// The namespace; absent where all are watched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) namespace: Option<String>,
+    /// The object's name, where only one is watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
     /// Where it is.
     pub(crate) state: Phase,
     /// How many objects it has shown.
@@ -98,15 +117,28 @@ pub(crate) struct WatchReport {
 impl WatchState {
     pub(crate) fn new(scope: Scope) -> Self {
         let since = Instant::now();
-        let inner = Inner { phase: Phase::Listing, since, objects: 0, problem: None };
-        Self { scope, inner: Mutex::new(inner) }
+        let inner = Inner { scope, phase: Phase::Listing, since, objects: 0, problem: None };
+        Self { inner: Mutex::new(inner) }
+    }
+
+    /// What is watched.
+    pub(crate) fn scope(&self) -> Scope {
+        self.inner.lock().scope.clone()
+    }
+
+    /// It has been found out what is to be watched.
+    pub(crate) fn rescope(&self, scope: Scope) {
+        let mut inner = self.inner.lock();
+        inner.scope = scope;
+        inner.phase = Phase::Listing;
+        inner.problem = None;
     }
 
     /// The watch follows changes and knows of `objects`.
     pub(crate) fn watching(&self, objects: usize) {
         let mut inner = self.inner.lock();
         if inner.phase != Phase::Watching {
-            tracing::info!(watch = %self.scope, objects, "watching");
+            tracing::info!(watch = %inner.scope, objects, "watching");
             inner.phase = Phase::Watching;
             inner.problem = None;
         }
@@ -115,17 +147,17 @@ impl WatchState {
 
     /// The watch broke.
     pub(crate) fn failed(&self, failure: Failure) {
+        let mut inner = self.inner.lock();
         let (phase, problem) = match failure.status {
             Some(404) => (Phase::Absent, "the server does not have this kind".to_owned()),
-            Some(403) => (Phase::Forbidden, format!("forbidden: {}", self.scope.permission())),
+            Some(403) => (Phase::Forbidden, format!("forbidden: {}", inner.scope.permission())),
             _ => (Phase::Failing, failure.message),
         };
-        let mut inner = self.inner.lock();
         if inner.phase == Phase::Watching {
             inner.since = Instant::now();
         }
         if inner.phase != phase {
-            tracing::warn!(watch = %self.scope, ?phase, problem, "not watching");
+            tracing::warn!(watch = %inner.scope, ?phase, problem, "not watching");
         }
         inner.phase = phase;
         inner.problem = Some(problem);
@@ -145,8 +177,9 @@ impl WatchState {
         let age_seconds = self.age().as_secs();
         let inner = self.inner.lock();
         WatchReport {
-            kind: self.scope.kind,
-            namespace: self.scope.namespace.clone(),
+            kind: inner.scope.kind,
+            namespace: inner.scope.namespace.clone(),
+            name: inner.scope.name.clone(),
             state: inner.phase,
             objects: inner.objects,
             age_seconds,
@@ -167,6 +200,16 @@ impl Failure {
     /// The server says nothing.
     pub(crate) fn silent() -> Self {
         Self { status: None, message: "the server does not go on with its list".to_owned() }
+    }
+}
+
+impl From<&kube::Error> for Failure {
+    fn from(error: &kube::Error) -> Self {
+        let status = match error {
+            kube::Error::Api(status) => Some(status.code),
+            _ => None,
+        };
+        Self { status, message: error.to_string() }
     }
 }
 

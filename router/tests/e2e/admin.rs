@@ -106,6 +106,8 @@ async fn routes_and_status_show_what_is_served() {
         "endpoints": [web.address().to_string()],
         "connect_timeout_ms": 30_000,
         "tcp_timeout_ms": 1_300_000,
+        "body_size": 1_048_576,
+        "headers": null,
         "origin": {"kind": "Service", "namespace": "shop", "name": "web"},
     }]);
     assert_eq!(world.admin_json("/routes").await, expected);

@@ -12,5 +12,6 @@ mod policies;
 mod process;
 mod reconfigure;
 mod routing;
+mod settings;
 mod support;
 mod timeouts;

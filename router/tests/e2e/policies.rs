@@ -41,8 +41,8 @@ async fn start_with(
 }
 
 impl World {
-    /// Sets an annotation of the application, or takes it away.
-    async fn annotate(&self, name: &str, value: impl Into<Value>) {
+    /// Sets an annotation of the application `web`, or takes it away.
+    pub(crate) async fn annotate(&self, name: &str, value: impl Into<Value>) {
         let patch = json!({"metadata": {"annotations": {name: value.into()}}});
         self.patch(&kinds::SERVICE, "shop", "web", patch);
         self.settled().await;
@@ -108,7 +108,7 @@ async fn row_11_ssl_enforce_redirects_with_path_and_query_and_ws_to_wss() {
 #[tokio::test]
 async fn redirects_name_the_public_https_port() {
     let web = Backend::named("web").await;
-    let world = start_with(&web, |options| options.public_https_port = 8443).await;
+    let world = start_with(&web, |options| options.settings.public_https_port = 8443).await;
     world.annotate("router.deis.io/ssl.enforce", "true").await;
     let answer = world.get("http://web.example:8080/a").await;
     assert_eq!(answer.header("location"), Some("https://web.example:8443/a"));

@@ -99,8 +99,8 @@ async fn row_21_a_websocket_lives_while_it_talks_and_ends_after_tcp_timeout_of_s
 
 #[tokio::test]
 async fn row_23_keep_alive_lasts_as_long_as_set() {
-    assert_eq!(fairlead_router::RouterOptions::default().idle_timeout, Duration::from_secs(1300));
-    let world = World::with(|options| options.idle_timeout = Duration::from_secs(1)).await;
+    assert_eq!(fairlead_router::Settings::default().idle_timeout, Duration::from_secs(1300));
+    let world = World::with(|options| options.settings.idle_timeout = Duration::from_secs(1)).await;
     let patient = fairlead_router::Router::start(options(), world.api.client().await).unwrap();
     within("the other router is ready", patient.ready()).await;
     let pod = Backend::named("pod").await;

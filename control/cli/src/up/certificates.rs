@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fairlead_router_core::dialect::service::PREFIXES;
+use fairlead_router_core::dialect::PREFIXES;
 use serde_json::{Value, json};
 
 use super::manifests::{Document, ObjectId};

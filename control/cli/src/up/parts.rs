@@ -7,7 +7,7 @@ use std::{
 };
 
 use fairlead_cluster::{Cluster, ClusterOptions, Selector, kinds};
-use fairlead_router::{AccessFormat, Router, RouterOptions, StartError};
+use fairlead_router::{AccessFormat, Router, RouterOptions, Settings, StartError};
 use kube::{Client, Config, config::AuthInfo};
 use serde_json::Value;
 
@@ -42,7 +42,7 @@ pub(crate) fn router(args: &UpArgs, client: Client) -> Result<Router, UpError> {
         https: SocketAddr::new(args.bind, https),
         admin: SocketAddr::new(args.bind, args.admin_port),
         workers: args.workers.unwrap_or(defaults.workers),
-        public_https_port: https,
+        settings: Settings { public_https_port: https, ..Settings::default() },
         access_log: if args.access_log { AccessFormat::Json } else { AccessFormat::Off },
         shutdown_delay: Duration::ZERO,
         drain_timeout: DRAIN,

@@ -2,13 +2,19 @@
 
 use std::collections::HashMap;
 
-use crate::{diagnostic::Diagnostic, host::HostPattern, object::ObjectRef};
+use crate::{
+    diagnostic::Diagnostic,
+    host::HostPattern,
+    object::{Key, ObjectRef},
+};
 
 /// Where a set of findings came from; reading it again replaces the set.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Source {
     /// Reading one object by itself.
     Object(ObjectRef),
+    /// Finding the hosts that a Service names.
+    Names(Key),
     /// Compiling one host.
     Host(HostPattern),
 }

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use super::Context;
+use super::{Context, rule};
 use crate::{
     diagnostic::{Diagnostic, Severity},
     dialect::service::Claim,
     host::HostPattern,
     object::Kind,
     path::{PathIndex, PathMatch},
-    rule::Rule,
     table::Host,
 };
 
@@ -25,7 +24,8 @@ pub(super) fn compile(
         return (None, Vec::new());
     };
     let mut findings: Vec<_> = shadowed.iter().map(|loser| shadow(pattern, claim, loser)).collect();
-    let secret = claim.certificates.get(pattern);
+    let secret = claim.certificates.iter().find(|(host, _)| host.is(pattern, context.settings()));
+    let secret = secret.map(|(_, secret)| secret);
     let slot = secret.and_then(|secret| context.slot(secret));
     if let Some(secret) = secret {
         findings.extend(match slot {
@@ -47,14 +47,7 @@ pub(super) fn compile(
             }),
         });
     }
-    let rule = Rule {
-        path: PathMatch::Prefix("/".into()),
-        app: context.app(claim),
-        policies: claim.policies.clone().into(),
-        backend: context.backend(claim),
-        timeouts: claim.timeouts,
-        origin: claim.origin(),
-    };
+    let rule = rule::compile(claim, PathMatch::Prefix("/".into()), context);
     let host = Host {
         pattern: pattern.clone(),
         rules: PathIndex::new([Arc::new(rule)]),

@@ -8,6 +8,7 @@
 mod endpoints;
 mod findings;
 mod host;
+mod rule;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -22,10 +23,13 @@ use crate::{
     app::{App, AppId},
     backend::{Backend, BackendKey, Endpoints},
     certificate::CertificateSlot,
-    diagnostic::Diagnostic,
-    dialect::service::{self, Claim},
+    diagnostic::{Diagnostic, Severity},
+    dialect::{
+        router,
+        service::{self, Claim},
+    },
     host::HostPattern,
-    object::{Change, EndpointSlice, Key, Kind, Secret, Service},
+    object::{Change, EndpointSlice, Key, Kind, ObjectRef, Secret, Service},
     settings::Settings,
     table::Table,
 };
@@ -33,6 +37,8 @@ use crate::{
 /// Holds all objects and compiles the hosts that changes touch.
 #[derive(Debug)]
 pub struct Compiler {
+    /// The settings that the flags make; an object may change them.
+    flags: Arc<Settings>,
     table: Table,
     claims: HashMap<Key, Arc<Claim>>,
     backends: HashMap<Key, Arc<Backend>>,
@@ -46,6 +52,8 @@ pub struct Compiler {
     /// Who names a Secret.
     secret_users: HashMap<Key, BTreeSet<Key>>,
     dirty: BTreeSet<HostPattern>,
+    /// The settings are not those of the table that was published last.
+    resettled: bool,
     findings: Findings,
 }
 
@@ -74,10 +82,11 @@ pub struct Publication {
 }
 
 impl Compiler {
-    /// A compiler that knows no object yet.
-    pub fn new(settings: Arc<Settings>) -> Self {
+    /// A compiler that knows no object yet. Where no object says otherwise, the settings are `flags`.
+    pub fn new(flags: Arc<Settings>) -> Self {
         Self {
-            table: Table::new(settings),
+            table: Table::new(flags.clone()),
+            flags,
             claims: HashMap::new(),
             backends: HashMap::new(),
             apps: HashMap::new(),
@@ -88,6 +97,7 @@ impl Compiler {
             claimants: HashMap::new(),
             secret_users: HashMap::new(),
             dirty: BTreeSet::new(),
+            resettled: false,
             findings: Findings::default(),
         }
     }
@@ -99,19 +109,21 @@ impl Compiler {
             Change::Service(key, service) => self.apply_service(key, service),
             Change::EndpointSlice(key, slice) => self.apply_slice(key, slice),
             Change::Secret(key, secret) => self.apply_secret(key, secret),
+            Change::Settings(object, annotations) => self.apply_settings(&object, annotations),
         }
     }
 
     /// Whether a [`Compiler::publish`] would make a new table.
     pub fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+        self.resettled || !self.dirty.is_empty()
     }
 
     /// Compiles the hosts that changed since the last call. `None` when none did.
     pub fn publish(&mut self) -> Option<Publication> {
-        if self.dirty.is_empty() {
+        if !self.is_dirty() {
             return None;
         }
+        self.resettled = false;
         let dirty = std::mem::take(&mut self.dirty);
         for pattern in &dirty {
             let (host, findings) = self.compile(pattern);
@@ -159,9 +171,7 @@ impl Compiler {
     }
 
     fn apply_service(&mut self, key: Key, service: Option<Service>) {
-        let reading = service
-            .map(|service| service::read(&service, &self.table.settings))
-            .unwrap_or_default();
+        let reading = service.as_ref().map(service::read).unwrap_or_default();
         self.findings.set(Source::Object(key.of(Kind::Service)), reading.findings);
         let old = self.claims.remove(&key);
         if old.as_deref() == reading.claim.as_ref() {
@@ -184,28 +194,74 @@ impl Compiler {
     }
 
     fn forget(&mut self, claim: &Claim) {
-        for host in &claim.hosts {
-            remove(&mut self.claimants, host, &claim.service);
-        }
+        self.unindex(claim);
         for secret in claim.certificates.values() {
             remove(&mut self.secret_users, secret, &claim.service);
         }
-        self.dirty.extend(claim.hosts.iter().cloned());
     }
 
     fn remember(&mut self, claim: Arc<Claim>) {
-        for host in &claim.hosts {
-            self.claimants.entry(host.clone()).or_default().insert(claim.service.clone());
-        }
         for secret in claim.certificates.values() {
             self.secret_users.entry(secret.clone()).or_default().insert(claim.service.clone());
         }
-        self.dirty.extend(claim.hosts.iter().cloned());
         let workers = self.table.settings.workers;
         let new = || Members { app: Arc::new(App::new(claim.app.clone(), workers)), claims: 0 };
         self.apps.entry(claim.app.clone()).or_insert_with(new).claims += 1;
         self.ensure_backend(&claim.backend);
+        self.index(&claim);
         self.claims.insert(claim.service.clone(), claim);
+    }
+
+    /// Notes which hosts `claim` names under the present settings.
+    fn index(&mut self, claim: &Claim) {
+        let mut findings = Vec::new();
+        for name in &claim.hosts {
+            match name.resolve(&self.table.settings) {
+                Ok(host) => {
+                    let claimants = self.claimants.entry(host.clone()).or_default();
+                    claimants.insert(claim.service.clone());
+                    self.dirty.insert(host);
+                }
+                Err(reason) => findings.push(Diagnostic {
+                    object: claim.origin(),
+                    field: reason.field().into(),
+                    severity: Severity::Error,
+                    reason: reason.to_string().into(),
+                }),
+            }
+        }
+        self.findings.set(Source::Names(claim.service.clone()), findings);
+    }
+
+    /// Forgets what [`Compiler::index`] noted.
+    fn unindex(&mut self, claim: &Claim) {
+        for name in &claim.hosts {
+            if let Ok(host) = name.resolve(&self.table.settings) {
+                remove(&mut self.claimants, &host, &claim.service);
+                self.dirty.insert(host);
+            }
+        }
+        self.findings.set(Source::Names(claim.service.clone()), Vec::new());
+    }
+
+    fn apply_settings(
+        &mut self,
+        object: &ObjectRef,
+        annotations: Option<BTreeMap<Box<str>, Box<str>>>,
+    ) {
+        let (settings, findings) = match annotations {
+            Some(annotations) => router::read(object, &annotations, &self.flags),
+            None => ((*self.flags).clone(), vec![no_settings(object)]),
+        };
+        self.findings.set(Source::Object(object.clone()), findings);
+        if settings == *self.table.settings {
+            return;
+        }
+        let claims: Vec<_> = self.claims.values().cloned().collect();
+        claims.iter().for_each(|claim| self.unindex(claim));
+        self.table.settings = Arc::new(settings);
+        claims.iter().for_each(|claim| self.index(claim));
+        self.resettled = true;
     }
 
     fn drop_app(&mut self, app: &AppId) {
@@ -277,9 +333,8 @@ impl Compiler {
         for user in self.secret_users.get(&key).into_iter().flatten() {
             let certificates =
                 self.claims.get(user).into_iter().flat_map(|claim| &claim.certificates);
-            let hosts =
-                certificates.filter(|(_, secret)| **secret == key).map(|(host, _)| host.clone());
-            self.dirty.extend(hosts);
+            let names = certificates.filter(|(_, secret)| **secret == key).map(|(name, _)| name);
+            self.dirty.extend(names.filter_map(|name| name.resolve(&self.table.settings).ok()));
         }
     }
 }
@@ -290,6 +345,10 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
+    fn settings(&self) -> &Settings {
+        &self.compiler.table.settings
+    }
+
     fn slot(&self, secret: &Key) -> Option<&CertificateSlot> {
         self.compiler.secrets.get(secret).map(|state| &state.slot)
     }
@@ -309,6 +368,17 @@ impl Context<'_> {
             .expect("made with the claim and removed with its last")
             .app
             .clone()
+    }
+}
+
+/// The object with the settings is not there.
+fn no_settings(object: &ObjectRef) -> Diagnostic {
+    Diagnostic {
+        object: object.clone(),
+        field: "metadata.annotations".into(),
+        severity: Severity::Warning,
+        reason: "this object, which is to hold the router's settings, does not exist; the flags alone hold"
+            .into(),
     }
 }
 

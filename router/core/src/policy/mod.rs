@@ -4,12 +4,16 @@
 //! go on or answers it. The variants stand in the order in which they apply.
 
 mod access_list;
+mod header_filter;
 mod https_redirect;
+mod strict_transport;
 
 use std::{fmt, net::IpAddr};
 
-pub use access_list::AccessList;
+pub use access_list::{AccessDefaults, AccessList, ListMode};
+pub use header_filter::{CORRELATION_ID, HeaderFilter, ReferrerPolicy, RequestIds};
 pub use https_redirect::HttpsRedirect;
+pub use strict_transport::StrictTransport;
 
 use crate::{backend::Backend, reply::Reply};
 

@@ -171,7 +171,7 @@ fn a_dotless_name_needs_a_platform_domain() {
     assert_eq!(
         reasons(&compiler),
         [
-            "Service shop/web: metadata.annotations[router.deis.io/domains]: \"web\" has no dot and the router has no \
+            "Service shop/web: metadata.annotations[domains]: \"web\" has no dot and the router has no \
           platform domain; write the full name, or start the router with --platform-domain"
         ]
     );
@@ -206,8 +206,8 @@ fn bad_values_cost_only_themselves() {
                  y, such as 30s, of at most 10 years. The default stands"
             ),
             format!(
-                "{at}/domains]: \"bad domain\" has no dot and the router has no platform domain; write the full \
-                     name, or start the router with --platform-domain"
+                "{at}/domains]: \"bad domain\" is not a host name; write a name such as web.example.org or \
+                     *.example.org"
             ),
             format!("{at}/gzip]: this annotation is not known and does nothing"),
             format!(
@@ -295,8 +295,8 @@ fn a_fault_in_one_app_leaves_the_other_alone_in_the_same_pass() {
     assert_eq!(
         reasons(&compiler),
         [
-            "Service shop/a: metadata.annotations[router.deis.io/domains]: \"..\" has no dot and the router has no \
-             platform domain; write the full name, or start the router with --platform-domain",
+            "Service shop/a: metadata.annotations[router.deis.io/domains]: \"..\" is not a host name; write a \
+             name such as web.example.org or *.example.org",
             "EndpointSlice shop/a-1: endpoints[1].addresses[0]: \"not-an-address\" is not an IP address; requests \
              are not sent to it",
             "EndpointSlice shop/a-1: ports[1].port: 70000 is not a port; a port is 1 to 65535",

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, sync::LazyLock};
 use crate::support::{self, pair};
 use fairlead_router_core::{
     Change, Compiler, Diagnostic, EndpointSlice, Key, Secret, Service, Settings,
-    object::{ServicePort, SliceEndpoint},
+    object::{Kind, ServicePort, SliceEndpoint},
     view::{RouteView, routes},
 };
 use proptest::prelude::*;
@@ -51,6 +51,7 @@ fn annotations() -> impl Strategy<Value = BTreeMap<Box<str>, Box<str>>> {
         ),
         (Just("maintenance"), prop::sample::select(vec!["true", "false", "maybe"]).prop_map_into()),
         (Just("whitelist"), prop::sample::select(vec!["10.0.0.0/8", "::/0,x", ""]).prop_map_into()),
+        (Just("regexDomain"), prop::sample::select(vec!["a.?", "a("]).prop_map_into()),
         (Just("tcpTimeout"), prop::sample::select(vec!["5s", "never"]).prop_map_into()),
         (Just("unknown"), Just(String::new())),
     ];
@@ -121,8 +122,30 @@ fn secret() -> impl Strategy<Value = Change> {
     })
 }
 
+/// The router's settings: where names without dots are, and what concerns every app.
+fn router_settings() -> impl Strategy<Value = Change> {
+    let value = prop_oneof![
+        (Just("platformDomain"), prop::sample::select(vec!["example", "b.example", "*.x"])),
+        (Just("matchAnySuffix"), prop::sample::select(vec!["true", "false"])),
+        (Just("enableRegexDomains"), Just("true")),
+        (Just("defaultWhitelist"), prop::sample::select(vec!["192.0.2.0/24", "x"])),
+        (Just("requestIDs"), Just("true")),
+        (Just("proxyBuffers.size"), Just("4k")),
+    ];
+    let annotations = prop::collection::vec(value, 0..4).prop_map(|values| {
+        let entry = |(name, value): (&str, &str)| {
+            (format!("router.deis.io/nginx.{name}").into(), value.into())
+        };
+        values.into_iter().map(entry).collect()
+    });
+    prop::option::weighted(0.8, annotations).prop_map(|annotations| {
+        Change::Settings(Key::new("deis", "deis-router").of(Kind::Deployment), annotations)
+    })
+}
+
 fn changes() -> impl Strategy<Value = Vec<Change>> {
-    prop::collection::vec(prop_oneof![3 => service(), 2 => slice(), 1 => secret()], 0..40)
+    let change = prop_oneof![6 => service(), 4 => slice(), 2 => secret(), 1 => router_settings()];
+    prop::collection::vec(change, 0..40)
 }
 
 /// What a compiler serves and says, with the certificate in use by host.
@@ -158,6 +181,7 @@ fn id(change: &Change) -> (u8, Key) {
         Change::Service(key, _) => (0, key.clone()),
         Change::EndpointSlice(key, _) => (1, key.clone()),
         Change::Secret(key, _) => (2, key.clone()),
+        Change::Settings(object, _) => (3, object.key.clone()),
     }
 }
 
@@ -211,7 +235,7 @@ proptest! {
     #[test]
     fn arbitrary_objects_never_panic(
         texts in prop::collection::vec((".*", ".*"), 0..8),
-        names in prop::collection::vec("(domains|certificates|whitelist|maintenance|ssl.enforce|connectTimeout|tcpTimeout)", 0..8),
+        names in prop::collection::vec("(domains|regexDomain|certificates|whitelist|maintenance|bodySize|referrerPolicy|connectTimeout|tcpTimeout)", 0..8),
         address in ".*",
         port in any::<Option<i32>>(),
         pem in ".*",

@@ -1,6 +1,6 @@
 //! Bodies pass as they come, both ways, and end where they end.
 
-use crate::support::{Backend, backend::OK, web};
+use crate::support::{Backend, Router, Setup, backend::OK, web};
 
 #[tokio::test]
 async fn a_response_is_passed_on_as_it_comes() {
@@ -84,7 +84,8 @@ async fn large_bodies_pass_whole_both_ways() {
         conn.write(body).await
     })
     .await;
-    let router = web(&[&backend]);
+    let mut router = Router::start(Setup::default());
+    router.app("web", &[("router.deis.io/bodySize", "0")], &[backend.addr]);
     let mut client = router.connect().await;
     let body: String = (0..SIZE).map(|i| char::from(b'a' + (i % 23) as u8)).collect();
     client

@@ -33,7 +33,7 @@ struct Script(Gate, Vec<Step>, Vec<(Kind, Version)>);
 
 impl Script {
     fn new() -> Self {
-        Self(Gate::new(Arc::default()), Vec::new(), Vec::new())
+        Self(Gate::default(), Vec::new(), Vec::new())
     }
 
     fn service(&mut self, name: &str, certificate: Option<&str>) -> Vec<String> {
@@ -71,7 +71,7 @@ impl Script {
             Step::Forward(Change::Secret(key, new)) => {
                 Some(format!("{}{}", sign(new.is_some()), key.name))
             }
-            Step::Forward(Change::EndpointSlice(..)) => unreachable!("not seen by the gate"),
+            Step::Forward(_) => unreachable!("not seen by the gate"),
             Step::Read(key) => Some(format!("read {}", key.name)),
             Step::Forget(key) => Some(format!("forget {}", key.name)),
             Step::Settled(kind, version) => {

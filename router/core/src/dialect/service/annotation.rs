@@ -1,14 +1,17 @@
 //! The annotations of the Service dialect: a row each.
 
-use super::{
-    read::Draft,
-    value::{self, ValueError},
-};
+use std::borrow::Cow;
+
+use super::{name::HostName, read::Draft};
 use crate::{
     diagnostic::Severity,
-    host::HostPattern,
+    dialect::{
+        Void, router,
+        value::{self, ValueError},
+    },
+    host::HostRegex,
     object::Key,
-    policy::{AccessList, HttpsRedirect, Policy},
+    policy::{AccessList, ReferrerPolicy},
 };
 
 /// One annotation: its name behind the prefix, how it is documented, what it does.
@@ -36,9 +39,17 @@ pub const ANNOTATIONS: &[Annotation] = &[
         apply: domains,
     },
     Annotation {
+        name: "regexDomain",
+        syntax: "regular expression",
+        default: "none",
+        meaning: r"Hosts below the platform domain whose first part the expression describes: `store-\d*`. \
+                  The router has to allow it (`enableRegexDomains`).",
+        apply: regex_domain,
+    },
+    Annotation {
         name: "certificates",
         syntax: "map host:name",
-        default: "none: the host is not served over TLS",
+        default: "none: the platform certificate where it is valid for the host, else no TLS",
         meaning: "The host uses the certificate in the Secret `<name>-cert` (`tls.crt`, `tls.key`) \
                   of the Service's namespace.",
         apply: certificates,
@@ -48,59 +59,131 @@ pub const ANNOTATIONS: &[Annotation] = &[
         syntax: "true or false",
         default: "false",
         meaning: "Answers every request with 503 and a maintenance page; pods keep running.",
-        apply: maintenance,
+        apply: |draft, text| {
+            draft.take(value::boolean(text), |options, value| options.maintenance = value);
+        },
     },
     Annotation {
         name: "ssl.enforce",
         syntax: "true or false",
         default: "false",
         meaning: "Answers http requests with 301 to the same URL under https.",
-        apply: ssl_enforce,
+        apply: |draft, text| {
+            draft.take(value::boolean(text), |options, value| options.enforce_https = value);
+        },
     },
     Annotation {
         name: "whitelist",
         syntax: "list of IPv4 or IPv6 addresses and networks",
-        default: "none: all clients are let in",
-        meaning: "Clients outside the list get 403. An entry that cannot be read lets nobody in.",
+        default: "the router's `defaultWhitelist`",
+        meaning: "Clients outside the list get 403. It extends the router's list, or takes its \
+                  place (`whitelistMode`). An entry that cannot be read lets nobody in.",
         apply: whitelist,
     },
     Annotation {
         name: "connectTimeout",
         syntax: "duration",
-        default: "30s",
+        default: "the router's, 30s",
         meaning: "Limit for connecting to a pod; then the next pod is tried, then 504.",
-        apply: connect_timeout,
+        apply: |draft, text| {
+            let timeout = value::duration(text);
+            draft.take(timeout, |options, value| options.connect_timeout = Some(value));
+        },
     },
     Annotation {
         name: "tcpTimeout",
         syntax: "duration",
-        default: "1300s",
+        default: "the router's, 1300s",
         meaning: "Limit between two reads or writes upstream; then 504, or the end of an idle WebSocket.",
-        apply: tcp_timeout,
+        apply: |draft, text| {
+            let timeout = value::duration(text);
+            draft.take(timeout, |options, value| options.tcp_timeout = Some(value));
+        },
     },
+    Annotation {
+        name: "bodySize",
+        syntax: "size",
+        default: "the router's, 1m",
+        meaning: "The largest request body; 413 beyond. 0: no limit.",
+        apply: |draft, text| {
+            draft.take(value::limit(text), |options, value| options.body_size = Some(value));
+        },
+    },
+    Annotation {
+        name: "disableRequestStartHeader",
+        syntax: "true or false",
+        default: "false",
+        meaning: "Requests get no `X-Request-Start`, even if the router sets it.",
+        apply: |draft, text| {
+            draft.take(value::boolean(text), |options, value| options.no_request_start = value);
+        },
+    },
+    Annotation {
+        name: "referrerPolicy",
+        syntax: "a value of `Referrer-Policy`, or none",
+        default: "the router's, none",
+        meaning: "Responses get `Referrer-Policy` with this value.",
+        apply: |draft, text| {
+            let policy = ReferrerPolicy::read(text);
+            draft.take(policy, |options, value| options.referrer_policy = Some(value));
+        },
+    },
+];
+
+const STREAMED: &str = "responses are always streamed, so there are no buffers to set";
+const ROUTER_WIDE: &str = "this is a setting of the router as a whole, also on Deis Workflow";
+
+/// Annotations of Deis Workflow and Hephy that mean nothing here.
+pub const VOID: &[Void] = &[
+    Void { name: "nginx.proxyBuffers.enabled", instead: STREAMED },
+    Void { name: "nginx.proxyBuffers.number", instead: STREAMED },
+    Void { name: "nginx.proxyBuffers.size", instead: STREAMED },
+    Void { name: "nginx.proxyBuffers.busySize", instead: STREAMED },
+    Void { name: "ssl.protocols", instead: ROUTER_WIDE },
+    Void { name: "ssl.ciphers", instead: ROUTER_WIDE },
+    Void { name: "ssl.sessionCache", instead: ROUTER_WIDE },
+    Void { name: "ssl.sessionTimeout", instead: ROUTER_WIDE },
+    Void { name: "ssl.useSessionTickets", instead: ROUTER_WIDE },
+    Void { name: "ssl.bufferSize", instead: ROUTER_WIDE },
+    Void { name: "ssl.earlyDataMethods", instead: ROUTER_WIDE },
+    Void { name: "ssl.hsts.enabled", instead: ROUTER_WIDE },
+    Void { name: "ssl.hsts.maxAge", instead: ROUTER_WIDE },
+    Void { name: "ssl.hsts.includeSubDomains", instead: ROUTER_WIDE },
+    Void { name: "ssl.hsts.preload", instead: ROUTER_WIDE },
+    Void { name: "tcellAppID", instead: router::FIREWALL },
 ];
 
 fn domains(draft: &mut Draft<'_>, text: &str) {
     for entry in value::list(text) {
-        match draft
-            .qualify(entry)
-            .and_then(|name| HostPattern::parse(&name).map_err(|e| e.to_string()))
-        {
+        match HostName::parse(entry) {
             Ok(host) => draft.hosts.push(host),
-            Err(reason) => draft.report(Severity::Error, reason),
+            Err(error) => draft.report(Severity::Error, error.to_string()),
         }
     }
-    draft.hosts.sort_unstable();
-    draft.hosts.dedup();
+}
+
+fn regex_domain(draft: &mut Draft<'_>, text: &str) {
+    let text = text.trim();
+    let regex = HostRegex { text: text.into(), domain: None };
+    match regex.compile() {
+        Ok(_) => draft.hosts.push(HostName::Regex(regex.text)),
+        Err(error) => {
+            // The error spans lines and shows the expression with what was put around it.
+            let error = error.to_string();
+            let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            draft
+                .report(Severity::Error, format!("{text:?} is not a regular expression: {reason}"));
+        }
+    }
 }
 
 fn certificates(draft: &mut Draft<'_>, text: &str) {
     for entry in value::list(text) {
-        let read = value::pair(entry).map_err(|e| e.to_string()).and_then(|(host, name)| {
-            let host = draft.qualify(host)?;
-            let host = HostPattern::parse(&host).map_err(|e| e.to_string())?;
-            Ok((host, Key::new(draft.namespace.clone(), format!("{name}-cert"))))
-        });
+        let read =
+            value::pair(entry).map_err(|e| Cow::from(e.to_string())).and_then(|(host, name)| {
+                let host = HostName::parse(host).map_err(|e| e.to_string())?;
+                Ok((host, Key::new(draft.namespace.clone(), format!("{name}-cert"))))
+            });
         match read {
             Ok((host, secret)) => {
                 draft.certificates.insert(host, secret);
@@ -110,66 +193,32 @@ fn certificates(draft: &mut Draft<'_>, text: &str) {
     }
 }
 
-fn maintenance(draft: &mut Draft<'_>, text: &str) {
-    if draft.or_default(value::boolean(text)) == Some(true) {
-        draft.policies.push(Policy::Maintenance);
-    }
-}
-
-fn ssl_enforce(draft: &mut Draft<'_>, text: &str) {
-    if draft.or_default(value::boolean(text)) == Some(true) {
-        let port = draft.settings.public_https_port;
-        draft.policies.push(Policy::HttpsRedirect(HttpsRedirect { port }));
-    }
-}
-
 fn whitelist(draft: &mut Draft<'_>, text: &str) {
-    let mut networks = Vec::new();
-    for entry in value::list(text) {
-        match value::network(entry) {
-            Ok(network) => networks.push(network),
-            Err(error) => {
-                draft.report(
-                    Severity::Error,
-                    format!("{error}. Until then this entry lets nobody in"),
-                );
+    let (list, errors) = AccessList::read(text);
+    for error in errors {
+        draft.report(Severity::Error, format!("{error}. Until then this entry lets nobody in"));
+    }
+    draft.options.access = Some(list);
+}
+
+impl AccessList {
+    /// The entries of a list that can be read, and what is wrong with the others.
+    pub(crate) fn read(text: &str) -> (Self, Vec<ValueError>) {
+        let (mut networks, mut errors) = (Vec::new(), Vec::new());
+        for entry in value::list(text) {
+            match value::network(entry) {
+                Ok(network) => networks.push(network),
+                Err(error) => errors.push(error),
             }
         }
-    }
-    draft.policies.push(Policy::AccessList(AccessList::new(networks)));
-}
-
-fn connect_timeout(draft: &mut Draft<'_>, text: &str) {
-    if let Some(timeout) = draft.or_default(value::duration(text)) {
-        draft.timeouts.connect = timeout;
+        (Self::new(networks), errors)
     }
 }
 
-fn tcp_timeout(draft: &mut Draft<'_>, text: &str) {
-    if let Some(timeout) = draft.or_default(value::duration(text)) {
-        draft.timeouts.tcp = timeout;
-    }
-}
-
-impl Draft<'_> {
-    /// The value, or a warning that the default stands.
-    fn or_default<T>(&mut self, value: Result<T, ValueError>) -> Option<T> {
-        value
-            .map_err(|error| self.report(Severity::Warning, format!("{error}. The default stands")))
-            .ok()
-    }
-
-    /// A name without dot, put below the platform domain.
-    fn qualify(&self, name: &str) -> Result<String, String> {
-        if name.trim_end_matches('.').contains('.') {
-            return Ok(name.to_owned());
-        }
-        match &self.settings.platform_domain {
-            Some(domain) => Ok(format!("{name}.{domain}")),
-            None => Err(format!(
-                "{name:?} has no dot and the router has no platform domain; write the full name, \
-                 or start the router with --platform-domain"
-            )),
-        }
+impl ReferrerPolicy {
+    /// A policy by its name, or `none`.
+    pub(crate) fn read(text: &str) -> Result<Option<Self>, ValueError> {
+        let policies = Self::all().map(|(name, policy)| (name, Some(policy)));
+        value::word(text, &policies.chain([("none", None)]).collect::<Vec<_>>())
     }
 }

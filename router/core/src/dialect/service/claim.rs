@@ -1,17 +1,17 @@
 //! What one Service asks of the router.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
+use super::name::HostName;
 use crate::{
     app::AppId,
     backend::BackendKey,
-    host::HostPattern,
     object::{Key, Kind, ObjectRef},
-    policy::Policy,
-    rule::Timeouts,
+    policy::{AccessList, ReferrerPolicy},
 };
 
-/// A routable Service, read: the hosts it claims and how they are to be served.
+/// A routable Service, read: the hosts it claims and how they are to be served. It depends on
+/// the Service alone; together with the router's settings it becomes rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The Service.
@@ -21,15 +21,34 @@ pub struct Claim {
     /// The application it belongs to.
     pub app: AppId,
     /// The hosts it claims, sorted.
-    pub hosts: Vec<HostPattern>,
+    pub hosts: Vec<HostName>,
     /// The Secret with the certificate of a host.
-    pub certificates: BTreeMap<HostPattern, Key>,
-    /// Checks before proxying, sorted.
-    pub policies: Vec<Policy>,
-    /// Limits upstream.
-    pub timeouts: Timeouts,
+    pub certificates: BTreeMap<HostName, Key>,
+    /// How the hosts are to be served.
+    pub options: Options,
     /// Where requests go.
     pub backend: BackendKey,
+}
+
+/// What a Service sets. What it leaves out is as the router's settings say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Every request gets the maintenance page.
+    pub maintenance: bool,
+    /// Requests by http are sent to https.
+    pub enforce_https: bool,
+    /// Clients that are let in.
+    pub access: Option<AccessList>,
+    /// Limit for connecting to an endpoint.
+    pub connect_timeout: Option<Duration>,
+    /// Limit between two reads or writes upstream.
+    pub tcp_timeout: Option<Duration>,
+    /// The largest request body in bytes; `Some(None)` for no limit.
+    pub body_size: Option<Option<u64>>,
+    /// No `X-Request-Start`, even if the router sets it.
+    pub no_request_start: bool,
+    /// `Referrer-Policy` of responses; `Some(None)` for none.
+    pub referrer_policy: Option<Option<ReferrerPolicy>>,
 }
 
 impl Claim {

@@ -5,9 +5,10 @@
 
 mod annotation;
 mod claim;
+mod name;
 mod read;
-pub mod value;
 
-pub use annotation::{ANNOTATIONS, Annotation};
-pub use claim::Claim;
-pub use read::{PREFIXES, Reading, read};
+pub use annotation::{ANNOTATIONS, Annotation, VOID};
+pub use claim::{Claim, Options};
+pub use name::{HostName, Unresolved};
+pub use read::{Reading, read};

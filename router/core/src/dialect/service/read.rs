@@ -2,20 +2,18 @@
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
-use super::{annotation::ANNOTATIONS, claim::Claim};
+use super::{
+    annotation::{ANNOTATIONS, VOID},
+    claim::{Claim, Options},
+    name::HostName,
+};
 use crate::{
     app::AppId,
     backend::BackendKey,
     diagnostic::{Diagnostic, Severity},
-    host::HostPattern,
+    dialect::{PREFIXES, value::ValueError},
     object::{Key, Kind, Service},
-    policy::Policy,
-    rule::Timeouts,
-    settings::Settings,
 };
-
-/// Prefixes of labels and annotations; of two that are set the first one counts.
-pub const PREFIXES: [&str; 2] = ["router.fairlead.dev/", "router.deis.io/"];
 
 /// The label that makes a Service routable, behind a prefix.
 const ROUTABLE: &str = "routable";
@@ -31,12 +29,10 @@ pub struct Reading {
 
 /// A claim in the making.
 pub(super) struct Draft<'a> {
-    pub(super) settings: &'a Settings,
     pub(super) namespace: Arc<str>,
-    pub(super) hosts: Vec<HostPattern>,
-    pub(super) certificates: BTreeMap<HostPattern, Key>,
-    pub(super) policies: Vec<Policy>,
-    pub(super) timeouts: Timeouts,
+    pub(super) hosts: Vec<HostName>,
+    pub(super) certificates: BTreeMap<HostName, Key>,
+    pub(super) options: Options,
     service: &'a Service,
     field: Cow<'static, str>,
     findings: Vec<Diagnostic>,
@@ -53,10 +49,22 @@ impl Draft<'_> {
             reason: reason.into(),
         });
     }
+
+    /// Sets what was read, or warns that the default stands.
+    pub(super) fn take<T>(
+        &mut self,
+        value: Result<T, ValueError>,
+        set: impl FnOnce(&mut Options, T),
+    ) {
+        match value {
+            Ok(value) => set(&mut self.options, value),
+            Err(error) => self.report(Severity::Warning, format!("{error}. The default stands")),
+        }
+    }
 }
 
 /// Reads `service`. Depends on nothing else, so it is done once per change of it.
-pub fn read(service: &Service, settings: &Settings) -> Reading {
+pub fn read(service: &Service) -> Reading {
     let routable = PREFIXES
         .iter()
         .find_map(|prefix| service.labels.get(format!("{prefix}{ROUTABLE}").as_str()));
@@ -64,12 +72,10 @@ pub fn read(service: &Service, settings: &Settings) -> Reading {
         return Reading::default();
     }
     let mut draft = Draft {
-        settings,
         namespace: service.key.namespace.clone(),
         hosts: Vec::new(),
         certificates: BTreeMap::new(),
-        policies: vec![Policy::RequireEndpoint],
-        timeouts: Timeouts { connect: settings.connect_timeout, tcp: settings.tcp_timeout },
+        options: Options::default(),
         service,
         field: Cow::Borrowed(""),
         findings: Vec::new(),
@@ -83,18 +89,18 @@ pub fn read(service: &Service, settings: &Settings) -> Reading {
             (annotation.apply)(&mut draft, text);
         }
     }
-    draft.report_unknown();
+    draft.report_others();
     let backend = draft.backend();
-    draft.policies.sort_unstable();
-    let Draft { hosts, certificates, policies, timeouts, findings, .. } = draft;
+    let Draft { mut hosts, certificates, options, findings, .. } = draft;
+    hosts.sort_unstable();
+    hosts.dedup();
     let claim = backend.filter(|_| !hosts.is_empty()).map(|backend| Claim {
         service: service.key.clone(),
         created: service.created,
         app: app_id(service),
         hosts,
         certificates,
-        policies,
-        timeouts,
+        options,
         backend,
     });
     Reading { claim, findings }
@@ -108,16 +114,19 @@ fn app_id(service: &Service) -> AppId {
 }
 
 impl Draft<'_> {
-    fn report_unknown(&mut self) {
+    /// Names the annotations that do nothing.
+    fn report_others(&mut self) {
         for name in self.service.annotations.keys() {
-            let known = |rest: &str| ANNOTATIONS.iter().any(|annotation| annotation.name == rest);
-            if PREFIXES
-                .iter()
-                .filter_map(|prefix| name.strip_prefix(prefix))
-                .any(|rest| !known(rest))
-            {
-                self.field = format!("metadata.annotations[{name}]").into();
-                self.report(Severity::Warning, "this annotation is not known and does nothing");
+            let Some(rest) = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)) else {
+                continue;
+            };
+            if ANNOTATIONS.iter().any(|annotation| annotation.name == rest) {
+                continue;
+            }
+            self.field = format!("metadata.annotations[{name}]").into();
+            match VOID.iter().find(|void| void.name == rest) {
+                Some(void) => self.report(Severity::Warning, void.reason()),
+                None => self.report(Severity::Warning, crate::dialect::UNKNOWN),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The syntax of annotation values, as Deis Workflow had it.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use ipnet::IpNet;
 
@@ -20,6 +20,17 @@ pub enum ValueError {
         "{0:?} is not an IP address or network; write one such as 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32"
     )]
     Network(Box<str>),
+    /// Not a number of bytes.
+    #[error(
+        "{0:?} is not a size; write a whole number of bytes, or of KiB, MiB or GiB with k, m or g, such as 10m"
+    )]
+    Size(Box<str>),
+    /// Not a whole number in range.
+    #[error("{0:?} is not a whole number from {1} to {2}")]
+    Number(Box<str>, u64, u64),
+    /// Not one of the words.
+    #[error("{0:?} is none of {1}")]
+    Word(Box<str>, String),
     /// Not a pair.
     #[error("{0:?} is not a pair; write key:value")]
     Pair(Box<str>),
@@ -66,6 +77,54 @@ pub fn duration(text: &str) -> Result<Duration, ValueError> {
         .map(Duration::from_millis)
         .filter(|duration| !duration.is_zero() && *duration <= MAX_DURATION)
         .ok_or_else(|| ValueError::Duration(text.into()))
+}
+
+/// A whole number of bytes, or with `k`, `m`, `g` (in any case) of KiB, MiB or GiB.
+///
+/// # Errors
+/// For anything else.
+pub fn size(text: &str) -> Result<u64, ValueError> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit: u64 = match unit {
+        "" => 1,
+        "k" | "K" => 1 << 10,
+        "m" | "M" => 1 << 20,
+        "g" | "G" => 1 << 30,
+        _ => return Err(ValueError::Size(text.into())),
+    };
+    let number = number.parse::<u64>().ok();
+    number.and_then(|n| n.checked_mul(unit)).ok_or_else(|| ValueError::Size(text.into()))
+}
+
+/// A size of which 0 means no limit.
+///
+/// # Errors
+/// For anything else.
+pub fn limit(text: &str) -> Result<Option<u64>, ValueError> {
+    size(text).map(|size| (size > 0).then_some(size))
+}
+
+/// A whole number in `range`.
+///
+/// # Errors
+/// For anything else.
+pub fn number(text: &str, range: RangeInclusive<u64>) -> Result<u64, ValueError> {
+    let number = text.trim().parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| ValueError::Number(text.trim().into(), *range.start(), *range.end()))
+}
+
+/// The meaning of one of `words`.
+///
+/// # Errors
+/// For any other word.
+pub fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, ValueError> {
+    let found = words.iter().find(|(word, _)| *word == text.trim()).map(|(_, meaning)| *meaning);
+    found.ok_or_else(|| {
+        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        ValueError::Word(text.trim().into(), words.join(", "))
+    })
 }
 
 /// The non-empty entries of a comma-separated list, without surrounding space.
@@ -129,6 +188,29 @@ mod tests {
         ] {
             assert_eq!(duration(text), Err(ValueError::Duration(text.into())), "{text:?}");
         }
+    }
+
+    #[test]
+    fn sizes_numbers_and_words() {
+        for (text, bytes) in
+            [("0", 0), ("512", 512), (" 1m ", 1 << 20), ("4K", 4096), ("2g", 2 << 30)]
+        {
+            assert_eq!(size(text), Ok(bytes), "{text:?}");
+        }
+        for text in ["", "k", "-1", "1.5m", "1t", "1 m", "99999999999g"] {
+            assert_eq!(size(text), Err(ValueError::Size(text.into())), "{text:?}");
+        }
+        assert_eq!((limit("0"), limit("1k")), (Ok(None), Ok(Some(1024))));
+        assert_eq!(number(" 9 ", 1..=9), Ok(9));
+        assert_eq!(
+            number("10", 1..=9).unwrap_err().to_string(),
+            "\"10\" is not a whole number from 1 to 9"
+        );
+        assert_eq!(word("b", &[("a", 1), ("b", 2)]), Ok(2));
+        assert_eq!(
+            word("c", &[("a", 1), ("b", 2)]).unwrap_err().to_string(),
+            "\"c\" is none of a, b"
+        );
     }
 
     #[test]

@@ -1,0 +1,50 @@
+//! What a claim and the router's settings make together.
+
+use super::Context;
+use crate::{
+    dialect::service::{Claim, Options},
+    path::PathMatch,
+    policy::{HeaderFilter, HttpsRedirect, Policy},
+    rule::{Rule, Timeouts},
+    settings::Settings,
+};
+
+/// The rule by which `claim` serves `path`.
+pub(super) fn compile(claim: &Claim, path: PathMatch, context: &Context<'_>) -> Rule {
+    let (options, settings) = (&claim.options, context.settings());
+    Rule {
+        path,
+        app: context.app(claim),
+        policies: policies(options, settings).into(),
+        backend: context.backend(claim),
+        timeouts: Timeouts {
+            connect: options.connect_timeout.unwrap_or(settings.connect_timeout),
+            tcp: options.tcp_timeout.unwrap_or(settings.tcp_timeout),
+        },
+        body_size: options.body_size.unwrap_or(settings.body_size),
+        headers: headers(options, settings).some(),
+        origin: claim.origin(),
+    }
+}
+
+/// In the order in which they apply.
+fn policies(options: &Options, settings: &Settings) -> Vec<Policy> {
+    let mut policies = vec![Policy::RequireEndpoint];
+    policies.extend(settings.access.with(options.access.as_ref()).map(Policy::AccessList));
+    policies.extend(options.maintenance.then_some(Policy::Maintenance));
+    if options.enforce_https || settings.enforce_https || settings.strict_transport.enabled {
+        let port = settings.public_https_port;
+        policies.push(Policy::HttpsRedirect(HttpsRedirect { port }));
+    }
+    policies.sort_unstable();
+    policies
+}
+
+fn headers(options: &Options, settings: &Settings) -> HeaderFilter {
+    HeaderFilter {
+        strict_transport: settings.strict_transport.header(),
+        referrer_policy: options.referrer_policy.unwrap_or(settings.referrer_policy),
+        request_ids: settings.request_ids,
+        request_start: settings.request_start && !options.no_request_start,
+    }
+}

@@ -1,0 +1,349 @@
+//! The settings: a row each.
+
+use crate::{
+    diagnostic::Severity,
+    dialect::{
+        Void,
+        value::{self, ValueError},
+    },
+    host::HostPattern,
+    policy::{AccessList, ListMode, ReferrerPolicy},
+    settings::Settings,
+};
+
+/// One setting: its names, how it is documented, what it does.
+#[derive(Debug)]
+pub struct Setting {
+    /// The name behind a prefix.
+    pub name: &'static str,
+    /// The flag, without `--`.
+    pub flag: &'static str,
+    /// The kind of value.
+    pub syntax: &'static str,
+    /// What holds without it.
+    pub default: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
+    apply: fn(&mut Settings, &str) -> Result<(), Problem>,
+}
+
+/// A value that cannot be read, or not wholly.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Problem {
+    /// What it costs.
+    pub severity: Severity,
+    /// What is wrong and what holds now.
+    pub reason: String,
+}
+
+impl From<ValueError> for Problem {
+    fn from(error: ValueError) -> Self {
+        let reason = format!("{error}. The default stands");
+        Self { severity: Severity::Warning, reason }
+    }
+}
+
+impl Setting {
+    /// Sets what `text` says.
+    ///
+    /// # Errors
+    /// For a value that cannot be read. Then all is as before, but for lists: these are as
+    /// strict as they can be.
+    pub fn set(&self, settings: &mut Settings, text: &str) -> Result<(), Problem> {
+        (self.apply)(settings, text)
+    }
+}
+
+/// A switch of [`Settings`].
+macro_rules! switch {
+    ($($field:tt)+) => {
+        |settings, text| {
+            settings.$($field)+ = value::boolean(text)?;
+            Ok(())
+        }
+    };
+}
+
+/// The syntax of settings that are on or off.
+pub const SWITCH: &str = "true or false";
+const NETWORKS: &str = "list of IPv4 or IPv6 addresses and networks";
+
+/// Every setting.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "platformDomain",
+        flag: "platform-domain",
+        syntax: "domain",
+        default: "none",
+        meaning: "Domain below which names without a dot are served.",
+        apply: platform_domain,
+    },
+    Setting {
+        name: "matchAnySuffix",
+        flag: "match-any-suffix",
+        syntax: SWITCH,
+        default: "false",
+        meaning: "Without a platform domain, a name without a dot, such as web, is served at web. \
+                  and anything, as on Deis Workflow.",
+        apply: switch!(match_any_suffix),
+    },
+    Setting {
+        name: "enableRegexDomains",
+        flag: "enable-regex-domains",
+        syntax: SWITCH,
+        default: "false",
+        meaning: "Apps may name hosts by regular expressions (regexDomain).",
+        apply: switch!(regex_domains),
+    },
+    Setting {
+        name: "proxyRealIpCidrs",
+        flag: "trusted-cidrs",
+        syntax: NETWORKS,
+        default: "none",
+        meaning: "Proxies in front whose X-Forwarded-* headers are believed.",
+        apply: trusted,
+    },
+    Setting {
+        name: "publicHttpsPort",
+        flag: "public-https-port",
+        syntax: "port",
+        default: "443",
+        meaning: "Port under which clients reach HTTPS; https redirects name it.",
+        apply: public_https_port,
+    },
+    Setting {
+        name: "ssl.enforce",
+        flag: "ssl-enforce",
+        syntax: SWITCH,
+        default: "false",
+        meaning: "Every app answers http requests with 301 to the same URL under https.",
+        apply: switch!(enforce_https),
+    },
+    Setting {
+        name: "ssl.hsts.enabled",
+        flag: "ssl-hsts-enabled",
+        syntax: SWITCH,
+        default: "false",
+        meaning: "Responses over https get Strict-Transport-Security, and https is enforced.",
+        apply: switch!(strict_transport.enabled),
+    },
+    Setting {
+        name: "ssl.hsts.maxAge",
+        flag: "ssl-hsts-max-age",
+        syntax: "duration",
+        default: "15552000s",
+        meaning: "How long browsers remember it.",
+        apply: |settings, text| {
+            settings.strict_transport.max_age = value::duration(text)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "ssl.hsts.includeSubDomains",
+        flag: "ssl-hsts-include-sub-domains",
+        syntax: SWITCH,
+        default: "false",
+        meaning: "It holds for all hosts below the one that is visited too.",
+        apply: switch!(strict_transport.include_sub_domains),
+    },
+    Setting {
+        name: "ssl.hsts.preload",
+        flag: "ssl-hsts-preload",
+        syntax: SWITCH,
+        default: "false",
+        meaning: "Browsers may come with the host on their list.",
+        apply: switch!(strict_transport.preload),
+    },
+    Setting {
+        name: "defaultWhitelist",
+        flag: "default-whitelist",
+        syntax: NETWORKS,
+        default: "none: all clients are let in",
+        meaning: "Clients that may use the apps; others get 403. An entry that cannot be read \
+                  lets nobody in.",
+        apply: default_whitelist,
+    },
+    Setting {
+        name: "whitelistMode",
+        flag: "whitelist-mode",
+        syntax: "extend or override",
+        default: "extend",
+        meaning: "Whether an app's own whitelist extends this list or takes its place.",
+        apply: |settings, text| {
+            let modes = [("extend", ListMode::Extend), ("override", ListMode::Override)];
+            settings.access.mode = value::word(text, &modes)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "enforceWhitelists",
+        flag: "enforce-whitelists",
+        syntax: SWITCH,
+        default: "false",
+        meaning: "An app that no list names clients for lets nobody in.",
+        apply: switch!(access.enforce),
+    },
+    Setting {
+        name: "bodySize",
+        flag: "body-size",
+        syntax: "size",
+        default: "1m",
+        meaning: "The largest request body, where an app sets none; 413 beyond. 0: no limit.",
+        apply: |settings, text| {
+            settings.body_size = value::limit(text)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "requestIDs",
+        flag: "request-ids",
+        syntax: SWITCH,
+        default: "false",
+        meaning: "Requests and responses get a new X-Request-Id, and X-Correlation-Id with that id \
+                  appended to the one that came.",
+        apply: switch!(request_ids),
+    },
+    Setting {
+        name: "requestStartHeader",
+        flag: "request-start-header",
+        syntax: SWITCH,
+        default: "false",
+        meaning: "Requests get X-Request-Start: t= and the seconds since 1970.",
+        apply: switch!(request_start),
+    },
+    Setting {
+        name: "referrerPolicy",
+        flag: "referrer-policy",
+        syntax: "a value of Referrer-Policy, or none",
+        default: "none",
+        meaning: "Responses get Referrer-Policy with this value, where an app sets none.",
+        apply: |settings, text| {
+            settings.referrer_policy = ReferrerPolicy::read(text)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "defaultTimeout",
+        flag: "default-timeout",
+        syntax: "duration",
+        default: "1300s",
+        meaning: "Sets tcpTimeout and idleTimeout in one.",
+        apply: |settings, text| {
+            settings.tcp_timeout = value::duration(text)?;
+            settings.idle_timeout = settings.tcp_timeout;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "connectTimeout",
+        flag: "connect-timeout",
+        syntax: "duration",
+        default: "30s",
+        meaning: "Limit for connecting to a pod, where its app sets none.",
+        apply: |settings, text| {
+            settings.connect_timeout = value::duration(text)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "tcpTimeout",
+        flag: "tcp-timeout",
+        syntax: "duration",
+        default: "1300s",
+        meaning: "Limit between two reads or writes on the way to a pod, where its app sets none.",
+        apply: |settings, text| {
+            settings.tcp_timeout = value::duration(text)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "idleTimeout",
+        flag: "idle-timeout",
+        syntax: "duration",
+        default: "1300s",
+        meaning: "How long a client may keep a connection open without a request; longer than the \
+                  load balancer in front does.",
+        apply: |settings, text| {
+            settings.idle_timeout = value::duration(text)?;
+            Ok(())
+        },
+    },
+];
+
+const STREAMED: &str = "responses are always streamed, so there are no buffers to set";
+const NO_HASH: &str = "any number of names of any length is looked up alike";
+const COMPRESSION: &str = "every client is answered by what it asks for in Accept-Encoding";
+const SESSIONS: &str = "TLS sessions are resumed by tickets alone; nothing is stored";
+
+/// Settings of Deis Workflow and Hephy that mean nothing here.
+pub const VOID: &[Void] = &[
+    Void { name: "workerProcesses", instead: "set the number of threads with --workers" },
+    Void { name: "maxWorkerConnections", instead: "set the limit with --max-connections" },
+    Void { name: "trafficStatusZoneSize", instead: "metrics need no zone of memory" },
+    Void { name: "serverNameHashMaxSize", instead: NO_HASH },
+    Void { name: "serverNameHashBucketSize", instead: NO_HASH },
+    Void { name: "errorLogLevel", instead: "choose what is told with --log" },
+    Void {
+        name: "logFormat",
+        instead: "choose a format with --access-log; deis is Deis's default one",
+    },
+    Void { name: "disableServerTokens", instead: "responses never name the router" },
+    Void { name: "gzip.disable", instead: COMPRESSION },
+    Void { name: "gzip.httpVersion", instead: COMPRESSION },
+    Void { name: "gzip.proxied", instead: COMPRESSION },
+    Void { name: "ssl.sessionCache", instead: SESSIONS },
+    Void { name: "ssl.sessionTimeout", instead: SESSIONS },
+    Void { name: "ssl.bufferSize", instead: "TLS records are sized by what there is to send" },
+    Void { name: "ssl.earlyDataMethods", instead: "early data of TLS 1.3 is never accepted" },
+    Void { name: "proxyBuffers.enabled", instead: STREAMED },
+    Void { name: "proxyBuffers.number", instead: STREAMED },
+    Void { name: "proxyBuffers.size", instead: STREAMED },
+    Void { name: "proxyBuffers.busySize", instead: STREAMED },
+    Void { name: "loadModsecurityModule", instead: super::FIREWALL },
+    Void { name: "loadTcellModule", instead: super::FIREWALL },
+    Void { name: "globalTcellAppID", instead: super::FIREWALL },
+];
+
+fn platform_domain(settings: &mut Settings, text: &str) -> Result<(), Problem> {
+    let warn = |reason| Problem { severity: Severity::Warning, reason };
+    match HostPattern::parse(text.trim()) {
+        Ok(HostPattern::Exact(name)) => settings.platform_domain = Some((*name).into()),
+        Ok(_) => return Err(warn("write the domain without *. The default stands".to_owned())),
+        Err(error) => return Err(warn(format!("{error}. The default stands"))),
+    }
+    Ok(())
+}
+
+fn public_https_port(settings: &mut Settings, text: &str) -> Result<(), Problem> {
+    let port = value::number(text, 1..=65_535)?;
+    settings.public_https_port = u16::try_from(port).expect("the number is in range");
+    Ok(())
+}
+
+fn trusted(settings: &mut Settings, text: &str) -> Result<(), Problem> {
+    let (mut networks, mut errors) = (Vec::new(), Vec::new());
+    for entry in value::list(text) {
+        match value::network(entry) {
+            Ok(network) => networks.push(network),
+            Err(error) => errors.push(error),
+        }
+    }
+    settings.trusted = networks;
+    unless(errors, "Until then this entry is not trusted")
+}
+
+fn default_whitelist(settings: &mut Settings, text: &str) -> Result<(), Problem> {
+    let (list, errors) = AccessList::read(text);
+    settings.access.list = Some(list);
+    unless(errors, "Until then this entry lets nobody in")
+}
+
+/// Entries of a list that cannot be read are an error, with its consequence.
+fn unless(errors: Vec<ValueError>, consequence: &str) -> Result<(), Problem> {
+    let errors: Vec<_> = errors.iter().map(|error| format!("{error}. {consequence}")).collect();
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Problem { severity: Severity::Error, reason: errors.join("; ") })
+}
