@@ -1,5 +1,6 @@
 //! helm, unchanged: install, upgrade, roll back and uninstall a small chart.
 
+mod real;
 mod run_support;
 mod tool;
 

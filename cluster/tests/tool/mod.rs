@@ -1,4 +1,5 @@
-//! A real client, unchanged, with a cluster of its own that runs pods.
+//! A real client, unchanged, with a cluster of its own that runs pods, or a namespace of a real one.
+#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,6 +11,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use super::real;
 use super::run_support::{Run, start};
 
 /// No command takes longer.
@@ -19,7 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Tool {
     program: PathBuf,
     home: TempDir,
-    _run: Run,
+    pub(crate) namespace: String,
+    /// `None`: the server is a real one.
+    pub(crate) run: Option<Run>,
 }
 
 /// What a command printed.
@@ -34,12 +38,35 @@ impl Tool {
     pub(crate) async fn start(test: &str, program: &str) -> Option<Self> {
         let program = peer(test, program)?;
         let run = start().await;
+        let kubeconfig = run.cluster.kubeconfig(&run.cluster.mint("tester"));
+        Some(Self::with(program, &kubeconfig, "app".to_owned(), Some(run)))
+    }
+
+    /// kubectl and a namespace of the server that `TEST_KUBECONFIG` names; `None` where there is
+    /// none, which is recorded.
+    pub(crate) async fn real(test: &str) -> Option<Self> {
+        let file = real::kubeconfig()?;
+        let program = peer(test, "kubectl")?;
+        let kubeconfig = fs::read_to_string(file).expect("a kubeconfig");
+        let namespace = format!("fairlead-test-{}-{}", std::process::id(), fastrand::u32(..));
+        let tool = Self::with(program, &kubeconfig, namespace, None);
+        tool.ok(&format!("create namespace {}", tool.namespace)).await;
+        Some(tool)
+    }
+
+    fn with(program: PathBuf, kubeconfig: &str, namespace: String, run: Option<Run>) -> Self {
         let home = TempDir::new().expect("a directory");
         let config = home.path().join("config");
-        let token = run.cluster.mint("tester");
-        fs::write(&config, run.cluster.kubeconfig(&token)).expect("written");
+        fs::write(&config, kubeconfig).expect("written");
         fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).expect("restricted");
-        Some(Self { program, home, _run: run })
+        Self { program, home, namespace, run }
+    }
+
+    /// Leaves nothing behind on a real server.
+    pub(crate) async fn end(self) {
+        if self.run.is_none() {
+            self.ok(&format!("delete namespace {} --wait=false", self.namespace)).await;
+        }
     }
 
     /// Writes a file in the home directory, which commands run in.
@@ -58,7 +85,7 @@ impl Tool {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("KUBECONFIG", self.home.path().join("config"))
             .current_dir(self.home.path())
-            .args(["-n", "app"])
+            .args(["-n", &self.namespace])
             .args(line.split(' '))
             .kill_on_drop(true);
         command
