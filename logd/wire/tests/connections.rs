@@ -195,7 +195,7 @@ async fn logd_with_tls(config: Arc<ServerConfig>) -> SocketAddr {
                 let door = move |_: &Parts| shown.then_some(()).ok_or(StatusCode::UNAUTHORIZED);
                 let handle = |stream: Stream<()>| async move {
                     let _stream = stream;
-                    std::future::pending().await;
+                    std::future::pending::<()>().await;
                 };
                 server::serve(tls, hello(), door, handle).await.ok()
             });
