@@ -1,0 +1,116 @@
+//! Who may do what: bearer tokens, and what they grant.
+
+mod token;
+
+use http::{HeaderMap, header::AUTHORIZATION};
+
+pub use self::token::{Claims, Keys, KeysError, TokenKey, mint};
+use crate::app::AppId;
+
+/// What a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// To send records, and nothing else.
+    Ingest,
+    /// To read logs.
+    Read,
+    /// To read and delete logs.
+    Write,
+    /// Everything but sending.
+    Admin,
+}
+
+impl Role {
+    /// Whether who has this role may do what needs `other`.
+    fn includes(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Ingest, other) | (other, Self::Ingest) => other == Self::Ingest && self == other,
+            (own, other) => own as u8 >= other as u8,
+        }
+    }
+}
+
+/// What somebody may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Grant {
+    role: Option<Role>,
+    apps: Vec<String>,
+    /// When it ends, in seconds since 1970-01-01 UTC.
+    pub(crate) expires: Option<u64>,
+}
+
+impl Grant {
+    /// To do anything, to any app.
+    pub(crate) fn everything() -> Self {
+        Self { role: None, apps: vec!["*".to_owned()], expires: None }
+    }
+
+    /// Whether it is for what needs `role`.
+    pub(crate) fn is_for(&self, role: Role) -> bool {
+        self.role.is_none_or(|own| own.includes(role))
+    }
+
+    /// Whether it is for this app.
+    pub(crate) fn covers(&self, app: &AppId) -> bool {
+        self.apps.iter().any(|pattern| match pattern.as_str() {
+            "*" => true,
+            pattern => match pattern.strip_suffix("/*") {
+                Some(namespace) => namespace == app.namespace(),
+                None => pattern == app.as_str(),
+            },
+        })
+    }
+}
+
+/// Who is let in.
+#[derive(Debug)]
+pub enum Auth {
+    /// Everybody, to everything. On loopback addresses only.
+    Off,
+    /// Bearers of tokens that one of these keys has signed.
+    Tokens(Keys),
+}
+
+impl Auth {
+    /// What the bearer may do; none where nothing proves who it is.
+    pub(crate) fn grant(&self, headers: &HeaderMap) -> Option<Grant> {
+        let Self::Tokens(keys) = self else { return Some(Grant::everything()) };
+        let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, token) = value.split_once(' ')?;
+        let claims =
+            scheme.eq_ignore_ascii_case("bearer").then(|| keys.verify(token.trim())).flatten()?;
+        let Claims { role, apps, exp } = claims;
+        Some(Grant { role: Some(role), apps, expires: Some(exp) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_include_lesser_ones_and_sending_stands_apart() {
+        use Role::{Admin, Ingest, Read, Write};
+        let includes = |own: Role| [Ingest, Read, Write, Admin].map(|other| own.includes(other));
+        assert_eq!(includes(Ingest), [true, false, false, false]);
+        assert_eq!(includes(Read), [false, true, false, false]);
+        assert_eq!(includes(Write), [false, true, true, false]);
+        assert_eq!(includes(Admin), [false, true, true, true]);
+    }
+
+    #[test]
+    fn a_grant_covers_the_apps_that_it_names() {
+        let covers = |patterns: &[&str], app: &str| {
+            let apps = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
+            Grant { role: Some(Role::Read), apps, expires: None }.covers(&app.parse().unwrap())
+        };
+        assert!(covers(&["shop/web", "shop/api"], "shop/api"));
+        assert!(covers(&["shop/*"], "shop/api"));
+        assert!(covers(&["*"], "shop/api"));
+        assert!(!covers(&["shop/web"], "shop/webs"));
+        assert!(!covers(&["shop/*"], "shops/web"));
+        assert!(!covers(&["*/web", "s*", "/*"], "shop/web"));
+        assert!(!covers(&[], "shop/web"));
+    }
+}

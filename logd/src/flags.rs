@@ -1,0 +1,154 @@
+//! The command line: one flag for each option, and one environment variable for each flag.
+
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use clap::Parser;
+
+use crate::{AppLimits, Auth, Keys, KeysError, LogdOptions, read::query};
+
+/// Fairlead's logger: keeps the newest log lines of every app in memory, to be read and followed.
+///
+/// Durations are a whole number with ms, s, m, h or d, such as 30s; sizes one with Ki, Mi or Gi.
+#[derive(Debug, Parser)]
+#[command(name = "fairlead-logd", version)]
+pub struct Flags {
+    /// Where logs are read; [::] takes IPv4 as well, port 0 lets the system choose
+    #[arg(long, env = "FAIRLEAD_LOGD_HTTP", default_value = "[::]:8088", value_name = "ADDRESS")]
+    http: SocketAddr,
+
+    /// Where senders connect
+    #[arg(long, env = "FAIRLEAD_LOGD_WIRE", default_value = "[::]:8089", value_name = "ADDRESS")]
+    wire: SocketAddr,
+
+    /// File with the keys that sign tokens: a line `ID SECRET` each, two at most
+    #[arg(
+        long,
+        env = "FAIRLEAD_LOGD_TOKEN_KEYS",
+        required_unless_present = "no_auth",
+        conflicts_with = "no_auth",
+        value_name = "FILE"
+    )]
+    token_keys: Option<PathBuf>,
+
+    /// Ask nobody for a token; all addresses have to be loopback ones
+    #[arg(long, env = "FAIRLEAD_LOGD_NO_AUTH")]
+    no_auth: bool,
+
+    /// Threads that write logs [default: one per core that the process may use]
+    #[arg(long, env = "FAIRLEAD_LOGD_SHARDS", value_name = "N")]
+    shards: Option<NonZeroUsize>,
+
+    /// Memory for the logs of all apps; where it is short, the app that holds the most gives back
+    /// first
+    #[arg(long, env = "FAIRLEAD_LOGD_MEMORY", default_value = "256Mi", value_parser = size, value_name = "SIZE")]
+    memory: u64,
+
+    /// What an app may hold where its pods do not say: bytes of its lines
+    #[arg(long, env = "FAIRLEAD_LOGD_APP_BYTES", default_value = "16Mi", value_parser = size, value_name = "SIZE")]
+    app_bytes: u64,
+
+    /// Lines that an app may hold [default: not limited, or NUMBER_OF_LINES where it is set]
+    #[arg(long, env = "FAIRLEAD_LOGD_APP_LINES", value_name = "N")]
+    app_lines: Option<u64>,
+
+    /// How old an app's lines may be
+    #[arg(long, env = "FAIRLEAD_LOGD_APP_AGE", default_value = "7d", value_parser = duration, value_name = "DURATION")]
+    app_age: Duration,
+
+    /// What to tell on standard error: error, warn, info, debug or trace; also by module, as in
+    /// info,fairlead_logd=debug
+    #[arg(long, env = "FAIRLEAD_LOGD_LOG", default_value = "info", value_name = "FILTER")]
+    log: String,
+
+    /// On SIGTERM, how long to go on after /readyz has failed
+    #[arg(long, env = "FAIRLEAD_LOGD_SHUTDOWN_DELAY", default_value = "5s", value_parser = duration, value_name = "DURATION")]
+    shutdown_delay: Duration,
+}
+
+/// Flags that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FlagsError {
+    /// The keys cannot be read.
+    #[error("--token-keys {path}: {source}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// They cannot be used.
+    #[error("--token-keys {path}: {source}", path = path.display())]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: KeysError,
+    },
+}
+
+impl Flags {
+    /// What to tell on standard error, in the syntax of `tracing_subscriber::EnvFilter`.
+    #[must_use]
+    pub fn log(&self) -> &str {
+        &self.log
+    }
+
+    /// From the moment `/readyz` fails to the end.
+    #[must_use]
+    pub fn shutdown_delay(&self) -> Duration {
+        self.shutdown_delay
+    }
+
+    /// What the flags say. `lines` is the number that Deis's logger took from `NUMBER_OF_LINES`.
+    ///
+    /// # Errors
+    /// Where the keys cannot be read.
+    pub fn options(self, lines: Option<u64>) -> Result<LogdOptions, FlagsError> {
+        let auth = match self.token_keys {
+            Some(path) => Auth::Tokens(keys(path)?),
+            None => Auth::Off,
+        };
+        let default = LogdOptions::new(Auth::Off);
+        Ok(LogdOptions {
+            http: self.http,
+            wire: self.wire,
+            auth,
+            shards: self.shards.unwrap_or(default.shards),
+            memory: usize::try_from(self.memory).unwrap_or(usize::MAX),
+            limits: AppLimits {
+                bytes: self.app_bytes,
+                lines: self.app_lines.or(lines).unwrap_or(default.limits.lines),
+                age: self.app_age,
+            },
+        })
+    }
+}
+
+fn keys(path: PathBuf) -> Result<Keys, FlagsError> {
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Keys::parse(&text).map_err(|source| FlagsError::Keys { path, source }),
+        Err(source) => Err(FlagsError::Read { path, source }),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    query::duration(text).ok_or("write a whole number with ms, s, m, h or d, such as 30s")
+}
+
+fn size(text: &str) -> Result<u64, &'static str> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit {
+        "" => 0,
+        "Ki" => 10,
+        "Mi" => 20,
+        "Gi" => 30,
+        _ => return Err("write a number of bytes, or one with Ki, Mi or Gi, such as 256Mi"),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(1 << shift))
+        .filter(|size| *size > 0)
+        .ok_or("write a number of bytes, or one with Ki, Mi or Gi, such as 256Mi")
+}

@@ -1,0 +1,58 @@
+//! Who is answered.
+
+use std::net::SocketAddr;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+
+use super::Api;
+use crate::{
+    app::AppId,
+    auth::{Grant, Role},
+};
+
+/// On a loopback address only requests for that address or localhost are answered: a web
+/// page whose name was made to point there must not read what a browser can reach.
+pub(super) async fn own_host(
+    State(address): State<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let host =
+        request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| {
+        if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host }
+    });
+    let address = address.ip().to_canonical();
+    let own = name.eq_ignore_ascii_case("localhost")
+        || name.trim_matches(['[', ']']).parse() == Ok(address);
+    if address.is_loopback() && !own {
+        return (StatusCode::FORBIDDEN, "This address is asked for by another name.\n")
+            .into_response();
+    }
+    next.run(request).await
+}
+
+/// The app that a path names, and what the caller may do to it. What the caller may not see is not
+/// there.
+pub(super) fn app(
+    api: &Api,
+    headers: &HeaderMap,
+    path: &str,
+    role: Role,
+) -> Result<(AppId, Grant), Box<Response>> {
+    let Some(grant) = api.auth.grant(headers) else {
+        let bearer = [(header::WWW_AUTHENTICATE, "Bearer")];
+        let answer = (StatusCode::UNAUTHORIZED, bearer, "A token is needed.\n");
+        return Err(Box::new(answer.into_response()));
+    };
+    let app = path.strip_suffix('/').unwrap_or(path).parse::<AppId>().ok();
+    match app.filter(|app| grant.is_for(role) && grant.covers(app)) {
+        Some(app) => Ok((app, grant)),
+        None => Err(Box::new((StatusCode::NOT_FOUND, "There is no such app.\n").into_response())),
+    }
+}

@@ -1,0 +1,51 @@
+//! The HTTP interface.
+
+mod access;
+mod logs;
+mod pages;
+mod serve;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{Router, middleware, routing::get};
+use prometheus_client::registry::Registry;
+
+pub(crate) use self::serve::serve;
+use crate::{
+    auth::Auth,
+    store::{Store, counters::Counter},
+};
+
+/// What requests are answered from.
+pub(crate) struct Api {
+    pub(crate) store: Store,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) registry: Registry,
+    pub(crate) reading: Arc<Reading>,
+    pub(crate) ending: std::sync::atomic::AtomicBool,
+}
+
+/// What is counted of reading.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    /// Records that readers were told to have missed.
+    pub(crate) missed: Counter,
+    /// Followers that came, and that went.
+    pub(crate) followed: Counter,
+    pub(crate) unfollowed: Counter,
+    pub(crate) tails: Counter,
+}
+
+/// The interface, as served on `address`.
+pub(crate) fn routes(api: Arc<Api>, address: SocketAddr) -> Router {
+    Router::new()
+        .route("/logs/{*app}", get(logs::read).delete(logs::delete))
+        .route("/ledger/{*app}", get(pages::ledger))
+        .route("/healthz", get(pages::healthz))
+        .route("/healthz/", get(pages::healthz))
+        .route("/livez", get(pages::healthz))
+        .route("/readyz", get(pages::readyz))
+        .route("/metrics", get(pages::metrics))
+        .layer(middleware::from_fn_with_state(address, access::own_host))
+        .with_state(api)
+}

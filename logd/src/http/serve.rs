@@ -1,0 +1,43 @@
+//! Serving the interface.
+
+use std::{sync::Arc, time::Duration};
+
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{net::TcpListener, sync::Semaphore};
+
+/// Connections at a time; further ones wait to be accepted.
+const CONNECTIONS: usize = 4_096;
+/// Limit for a request head, and for how long a connection may be idle.
+const HEAD: Duration = Duration::from_secs(30);
+/// Limit for a request head in bytes, and for what waits to be sent.
+const BUFFER: usize = 64 * 1024;
+
+/// Serves `routes` on `listener` for ever.
+pub(crate) async fn serve(listener: TcpListener, routes: axum::Router) {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(BUFFER);
+    loop {
+        let Ok(permit) = permits.clone().acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept on the HTTP address");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        // A line is to be seen when it is written.
+        let _ = stream.set_nodelay(true);
+        let service = TowerToHyperService::new(routes.clone());
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(async move {
+            // The client left, or broke a limit: its own matter.
+            let _ = connection.await;
+            drop(permit);
+        });
+    }
+}

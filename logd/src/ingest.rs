@@ -1,0 +1,163 @@
+//! Streams of senders, from the wire into the store.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use fairlead_wire::{
+    Incarnation, Records,
+    message::{Batch, Close, FromSender, Gap, Open},
+    server::{Sender, Stream},
+};
+use thiserror::Error;
+
+use crate::{
+    app::{AppId, AppIdError},
+    auth::Grant,
+    store::{
+        Ending, Store,
+        message::{Message, OpenFile},
+        outbox::{self, Answers, Outbox},
+    },
+};
+
+/// Files that a sender may have open on one stream.
+const FILES: usize = 65_536;
+/// Answers are gathered for so long.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// Why a stream ends.
+#[derive(Debug, Error)]
+enum StreamError {
+    #[error(transparent)]
+    Wire(#[from] fairlead_wire::client::WireError),
+    #[error("file {0} is not open")]
+    NotOpen(u32),
+    #[error("file {0} is open already")]
+    Open(u32),
+    #[error("more than {FILES} files are open")]
+    TooMany,
+    #[error("file {0}: the range {1}..{2} is none, or not less than 4 GiB")]
+    Range(u32, u64, u64),
+    #[error("file {0}: {1}")]
+    Records(u32, fairlead_wire::record::RecordsError),
+    #[error(transparent)]
+    App(#[from] AppIdError),
+    #[error("the token is not for {0}")]
+    Forbidden(AppId),
+    #[error("logd is ending")]
+    Ending,
+}
+
+impl From<Ending> for StreamError {
+    fn from(_: Ending) -> Self {
+        Self::Ending
+    }
+}
+
+/// Takes what a sender sends until one of both ends.
+pub(crate) async fn take(store: Store, stream: Stream<Grant>) {
+    let Stream { identity: grant, hello, mut receiver, sender } = stream;
+    let (outbox, answers) = outbox::channel();
+    let mut files = Files { store, grant, outbox: Arc::new(outbox), open: HashMap::new() };
+    let take = async move {
+        while let Some(message) = receiver.next().await? {
+            files.take(message).await?;
+        }
+        Ok::<_, StreamError>(())
+    };
+    let answer = answer(&answers, &sender);
+    tokio::pin!(answer);
+    let ended = tokio::select! {
+        ended = take => ended,
+        () = &mut answer => return,
+    };
+    match ended {
+        // The sender has said all. What is taken of it is still told.
+        Ok(()) => answer.await,
+        Err(error) => {
+            tracing::warn!(sender = hello.sender, %error, "a sender's stream ended");
+            sender.end(error.to_string()).await;
+        }
+    }
+}
+
+/// Tells the sender until nothing will come any more, or it listens no more.
+async fn answer(answers: &Answers, sender: &Sender) {
+    while let Some(messages) = answers.take().await {
+        for message in messages {
+            if sender.send(&message).await.is_err() {
+                return;
+            }
+        }
+        tokio::time::sleep(GATHER).await;
+    }
+}
+
+/// The files that a sender has open.
+struct Files {
+    store: Store,
+    grant: Grant,
+    outbox: Arc<Outbox>,
+    open: HashMap<u32, Arc<OpenFile>>,
+}
+
+impl Files {
+    async fn take(&mut self, message: FromSender) -> Result<(), StreamError> {
+        match message {
+            FromSender::Hello(_) => {}
+            FromSender::Open(open) => self.open(open).await?,
+            FromSender::Batches(batches) => {
+                for batch in batches.batches {
+                    self.batch(batch).await?;
+                }
+            }
+            FromSender::Gap(gap) => self.gap(gap).await?,
+            FromSender::Close(Close { file }) => {
+                let file = self.open.remove(&file).ok_or(StreamError::NotOpen(file))?;
+                self.store.put(&file.app.clone(), Message::Close(file)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn open(&mut self, open: Open) -> Result<(), StreamError> {
+        let Open { file: number, incarnation, source } = open;
+        let app = AppId::new(&source.namespace, &source.app)?;
+        if !self.grant.covers(&app) {
+            return Err(StreamError::Forbidden(app));
+        }
+        if self.open.len() >= FILES {
+            return Err(StreamError::TooMany);
+        }
+        if self.open.contains_key(&number) {
+            return Err(StreamError::Open(number));
+        }
+        let incarnation = Incarnation {
+            pod_uid: incarnation.pod_uid.into(),
+            container: incarnation.container.into(),
+            restart: incarnation.restart,
+            first_line: incarnation.first_line,
+        };
+        let outbox = self.outbox.clone();
+        let file = Arc::new(OpenFile { app: app.clone(), incarnation, number, outbox });
+        self.open.insert(number, file.clone());
+        Ok(self.store.put(&app, Message::Open(file, source)).await?)
+    }
+
+    async fn batch(&mut self, mut batch: Batch) -> Result<(), StreamError> {
+        let file = self.file(batch.file)?;
+        let range = batch.to.checked_sub(batch.from).filter(|range| *range <= u32::MAX.into());
+        let range = range.ok_or(StreamError::Range(batch.file, batch.from, batch.to))?;
+        let records = Records::check(std::mem::take(&mut batch.records), range)
+            .map_err(|error| StreamError::Records(batch.file, error))?;
+        Ok(self.store.put(&file.app.clone(), Message::Batch(file, batch, records)).await?)
+    }
+
+    async fn gap(&mut self, gap: Gap) -> Result<(), StreamError> {
+        let file = self.file(gap.file)?;
+        Ok(self.store.put(&file.app.clone(), Message::Gap(file, gap)).await?)
+    }
+
+    fn file(&self, number: u32) -> Result<Arc<OpenFile>, StreamError> {
+        self.open.get(&number).cloned().ok_or(StreamError::NotOpen(number))
+    }
+}

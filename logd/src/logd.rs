@@ -1,0 +1,191 @@
+//! One logd: its shards, its listeners, and its end.
+
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use fairlead_wire::{
+    message::{LogdHello, VERSION},
+    server,
+};
+use http::{StatusCode, request::Parts};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::Semaphore,
+};
+
+use crate::{
+    LogdOptions, StartError,
+    auth::{Auth, Grant, Role},
+    http as interface, ingest, metrics,
+    store::Store,
+};
+
+/// Connections of senders at a time; further ones wait to be accepted.
+const SENDERS: usize = 4_096;
+
+/// A running logd. Several may run in one process. It has threads of its own; dropping it ends it
+/// at once.
+pub struct Logd {
+    /// Taken at the end.
+    runtime: Option<Runtime>,
+    api: Arc<interface::Api>,
+    http: SocketAddr,
+    wire: SocketAddr,
+}
+
+impl Logd {
+    /// Starts a logd. It listens from here on.
+    ///
+    /// # Errors
+    /// When an address cannot be listened on, or may not be without tokens, or a thread cannot be
+    /// started.
+    pub fn start(mut options: LogdOptions) -> Result<Self, StartError> {
+        for (flag, address) in [("--http", &mut options.http), ("--wire", &mut options.wire)] {
+            *address = of_this_machine(*address);
+            if matches!(options.auth, Auth::Off) && !address.ip().to_canonical().is_loopback() {
+                return Err(StartError::NoAuth { flag, address: *address });
+            }
+        }
+        let (http_listener, http) = bind("--http", options.http)?;
+        let (wire_listener, wire) = bind("--wire", options.wire)?;
+        let shards = options.shards.get();
+        let (store, tell) = Store::start(shards, options.memory, options.limits)
+            .map_err(|error| StartError::Thread("shard", error))?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(options.shards.max(NonZeroUsize::MIN).get())
+            .thread_name("logd")
+            .enable_all()
+            .build()
+            .map_err(|error| StartError::Thread("logd", error))?;
+
+        let auth = Arc::new(options.auth);
+        let reading = Arc::<interface::Reading>::default();
+        let api = Arc::new(interface::Api {
+            store: store.clone(),
+            auth: auth.clone(),
+            registry: metrics::registry(store.clone(), reading.clone()),
+            reading,
+            ending: AtomicBool::new(false),
+        });
+        let hello = LogdHello {
+            version: VERSION,
+            instance: store.shared.instance.clone(),
+            history: options.limits.bytes,
+        };
+        let routes = interface::routes(api.clone(), http);
+        runtime.spawn(tell);
+        let in_runtime = runtime.enter();
+        let bound = |flag, address, listener| {
+            tokio::net::TcpListener::from_std(listener).map_err(|source| StartError::Bind {
+                flag,
+                address,
+                source,
+            })
+        };
+        let http_listener = bound("--http", http, http_listener)?;
+        let wire_listener = bound("--wire", wire, wire_listener)?;
+        drop(in_runtime);
+        runtime.spawn(interface::serve(http_listener, routes));
+        runtime.spawn(senders(wire_listener, hello, auth, store));
+        Ok(Self { runtime: Some(runtime), api, http, wire })
+    }
+
+    /// The address where logs are read, with its real port.
+    #[must_use]
+    pub const fn http_addr(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// The address where senders connect, with its real port.
+    #[must_use]
+    pub const fn wire_addr(&self) -> SocketAddr {
+        self.wire
+    }
+
+    /// Names this process to senders.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.api.store.shared.instance
+    }
+
+    /// Ends the logd: `/readyz` fails, and after `delay` all connections are closed. Senders keep
+    /// what they have, readers come back to another logd.
+    pub async fn shutdown(self, delay: Duration) {
+        self.api.ending.store(true, Relaxed);
+        tokio::time::sleep(delay).await;
+    }
+}
+
+impl Drop for Logd {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Does not wait: it may be dropped where waiting is not allowed.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Serves senders for ever.
+async fn senders(
+    listener: tokio::net::TcpListener,
+    hello: LogdHello,
+    auth: Arc<Auth>,
+    store: Store,
+) {
+    let permits = Arc::new(Semaphore::new(SENDERS));
+    loop {
+        let Ok(permit) = permits.clone().acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept on the senders' address");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let (auth, store) = (auth.clone(), store.clone());
+        let authenticate = move |parts: &Parts| sender_grant(&auth, parts);
+        let handle = move |stream| ingest::take(store.clone(), stream);
+        let connection = server::serve(stream, hello.clone(), authenticate, handle);
+        tokio::spawn(async move {
+            // The sender left, or broke a limit: it comes again.
+            let _ = connection.await;
+            drop(permit);
+        });
+    }
+}
+
+/// What a sender may send.
+fn sender_grant(auth: &Auth, parts: &Parts) -> Result<Grant, StatusCode> {
+    let grant = auth.grant(&parts.headers).ok_or(StatusCode::UNAUTHORIZED)?;
+    if grant.is_for(Role::Ingest) { Ok(grant) } else { Err(StatusCode::FORBIDDEN) }
+}
+
+/// `[::]` where the system has no IPv6 becomes `0.0.0.0`.
+fn of_this_machine(address: SocketAddr) -> SocketAddr {
+    let any = Ipv6Addr::UNSPECIFIED;
+    if address.ip() == any && TcpListener::bind((any, 0)).is_err() {
+        SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()))
+    } else {
+        address
+    }
+}
+
+fn bind(flag: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bind = || -> io::Result<_> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    bind().map_err(|source| StartError::Bind { flag, address, source })
+}

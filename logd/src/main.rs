@@ -1,0 +1,73 @@
+//! The logger as a program: flags in, signals, exit code out.
+#![forbid(unsafe_code)]
+
+use std::{io::IsTerminal as _, process::ExitCode, time::Duration};
+
+use clap::Parser as _;
+use fairlead_logd::{Flags, Logd, LogdOptions};
+use tokio::{
+    runtime::Builder,
+    signal::unix::{Signal, SignalKind, signal},
+};
+use tracing_subscriber::EnvFilter;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let flags = Flags::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(flags.log()))
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+
+    let delay = flags.shutdown_delay();
+    let lines = std::env::var("NUMBER_OF_LINES").ok().and_then(|lines| lines.parse().ok());
+    let run = flags.options(lines).map_err(Into::into).and_then(|options| {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(run(options, delay))
+    });
+    match run {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: LogdOptions, delay: Duration) -> Result<(), Box<dyn std::error::Error>> {
+    let mut stop = Stop::new()?;
+    let logd = Logd::start(options)?;
+    tracing::info!(http = %logd.http_addr(), wire = %logd.wire_addr(), "listening");
+    stop.asked().await;
+    tracing::info!("shutting down");
+    tokio::select! {
+        () = logd.shutdown(delay) => {}
+        () = stop.asked() => return Err("stopped at once by a second signal".into()),
+    }
+    Ok(())
+}
+
+/// The signals that ask for an end.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

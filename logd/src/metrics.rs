@@ -1,0 +1,164 @@
+//! What `/metrics` shows. Everything is read from where it is counted, at scrape time.
+
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use fairlead_wire::message::LossReason;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet},
+    metrics::MetricType,
+    registry::Registry,
+};
+
+use crate::{
+    http::Reading,
+    store::{
+        Store,
+        counters::{Cause, Counters, Pair},
+    },
+};
+
+/// Where the numbers are counted.
+struct Sources {
+    store: Store,
+    reading: Arc<Reading>,
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sources")
+    }
+}
+
+/// All metrics of one logd.
+pub(crate) fn registry(store: Store, reading: Arc<Reading>) -> Registry {
+    let mut registry = Registry::with_prefix("fairlead_logd");
+    registry.register_collector(Box::new(Sources { store, reading }));
+    registry
+}
+
+impl Collector for Sources {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.ingest(&mut encoder)?;
+        self.ring(&mut encoder)?;
+        self.reading(&mut encoder)
+    }
+}
+
+impl Sources {
+    fn sum(&self, of: impl Fn(&Counters) -> u64) -> u64 {
+        self.store.shared.counters.iter().map(of).sum()
+    }
+
+    fn ingest(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Batches taken from senders";
+        one_counter(encoder, "batches", help, self.sum(|c| c.batches.get()))?;
+        let accepted = |of: fn(&Pair) -> u64| self.sum(|c| of(&c.accepted));
+        let help = "Records taken into the ring, notices included";
+        one_counter(encoder, "accepted_records", help, accepted(|pair| pair.records.get()))?;
+        let help = "Bytes of their payloads";
+        one_counter(encoder, "accepted_bytes", help, accepted(|pair| pair.bytes.get()))?;
+        let help = "Notices about losses and gaps in apps' streams";
+        one_counter(encoder, "notices", help, self.sum(|c| c.notices.get()))?;
+        let help = "Records that came again and were not taken again";
+        let duplicates = self.sum(|c| c.duplicates.records.get());
+        one_counter(encoder, "duplicate_records", help, duplicates)?;
+        let help = "Parts of files that were gone before they could be read";
+        one_counter(encoder, "gaps", help, self.sum(|c| c.gaps.get()))?;
+        let help = "Bytes of these, where they are known";
+        one_counter(encoder, "gap_bytes", help, self.sum(|c| c.gap_bytes.get()))?;
+        let reasons = [
+            ("rate_limited", LossReason::RateLimited),
+            ("oversize", LossReason::Oversize),
+            ("queue_full", LossReason::QueueFull),
+        ];
+        let help = "Records that senders read and did not send";
+        let mut metric = counters(encoder, "lost_records", help)?;
+        for (name, reason) in reasons {
+            let value = self.sum(|c| c.loss(reason).records.get());
+            counter(&mut metric, &[("reason", name)], value)?;
+        }
+        let help = "Bytes that senders read and did not send";
+        let mut metric = counters(encoder, "lost_bytes", help)?;
+        for (name, reason) in reasons {
+            let value = self.sum(|c| c.loss(reason).bytes.get());
+            counter(&mut metric, &[("reason", name)], value)?;
+        }
+        let help = "Files whose positions are known";
+        one_gauge(encoder, "files", help, self.sum(|c| c.files.load(Relaxed)))
+    }
+
+    fn ring(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let causes = [
+            ("limit", Cause::Limit),
+            ("age", Cause::Age),
+            ("budget", Cause::Budget),
+            ("deleted", Cause::Deleted),
+        ];
+        let help = "Records that left the ring";
+        let mut metric = counters(encoder, "evicted_records", help)?;
+        for (name, cause) in causes {
+            let value = self.sum(|c| c.evicted(cause).records.get());
+            counter(&mut metric, &[("cause", name)], value)?;
+        }
+        let help = "Bytes of their payloads";
+        let mut metric = counters(encoder, "evicted_bytes", help)?;
+        for (name, cause) in causes {
+            let value = self.sum(|c| c.evicted(cause).bytes.get());
+            counter(&mut metric, &[("cause", name)], value)?;
+        }
+        let shared = &self.store.shared;
+        one_gauge(encoder, "apps", "Apps with a log", shared.apps.len() as u64)?;
+        let help = "Bytes of memory that logs take";
+        one_gauge(encoder, "memory_bytes", help, shared.budget.used() as u64)?;
+        let help = "Bytes of memory that logs may take";
+        one_gauge(encoder, "memory_limit_bytes", help, shared.budget.limit() as u64)
+    }
+
+    fn reading(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let Reading { missed, followed, unfollowed, tails } = &*self.reading;
+        one_counter(encoder, "tails", "Requests for the newest lines", tails.get())?;
+        let gone = unfollowed.get();
+        let here = followed.get().saturating_sub(gone);
+        one_gauge(encoder, "followers", "Requests that follow a log now", here)?;
+        let help = "Records that followers were told to have missed";
+        one_counter(encoder, "follower_missed_records", help, missed.get())
+    }
+}
+
+fn counters<'e>(
+    encoder: &'e mut DescriptorEncoder<'_>,
+    name: &'e str,
+    help: &'e str,
+) -> Result<MetricEncoder<'e>, fmt::Error> {
+    encoder.encode_descriptor(name, help, None, MetricType::Counter)
+}
+
+fn one_counter(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: u64,
+) -> fmt::Result {
+    counters(encoder, name, help)?.encode_counter::<NoLabelSet, u64, f64>(&value, None)
+}
+
+fn one_gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: u64,
+) -> fmt::Result {
+    encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+}
+
+fn counter<S: EncodeLabelSet>(
+    metric: &mut MetricEncoder<'_>,
+    labels: &S,
+    value: u64,
+) -> fmt::Result {
+    metric.encode_family(labels)?.encode_counter::<NoLabelSet, u64, f64>(&value, None)
+}

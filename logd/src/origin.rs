@@ -1,0 +1,105 @@
+//! Where records come from: what is the same for all records of a file.
+
+use fairlead_wire::{Incarnation, message::Source, record::Flags};
+
+/// A flag of a record in the ring, above those of the wire: drains had it from an earlier instance
+/// or owner.
+pub(crate) const HISTORY: u16 = 1 << 8;
+
+/// The wire's flags of a record in the ring.
+pub(crate) fn wire_flags(flags: u16) -> Flags {
+    Flags::from_bits(flags as u8)
+}
+
+/// Where records come from.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) incarnation: Incarnation,
+    pub(crate) source: Source,
+    /// What stands between the time and the text of a line: ` web[web.v2.x7k2p]: `.
+    pub(crate) tag: Box<str>,
+    /// The fields of a line in JSON that are the same for all of them, with a comma behind each.
+    pub(crate) json: Box<str>,
+    /// A line's name in JSON, without the end offset and the quote behind it.
+    pub(crate) name: Box<str>,
+}
+
+impl Origin {
+    pub(crate) fn new(incarnation: Incarnation, source: Source) -> Self {
+        let tag = tag(&source).into();
+        let mut json =
+            format!("\"app\":{},", quoted(&format!("{}/{}", source.namespace, source.app)));
+        for (name, value) in [
+            ("process", &source.process),
+            ("pod", &source.pod),
+            ("release", &source.release),
+            ("node", &source.node),
+            ("container", &incarnation.container.to_string()),
+        ] {
+            if !value.is_empty() {
+                json.push_str(&format!("\"{name}\":{},", quoted(value)));
+            }
+        }
+        let mut name = quoted(&format!("{incarnation}:"));
+        name.pop();
+        Self { incarnation, source, tag, json: json.into(), name: name.into() }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Deis's form: `APP[TYPE.VERSION.POD]`, the pod by the last part of its name. What no pod wrote is
+/// the platform's: `deis[TYPE]`.
+fn tag(source: &Source) -> String {
+    if source.pod.is_empty() {
+        return format!(" deis[{}]: ", source.process);
+    }
+    let pod = source.pod.rsplit('-').next().unwrap_or(&source.pod);
+    let parts: Vec<&str> = [source.process.as_str(), &source.release, pod]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
+    format!(" {}[{}]: ", source.app, parts.join("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(pod: &str, process: &str, release: &str) -> Source {
+        let text = str::to_owned;
+        Source {
+            namespace: text("shop"),
+            app: text("front"),
+            pod: text(pod),
+            process: text(process),
+            release: text(release),
+            ..Source::default()
+        }
+    }
+
+    #[test]
+    fn tags_have_the_form_of_deis() {
+        assert_eq!(tag(&source("front-web-5d4f-x7k2p", "web", "v2")), " front[web.v2.x7k2p]: ");
+        assert_eq!(tag(&source("single", "web", "")), " front[web.single]: ");
+        assert_eq!(tag(&source("odd-", "", "v1")), " front[v1]: ");
+        assert_eq!(tag(&source("", "controller", "")), " deis[controller]: ");
+    }
+
+    #[test]
+    fn fields_that_are_unknown_are_left_out() {
+        let incarnation = Incarnation {
+            pod_uid: "u".into(),
+            container: "c\"1".into(),
+            restart: 0,
+            first_line: 0,
+        };
+        let origin = Origin::new(incarnation, source("p-1", "web", ""));
+        assert_eq!(
+            &*origin.json,
+            r#""app":"shop/front","process":"web","pod":"p-1","container":"c\"1","#
+        );
+    }
+}

@@ -1,0 +1,66 @@
+//! The newest lines of an app.
+
+use fairlead_ring::{Entry, Log, View};
+
+use super::{filter::Filter, line::Lines};
+use crate::origin::Origin;
+
+/// Bytes of payload in an answer, at most. Older lines are left out.
+pub(crate) const ANSWER: usize = 32 << 20;
+
+/// Writes the newest `count` lines that are wanted, oldest first by event time. Gives the number of
+/// the record to go on from.
+pub(crate) fn tail(
+    log: &Log<Origin>,
+    filter: &Filter,
+    count: usize,
+    lines: &mut Lines,
+    out: &mut Vec<u8>,
+) -> u64 {
+    let back = log.backwards();
+    let end = back.end();
+    let views = enough(back, filter, count);
+    let mut entries: Vec<Entry<'_, Origin>> = Vec::new();
+    let mut bytes = 0;
+    // By arrival, newest first; the oldest ones over the bounds are not taken.
+    'views: for view in &views {
+        let from = entries.len();
+        entries.extend(view.entries().filter(|entry| filter.matches(entry)));
+        entries[from..].reverse();
+        for (index, entry) in entries.iter().enumerate().skip(from) {
+            bytes += entry.record.payload.len();
+            if index == count || bytes > ANSWER {
+                entries.truncate(index);
+                break 'views;
+            }
+        }
+    }
+    entries.reverse();
+    // Stable: lines of one time stay in the order in which they came.
+    entries.sort_by_key(|entry| entry.record.time);
+    let size = entries.iter().map(|entry| entry.record.payload.len() + 96).sum();
+    out.reserve(size);
+    entries.iter().for_each(|entry| lines.entry(out, entry));
+    end
+}
+
+/// The views that can have lines for the answer, newest first.
+fn enough(
+    back: impl Iterator<Item = View<Origin>>,
+    filter: &Filter,
+    count: usize,
+) -> Vec<View<Origin>> {
+    if !filter.is_empty() {
+        return back.collect();
+    }
+    let mut views = Vec::new();
+    let mut seen = 0;
+    for view in back {
+        if seen >= count as u64 {
+            break;
+        }
+        seen += view.end() - view.first();
+        views.push(view);
+    }
+    views
+}

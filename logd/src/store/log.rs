@@ -1,0 +1,393 @@
+//! The log of an app as its shard writes it.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    ops::Range,
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
+
+use fairlead_ring::{Count, Limits, Record, Writer, ring};
+use fairlead_wire::{
+    Incarnation, Records,
+    message::{self, Ack, Batch, Gap, LossReason, Opened, Source},
+    record::Flags,
+};
+
+use super::{
+    counters::{Cause, Counters},
+    ledger::{self, EdgeEntry, GapEntry, Gaps, Ledger, LossKey, Losses, Tally},
+    message::OpenFile,
+    notice,
+    position::Position,
+};
+use crate::{
+    app::{App, AppId},
+    options::AppLimits,
+    origin::{HISTORY, Origin},
+    time,
+};
+
+/// Files that are remembered per app, open ones apart.
+const FILES: usize = 4_096;
+/// How long a file that was read to its end is remembered, for a sender that tells so twice.
+const CLOSED: Duration = Duration::from_secs(600);
+/// What an app takes beside its ring, and a file, about: part of the budget.
+const APP: usize = 1_024;
+const FILE: usize = 768;
+
+/// The log of an app.
+pub(super) struct AppLog {
+    pub(super) app: Arc<App>,
+    writer: Writer<Origin>,
+    files: HashMap<Incarnation, File>,
+    losses: Losses,
+    gaps: Gaps,
+    duplicates: Tally,
+    notices: Notices,
+    defaults: AppLimits,
+    limits: AppLimits,
+    used: Instant,
+    /// What of `writer.evicted()` is counted.
+    counted: Count,
+}
+
+struct File {
+    origin: Arc<Origin>,
+    position: Position,
+    /// Who has it open.
+    opened: Weak<OpenFile>,
+    closed: bool,
+    used: Instant,
+}
+
+/// logd's own lines in the app's stream.
+struct Notices {
+    origin: Arc<Origin>,
+    end: u64,
+    tally: Tally,
+}
+
+impl AppLog {
+    pub(super) fn new(id: AppId, instance: &str, epoch: u64, defaults: AppLimits) -> Self {
+        let limits = Limits { bytes: defaults.bytes, lines: defaults.lines };
+        let (writer, log) = ring(limits);
+        let source = Source {
+            namespace: id.namespace().to_owned(),
+            app: id.name().to_owned(),
+            process: "logd".to_owned(),
+            ..Source::default()
+        };
+        let incarnation = Incarnation {
+            pod_uid: format!("{instance}-{epoch:x}").into(),
+            container: "logd".into(),
+            restart: 0,
+            first_line: 0,
+        };
+        let origin = Arc::new(Origin::new(incarnation, source));
+        Self {
+            app: Arc::new(App::new(id, epoch, log)),
+            writer,
+            files: HashMap::new(),
+            losses: Losses::default(),
+            gaps: Gaps::default(),
+            duplicates: Tally::default(),
+            notices: Notices { origin, end: 0, tally: Tally::default() },
+            defaults,
+            limits: defaults,
+            used: Instant::now(),
+            counted: Count::default(),
+        }
+    }
+
+    /// Bytes that it takes in memory, about.
+    pub(super) fn memory(&self) -> usize {
+        APP + self.files.len() * FILE + self.writer.memory()
+    }
+
+    pub(super) fn open(&mut self, file: &Arc<OpenFile>, source: Source) -> Opened {
+        self.used = Instant::now();
+        if let Some(limits) = source.limits {
+            self.limits = self.defaults.with(limits);
+            let AppLimits { bytes, lines, .. } = self.limits;
+            self.writer.set_limits(Limits { bytes, lines });
+        }
+        let known = match self.files.entry(file.incarnation.clone()) {
+            Entry::Occupied(known) => {
+                let known = known.into_mut();
+                if known.origin.source != source {
+                    known.origin = Arc::new(Origin::new(file.incarnation.clone(), source));
+                }
+                known.opened = Arc::downgrade(file);
+                (known.closed, known.used) = (false, self.used);
+                known
+            }
+            Entry::Vacant(place) => place.insert(File {
+                origin: Arc::new(Origin::new(file.incarnation.clone(), source)),
+                position: Position::default(),
+                opened: Arc::downgrade(file),
+                closed: false,
+                used: self.used,
+            }),
+        };
+        known.position.opened(file.number, known.settled())
+    }
+
+    /// Takes what is new of a batch; none where the file is not known.
+    pub(super) fn take(
+        &mut self,
+        file: &OpenFile,
+        batch: &Batch,
+        records: &Records,
+        counters: &Counters,
+    ) -> Option<Ack> {
+        self.used = Instant::now();
+        let known = self.files.get_mut(&file.incarnation)?;
+        known.used = self.used;
+        // Answers to what was asked for are for whoever asked.
+        if batch.fetch != 0 {
+            return Some(known.ack(file.number));
+        }
+        counters.batches.add(1);
+        let Some(advance) = known.position.advance(batch) else {
+            let ack = known.ack(file.number);
+            records.iter().for_each(|record| self.duplicates.add(1, record.payload.len() as u64));
+            counters.duplicates.add(
+                records.iter().count() as u64,
+                records.iter().map(|record| record.payload.len() as u64).sum(),
+            );
+            return Some(ack);
+        };
+        let (ack, origin) = (known.ack(file.number), known.origin.clone());
+        if let Some(gap) = advance.gap {
+            self.skipped(&origin, gap, counters);
+        }
+        let history = if batch.history { HISTORY } else { 0 };
+        let before = self.writer.accepted();
+        for record in records.iter() {
+            let end = batch.from + u64::from(record.end);
+            if end <= advance.known {
+                self.duplicates.add(1, record.payload.len() as u64);
+                counters.duplicates.add(1, record.payload.len() as u64);
+                continue;
+            }
+            self.writer.append(
+                &origin,
+                &Record {
+                    end,
+                    time: record.time,
+                    flags: u16::from(record.flags.bits()) | history,
+                    payload: record.payload,
+                },
+            );
+        }
+        let after = self.writer.accepted();
+        counters.accepted.add(after.records - before.records, after.bytes - before.bytes);
+        self.publish(counters);
+        self.count_losses(&origin, &batch.losses, counters);
+        Some(ack)
+    }
+
+    /// Records a gap that a sender tells of. Told again it is the same gap.
+    pub(super) fn gap(&mut self, file: &OpenFile, gap: &Gap, counters: &Counters) -> Option<Ack> {
+        self.used = Instant::now();
+        let known = self.files.get(&file.incarnation)?;
+        let ack = Ack { gap: gap.id, ..known.ack(file.number) };
+        let entry = GapEntry {
+            id: format!("{:016x}", gap.id),
+            reason: ledger::gap_reason(gap),
+            pod: known.origin.source.pod.clone(),
+            container: known.origin.incarnation.container.to_string(),
+            before: gap.before.as_ref().map(edge),
+            after: gap.after.as_ref().map(edge),
+            bytes: gap.bytes,
+        };
+        self.record_gap(gap.id, entry, counters);
+        Some(ack)
+    }
+
+    /// The file was read to its end.
+    pub(super) fn close(&mut self, file: &OpenFile) {
+        if let Some(known) = self.files.get_mut(&file.incarnation) {
+            (known.closed, known.used) = (true, Instant::now());
+        }
+    }
+
+    /// Forgets all records.
+    pub(super) fn clear(&mut self, counters: &Counters) {
+        self.writer.clear();
+        self.count_evicted(Cause::Deleted, counters);
+    }
+
+    /// Gives back the oldest memory. False where there is none.
+    pub(super) fn give_back(&mut self, counters: &Counters) -> bool {
+        let any = self.writer.evict();
+        self.count_evicted(Cause::Budget, counters);
+        any
+    }
+
+    /// What time alone does. True where there is something new to read.
+    pub(super) fn tick(&mut self, now: i64, counters: &Counters) -> bool {
+        let age = i64::try_from(self.limits.age.as_nanos()).unwrap_or(i64::MAX);
+        self.writer.expire(now.saturating_sub(age));
+        if self.used.elapsed() >= self.limits.age {
+            // Whatever time its lines claim.
+            self.writer.clear();
+        }
+        self.count_evicted(Cause::Age, counters);
+        let keep = self.limits.age;
+        self.files.retain(|_, file| {
+            let keep = if file.closed { CLOSED.min(keep) } else { keep };
+            file.is_open() || file.used.elapsed() < keep
+        });
+        self.forget_files();
+        self.tell_losses(counters)
+    }
+
+    /// Whether nothing of it is needed any more.
+    pub(super) fn is_idle(&self) -> bool {
+        self.files.is_empty() && self.writer.held().records == 0 && !self.app.has_followers()
+    }
+
+    pub(super) fn files(&self) -> usize {
+        self.files.len()
+    }
+
+    pub(super) fn ledger(&self) -> Ledger {
+        Ledger {
+            app: self.app.id.to_string(),
+            epoch: format!("{:x}", self.app.epoch),
+            accepted: self.writer.accepted().into(),
+            held: self.writer.held().into(),
+            evicted: self.writer.evicted().into(),
+            notices: self.notices.tally,
+            duplicates: self.duplicates,
+            losses: self.losses.entries(),
+            gaps: self.gaps.count(),
+            newest_gaps: self.gaps.entries(),
+        }
+    }
+
+    /// A batch begins after the end of the one before it.
+    fn skipped(&mut self, origin: &Origin, gap: Range<u64>, counters: &Counters) {
+        let edge = |offset| {
+            let incarnation = origin.incarnation.to_string();
+            Some(EdgeEntry { incarnation, offset, time: None })
+        };
+        let entry = GapEntry {
+            id: format!("{}:{}", origin.incarnation, gap.start),
+            reason: "skipped",
+            pod: origin.source.pod.clone(),
+            container: origin.incarnation.container.to_string(),
+            before: edge(gap.start),
+            after: edge(gap.end),
+            bytes: Some(gap.end - gap.start),
+        };
+        let id = fairlead_wire::incarnation::first_line_hash(entry.id.as_bytes());
+        self.record_gap(id, entry, counters);
+    }
+
+    fn record_gap(&mut self, id: u64, entry: GapEntry, counters: &Counters) {
+        let (text, bytes) = (notice::gap(&entry), entry.bytes);
+        if self.gaps.add(id, entry) {
+            counters.gaps.add(1);
+            counters.gap_bytes.add(bytes.unwrap_or_default());
+            self.tell(&text, counters);
+            self.publish(counters);
+        }
+    }
+
+    fn count_losses(&mut self, origin: &Origin, losses: &[message::Loss], counters: &Counters) {
+        for loss in losses {
+            // A reason that is not known is at least counted.
+            let reason = LossReason::try_from(loss.reason).unwrap_or(LossReason::QueueFull);
+            let key = LossKey {
+                pod: origin.source.pod.clone(),
+                container: origin.incarnation.container.to_string(),
+                reason,
+            };
+            self.losses.add(key, loss.records, loss.bytes, time::now());
+            counters.loss(reason).add(loss.records, loss.bytes);
+        }
+    }
+
+    fn tell_losses(&mut self, counters: &Counters) -> bool {
+        let untold = self.losses.take_untold();
+        for (key, (tally, since)) in &untold {
+            self.tell(&notice::loss(&key.pod, key.reason, *tally, *since), counters);
+        }
+        if !untold.is_empty() {
+            self.publish(counters);
+        }
+        !untold.is_empty()
+    }
+
+    /// Adds a line of logd's own.
+    fn tell(&mut self, text: &str, counters: &Counters) {
+        let Notices { origin, end, tally } = &mut self.notices;
+        *end += text.len() as u64 + 1;
+        tally.add(1, text.len() as u64);
+        counters.notices.add(1);
+        counters.accepted.add(1, text.len() as u64);
+        let flags = Flags::NOTICE.bits().into();
+        let record = Record { end: *end, time: time::now(), flags, payload: text.as_bytes() };
+        self.writer.append(origin, &record);
+    }
+
+    fn publish(&mut self, counters: &Counters) {
+        self.writer.publish();
+        self.count_evicted(Cause::Limit, counters);
+    }
+
+    fn count_evicted(&mut self, cause: Cause, counters: &Counters) {
+        let evicted = self.writer.evicted();
+        counters.evicted(cause).count(Count {
+            records: evicted.records - self.counted.records,
+            bytes: evicted.bytes - self.counted.bytes,
+        });
+        self.counted = evicted;
+    }
+
+    /// Keeps the number of files in bounds: the longest unused leave.
+    fn forget_files(&mut self) {
+        let unused = |file: &File| !file.is_open();
+        let over = self.files.values().filter(|file| unused(file)).count().saturating_sub(FILES);
+        if over > 0 {
+            let mut times: Vec<Instant> =
+                self.files.values().filter(|file| unused(file)).map(|file| file.used).collect();
+            times.sort_unstable();
+            let newest = times[over - 1];
+            self.files.retain(|_, file| !unused(file) || file.used > newest);
+        }
+    }
+}
+
+impl File {
+    fn is_open(&self) -> bool {
+        !self.closed && self.opened.strong_count() > 0
+    }
+
+    /// Up to where every drain concerned has it. Without drains that is all that is stored.
+    fn settled(&self) -> u64 {
+        self.position.stored()
+    }
+
+    fn ack(&self, file: u32) -> Ack {
+        Ack { file, stored: self.position.stored(), settled: self.settled(), gap: 0 }
+    }
+}
+
+fn edge(edge: &message::Edge) -> EdgeEntry {
+    let file = &edge.incarnation;
+    let incarnation = Incarnation {
+        pod_uid: file.pod_uid.as_str().into(),
+        container: file.container.as_str().into(),
+        restart: file.restart,
+        first_line: file.first_line,
+    };
+    EdgeEntry {
+        incarnation: incarnation.to_string(),
+        offset: edge.offset,
+        time: (edge.time != 0).then(|| time::show(edge.time)),
+    }
+}

@@ -1,0 +1,96 @@
+//! Who may do what.
+
+use fairlead_logd::{Auth, Claims, Keys, Logd, LogdOptions, Role, StartError, TokenKey, mint};
+use fairlead_wire::message::{FromLogd, FromSender, Open};
+use http::StatusCode;
+
+use crate::support::{Client, FileName, Sender, source, with};
+
+fn key(id: &str) -> TokenKey {
+    TokenKey::new(id, id.repeat(32).as_bytes()).unwrap()
+}
+
+fn token(id: &str, role: Role, apps: &[&str]) -> String {
+    let apps = apps.iter().map(|&app| app.to_owned()).collect();
+    mint(&key(id), &Claims { role, apps, exp: 1 << 40 })
+}
+
+fn guarded() -> Logd {
+    with(|options| options.auth = Auth::Tokens(Keys::new(vec![key("a"), key("b")]).unwrap()))
+}
+
+#[tokio::test]
+async fn a_token_opens_its_apps_to_its_role_and_nothing_else_is_there() {
+    let logd = guarded();
+    let mut sender = Sender::with_token(&logd, Some(&token("a", Role::Ingest, &["*"]))).await;
+    sender.open(&FileName::new("a"), source("shop/web", "web", "web-1-a")).await;
+    sender.lines(1, 0, &["a"]).await;
+
+    let (ok, unknown) = (StatusCode::OK, StatusCode::NOT_FOUND);
+    let cases = [
+        (token("a", Role::Read, &["shop/web"]), [ok, ok, unknown]),
+        (token("b", Role::Read, &["shop/*"]), [ok, ok, unknown]),
+        (token("a", Role::Write, &["*"]), [ok, ok, ok]),
+        (token("a", Role::Read, &["shop/other", "web/web"]), [unknown; 3]),
+        (token("a", Role::Ingest, &["*"]), [unknown; 3]),
+        (token("c", Role::Admin, &["*"]), [StatusCode::UNAUTHORIZED; 3]),
+        ("x".to_owned(), [StatusCode::UNAUTHORIZED; 3]),
+    ];
+    for (token, expected) in cases {
+        let client = Client::with_token(&logd, &token);
+        let statuses = [
+            client.get("/logs/shop/web?format=json").await.status,
+            client.get("/ledger/shop/web").await.status,
+            client.delete("/logs/shop/web").await.status,
+        ];
+        assert_eq!(statuses, expected, "{token}");
+        sender.lines(1, 2, &["b"]).await;
+    }
+    let client = Client::of(&logd);
+    assert_eq!(client.get("/logs/shop/web").await.status, StatusCode::UNAUTHORIZED);
+    for path in ["/healthz", "/livez", "/readyz", "/metrics"] {
+        assert_eq!(client.get(path).await.status, StatusCode::OK, "{path}");
+    }
+}
+
+/// Whether an app that is not the caller's has lines cannot be told from the answer.
+#[tokio::test]
+async fn a_foreign_app_answers_as_one_that_does_not_exist() {
+    let logd = guarded();
+    let mut sender = Sender::with_token(&logd, Some(&token("a", Role::Ingest, &["*"]))).await;
+    sender.open(&FileName::new("a"), source("shop/web", "web", "web-1-a")).await;
+    sender.lines(1, 0, &["a"]).await;
+    let client = Client::with_token(&logd, &token("a", Role::Read, &["blog/*"]));
+    for path in ["/logs/shop/web", "/logs/shop/web?follow=true", "/ledger/shop/web"] {
+        let foreign = client.get(path).await;
+        let missing = client.get(&path.replace("web", "nothing")).await;
+        assert_eq!(foreign.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!((foreign.status, foreign.body), (missing.status, missing.body), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_sender_may_send_for_the_apps_of_its_token_alone() {
+    let logd = guarded();
+    let mut sender = Sender::with_token(&logd, Some(&token("a", Role::Ingest, &["shop/*"]))).await;
+    sender.open(&FileName::new("a"), source("shop/web", "web", "web-1-a")).await;
+    let (incarnation, source) = (FileName::new("b").0, source("blog/web", "web", "web-1-b"));
+    sender.say(FromSender::Open(Open { file: 9, incarnation, source })).await;
+    match sender.hear().await {
+        FromLogd::End(end) => assert_eq!(end.reason, "the token is not for blog/web"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn without_tokens_only_this_machine_is_served() {
+    let mut options = LogdOptions::new(Auth::Off);
+    options.wire = "127.0.0.1:0".parse().unwrap();
+    let error = Logd::start(options).err().unwrap();
+    assert!(matches!(error, StartError::NoAuth { flag: "--http", .. }), "{error}");
+
+    let logd = with(|_| {});
+    let client = Client::of(&logd);
+    let foreign = [("host", "logs.example")];
+    assert_eq!(client.ask("GET", "/logs/web", &foreign).await.status, StatusCode::FORBIDDEN);
+}

@@ -1,0 +1,10 @@
+//! The whole logd in one process, over real sockets: what it promises, one test each.
+//! Tests named `row_NN` are rows of the checklist of what Deis Workflow's logger did.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![forbid(unsafe_code)]
+
+mod access;
+mod follow;
+mod ingest;
+mod logs;
+mod support;
