@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use fairlead_router_core::{Reply, strict::Findings};
-use http::{StatusCode, Version};
+use http::{StatusCode, Version, header::TRANSFER_ENCODING};
 use pingora_core::{protocols::Digest, upstreams::peer::HttpPeer};
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -311,6 +311,15 @@ impl ProxyHttp for Proxy {
             return Ok(());
         }
         hop::strip_response(response);
+        if self.shared.limits.strict {
+            hop::frame_response(response)?;
+            if session.req_header().version == Version::HTTP_10
+                && response.remove_header(&TRANSFER_ENCODING).is_some()
+            {
+                // RFC 9112 §6.1: such a client knows no chunks. The body ends with the connection.
+                session.set_keepalive(None);
+            }
+        }
         // A final answer before the end of the body ends the connection, an interim one does not.
         let interim = response.status.is_informational();
         if !interim {

@@ -39,6 +39,11 @@ pub(crate) fn get(path: &str) -> Request<Body> {
     request("GET", path, Full::default().boxed())
 }
 
+/// GET / of `host`, over TLS.
+pub(crate) fn request_to(host: &str) -> Request<Body> {
+    Request::get(format!("https://{host}/")).body(Full::default().boxed()).unwrap()
+}
+
 fn request(method: &str, path: &str, body: Body) -> Request<Body> {
     let uri = format!("http://web.example{path}");
     Request::builder().method(method).uri(uri).body(body).unwrap()

@@ -6,12 +6,15 @@
 use super::support::{Backend, Router, Setup, Shared, backend::OK, within};
 
 mod body;
+mod differences;
 mod fields;
 mod framing;
 mod host;
 mod line;
+mod misdirected;
 mod page;
 mod path;
+mod response;
 mod size;
 
 /// One request, and what becomes of it.

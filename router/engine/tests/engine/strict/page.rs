@@ -2,7 +2,7 @@
 
 use std::{env, fmt::Write as _, fs, path::PathBuf};
 
-use super::{Case, Seen, World, body, fields, framing, host, line, path, size};
+use super::{Case, Seen, World, body, fields, framing, host, line, path, response, size};
 
 const MARKS: [&str; 2] =
     ["<!-- written by the tests: what comes of each request -->\n", "<!-- end -->\n"];
@@ -29,6 +29,11 @@ async fn the_page_on_security_says_what_comes_of_each_request() {
             let engine = without.send(case.sent, case.engine.parts().0.len()).await;
             tables += &row(&case, &strict, &engine);
         }
+    }
+    tables += "\n### Answers of applications\n\n";
+    tables += "| Given | Standard | What a client gets | Pingora alone | Decided |\n|---|---|---|---|---|\n";
+    for answer in response::answers() {
+        tables += &answer.row().await;
     }
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/security.md");
     let page = fs::read_to_string(&path).unwrap();
