@@ -3,6 +3,7 @@
 
 mod demo;
 mod demo_cert;
+mod logs;
 mod up;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Up(up::UpArgs),
+    Logs(logs::LogsArgs),
     Demo(demo::DemoArgs),
     /// Ends what `fairlead up` started, when it is gone.
     #[command(name = "__supervise", hide = true)]
@@ -35,6 +37,9 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Up(args) => {
             up::run(args).map_err(|error| Box::new(error) as Box<dyn std::error::Error>)
+        }
+        Command::Logs(args) => {
+            logs::run(args).map_err(|error| Box::new(error) as Box<dyn std::error::Error>)
         }
         Command::Demo(args) => {
             demo::run(args).map_err(|error| Box::new(error) as Box<dyn std::error::Error>)

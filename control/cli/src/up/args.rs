@@ -4,13 +4,14 @@ use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 
-/// Runs a cluster and a router in one process, on this machine.
+/// Runs a cluster, a router and a log pipeline in one process, on this machine.
 #[derive(Args, Debug)]
 pub(crate) struct UpArgs {
     /// Folder of manifests (*.yaml, *.yml, *.json) to load and follow.
     #[arg(long, env = "FAIRLEAD_MANIFESTS", default_value = "examples/hello")]
     pub(crate) manifests: PathBuf,
-    /// Run only this part. `router`: no pods are run; EndpointSlices come from the manifests.
+    /// Run only this part. `router`: no pods are run; EndpointSlices come from the
+    /// manifests, and no logs are kept.
     #[arg(long, env = "FAIRLEAD_ONLY", value_enum)]
     pub(crate) only: Option<Part>,
     /// Address to listen on. Whoever reaches it reaches the applications.
@@ -25,6 +26,9 @@ pub(crate) struct UpArgs {
     /// Port of the router's admin endpoints; 0 picks one.
     #[arg(long, env = "FAIRLEAD_ADMIN_PORT", default_value_t = 9090)]
     pub(crate) admin_port: u16,
+    /// Port where logs are read; 0 picks one.
+    #[arg(long, env = "FAIRLEAD_LOGS_PORT", default_value_t = 8088)]
+    pub(crate) logs_port: u16,
     /// Folder for the lock, the kubeconfig and the pods' files [default: $XDG_STATE_HOME/fairlead].
     #[arg(long, env = "FAIRLEAD_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,

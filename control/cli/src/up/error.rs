@@ -36,4 +36,13 @@ pub(crate) enum UpError {
     /// The router did not start.
     #[error("the router did not start: {0}")]
     Router(fairlead_router::StartError),
+    /// logd did not start.
+    #[error("logd did not start: {0}")]
+    Logd(fairlead_logd::StartError),
+    /// The shipper did not start.
+    #[error("the shipper did not start: {0}")]
+    Shipper(fairlead_shipper::StartError),
+    /// There is no randomness for a key.
+    #[error("the system gave no random bytes for a key")]
+    Random,
 }

@@ -1,15 +1,19 @@
-//! `fairlead up`: a cluster and a router in one process.
+//! `fairlead up`: a cluster, a router and a log pipeline in one process.
 //!
 //! ```text
-//! manifests -> Kubernetes API (embedded) -> controllers, kubelet -> pods
-//!                       |
-//!                       +-> router -> http, https
+//! manifests -> Kubernetes API (embedded) -> controllers, kubelet -> pods -> log files
+//!                       |                                                      |
+//!                       +-> router -> http, https                           shipper
+//!                       +-> shipper (whose files those are)                    |
+//!                                                     fairlead logs <- logd <--+
 //! ```
 //! The parts meet only in the API, as they do in a real cluster.
 
+mod access;
 mod args;
 mod certificates;
 mod error;
+mod logs;
 mod manifests;
 mod parts;
 mod run;
@@ -19,8 +23,10 @@ mod urls;
 
 use std::io::IsTerminal;
 
+pub(crate) use access::{LOGD_ACCESS, LogdAccess};
 pub(crate) use args::UpArgs;
 pub(crate) use error::UpError;
+pub(crate) use state::{StateError, default_path as default_state};
 
 /// Runs until SIGINT or SIGTERM, then stops every part and every pod.
 ///

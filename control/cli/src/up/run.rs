@@ -13,9 +13,10 @@ use fairlead_router_core::view::routes;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
-    args::UpArgs,
+    args::{Part, UpArgs},
     certificates,
     error::UpError,
+    logs::Logs,
     manifests::{Document, Folder, Follow, Sync, Synced, follow},
     parts,
     state::{self, State},
@@ -39,7 +40,15 @@ pub(super) async fn run<W: Write>(args: UpArgs, screen: Screen<W>) -> Result<(),
     let kubeconfig = state.write_kubeconfig(&cluster.kubeconfig(&cluster.mint("fairlead-user")))?;
     let router = parts::router(&args, parts::client(&cluster, "fairlead-router")?)?;
     let sync = Sync::new(parts::client(&cluster, "fairlead-up")?);
-    let mut up = Up { screen, cluster, router, folder, sync, shown: BTreeSet::new(), requests: 0 };
+    let logs = match args.only {
+        Some(Part::Router) => None,
+        None => {
+            let client = parts::client(&cluster, "fairlead-shipper")?;
+            Some(Logs::start(&args, &state, &cluster.state().join("pods"), client)?)
+        }
+    };
+    let shown = BTreeSet::new();
+    let mut up = Up { screen, cluster, router, logs, folder, sync, shown, requests: 0 };
     for error in errors {
         up.screen.say(format_args!("error: {error}"));
     }
@@ -59,6 +68,7 @@ struct Up<W> {
     screen: Screen<W>,
     cluster: Cluster,
     router: Router,
+    logs: Option<Logs>,
     folder: Folder,
     sync: Sync,
     /// URLs that have been told.
@@ -86,13 +96,20 @@ impl<W: Write> Up<W> {
     }
 
     fn welcome(&mut self, kubeconfig: &Path) {
-        let Self { screen, folder, router, .. } = self;
+        let Self { screen, folder, router, logs, .. } = self;
         screen.say(format_args!(
             "Fairlead is up. It follows the manifests in {}.\n",
             folder.path().display()
         ));
         screen.say(format_args!("  export KUBECONFIG={}", kubeconfig.display()));
-        screen.say(format_args!("  http://{}/routes shows every route\n", router.admin_addr()));
+        screen.say(format_args!("  http://{}/routes shows every route", router.admin_addr()));
+        if let Some(logs) = logs {
+            screen.say(format_args!(
+                "  fairlead logs -f -a hello shows lines of the app hello (http://{}/logs)",
+                logs.addr()
+            ));
+        }
+        screen.say("");
     }
 
     /// Follows the manifests and shows the status, for ever.
@@ -156,6 +173,9 @@ impl<W: Write> Up<W> {
         self.screen.end();
         self.screen.say("Stopping.");
         self.router.shutdown().await;
+        if let Some(logs) = self.logs {
+            logs.stop().await;
+        }
         self.cluster.shutdown().await;
     }
 }

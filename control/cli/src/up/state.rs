@@ -115,10 +115,18 @@ impl State {
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn write_kubeconfig(&self, text: &str) -> Result<PathBuf, StateError> {
-        let path = self.path.join("kubeconfig");
+        self.write("kubeconfig", text)
+    }
+
+    /// Writes a file with secrets, readable by this user alone, and tells where it is.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<PathBuf, StateError> {
+        let path = self.path.join(name);
         let failed = |source| StateError::Io { path: path.clone(), source };
         // A file that is there keeps its mode, so it is replaced, in one step.
-        let new = self.path.join("kubeconfig.new");
+        let new = self.path.join(format!("{name}.new"));
         let _ = fs::remove_file(&new);
         OpenOptions::new()
             .write(true)

@@ -28,12 +28,12 @@ fn a_second_up_says_who_holds_the_state() {
 fn a_taken_port_is_named_with_its_flag() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    for flag in ["--http-port", "--https-port", "--admin-port"] {
+    for flag in ["--http-port", "--https-port", "--admin-port", "--logs-port"] {
         let dir = tempfile::tempdir().unwrap();
         let manifests = dir.path().join("manifests");
         fs::create_dir(&manifests).unwrap();
         let mut command = command(&dir.path().join("state"), &manifests);
-        for other in ["--http-port", "--https-port", "--admin-port"] {
+        for other in ["--http-port", "--https-port", "--admin-port", "--logs-port"] {
             command.args([other, if other == flag { &port } else { "0" }]);
         }
         let (code, stderr) = fails(&mut command);

@@ -4,6 +4,7 @@
 
 mod client;
 mod faults;
+mod logs;
 mod process;
 mod rolling;
 mod serving;

@@ -42,7 +42,7 @@ impl Up {
     /// Starts on the folder `manifests` of `dir`.
     pub(crate) fn start(dir: tempfile::TempDir, args: &[&str]) -> Self {
         let mut child = command(&dir.path().join("state"), &dir.path().join("manifests"))
-            .args(["--http-port", "0", "--https-port", "0", "--admin-port", "0"])
+            .args(["--http-port=0", "--https-port=0", "--admin-port=0", "--logs-port=0"])
             .args(args)
             .stdout(Stdio::piped())
             .spawn()

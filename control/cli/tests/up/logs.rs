@@ -1,0 +1,76 @@
+//! Lines of pods on their way to whoever reads them.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    sync::mpsc::channel,
+};
+
+use crate::process::{PATIENCE, Up, until};
+
+/// `fairlead logs` about the running `up`.
+fn logs(up: &Up, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fairlead"));
+    command.arg("logs").args(args).arg("--state-dir").arg(up.state());
+    command
+}
+
+#[test]
+fn lines_of_pods_are_shown_and_followed() {
+    let mut up = Up::example();
+    up.ready(3);
+    let first = until("a line of each pod", || {
+        let output = logs(&up, &["-a", "hello", "--grep", "^listening"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        (text.lines().count() >= 2).then_some(text)
+    });
+    for line in first.lines() {
+        let (_, rest) = line.split_once(" hello[web.").unwrap();
+        let (pod, message) = rest.split_once("]: ").unwrap();
+        assert_eq!(pod.len(), 5, "{line}");
+        assert!(message.starts_with("listening on http://127."), "{line}");
+    }
+    let unknown = logs(&up, &["-a", "nobody"]).output().unwrap();
+    assert!(unknown.status.success() && unknown.stdout.is_empty());
+
+    let mut follower =
+        logs(&up, &["-f", "-a", "hello", "-n", "0", "-o", "json", "--grep", "^listening"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+    let stdout = BufReader::new(follower.stdout.take().unwrap());
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+    });
+    let manifest = up.manifest("hello.yaml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let edited = text.replace("value: Hello", "value: Howdy");
+    assert_ne!(text, edited);
+    std::fs::write(&manifest, edited).unwrap();
+    let line: serde_json::Value =
+        serde_json::from_str(&lines.recv_timeout(PATIENCE).unwrap()).unwrap();
+    assert_eq!(line["app"], "default/hello");
+    assert!(!first.contains(line["pod"].as_str().unwrap().rsplit('-').next().unwrap()), "{line}");
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+}
+
+#[test]
+fn without_a_running_up_the_flag_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_fairlead"))
+        .args(["logs", "-a", "hello", "--state-dir"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        format!(
+            "fairlead: no `fairlead up` runs with its state in {}; name a logd with --logd, or another folder with --state-dir\n",
+            folder.path().display()
+        )
+    );
+}
