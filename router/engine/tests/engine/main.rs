@@ -11,6 +11,7 @@ mod http1;
 mod http2;
 mod records;
 mod retries;
+mod rfc9113;
 mod rolling;
 mod routing;
 mod streaming;

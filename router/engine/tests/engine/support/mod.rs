@@ -4,6 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 pub(crate) mod backend;
 pub(crate) mod client;
+pub(crate) mod frames;
 pub(crate) mod router;
 pub(crate) mod tls;
 
