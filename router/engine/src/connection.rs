@@ -106,3 +106,20 @@ async fn drained_while_idle(origin: &Origin, fresh: bool) {
         pending::<()>().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each connection costs this much for as long as it is open, busy or not.
+    #[test]
+    fn the_future_of_a_connection_is_small() {
+        fn size<A, B, C, F>(_: impl Fn(A, B, C) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size = size(|proxy: &'static Arc<HttpProxy<Proxy>>, connection, drain| {
+            serve(proxy, connection, drain)
+        });
+        assert!(size <= 2304, "{size} bytes");
+    }
+}

@@ -11,6 +11,7 @@ mod lifecycle;
 mod policies;
 mod process;
 mod reconfigure;
+mod restart;
 mod routing;
 mod settings;
 mod support;
