@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    thread,
     time::Duration,
 };
 
@@ -31,8 +32,11 @@ use crate::{
 /// Connections of senders at a time; further ones wait to be accepted.
 const SENDERS: usize = 4_096;
 
+/// How long the end may take.
+const END: Duration = Duration::from_secs(1);
+
 /// A running logd. Several may run in one process. It has threads of its own; dropping it ends it
-/// at once.
+/// at once, and its addresses are free again.
 pub struct Logd {
     /// Taken at the end.
     runtime: Option<Runtime>,
@@ -127,8 +131,9 @@ impl Logd {
 impl Drop for Logd {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // Does not wait: it may be dropped where waiting is not allowed.
-            runtime.shutdown_background();
+            // On a thread of its own, since this one may be a runtime's, which must not wait.
+            let end = thread::spawn(move || runtime.shutdown_timeout(END));
+            let _ = end.join();
         }
     }
 }

@@ -7,4 +7,5 @@ mod access;
 mod follow;
 mod ingest;
 mod logs;
+mod memory;
 mod support;
