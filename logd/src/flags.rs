@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::Parser;
+use fairlead_wire::tls::{self, Identity, TlsError};
 
 use crate::{AppLimits, Auth, Keys, KeysError, LogdOptions, read::query};
 
@@ -19,6 +20,18 @@ pub struct Flags {
     /// Where senders connect
     #[arg(long, env = "FAIRLEAD_LOGD_WIRE", default_value = "[::]:8089", value_name = "ADDRESS")]
     wire: SocketAddr,
+
+    /// File with the certificate that senders are shown, PEM; without one they are served in plain
+    #[arg(long, env = "FAIRLEAD_LOGD_WIRE_CERT", requires = "wire_key", value_name = "FILE")]
+    wire_cert: Option<PathBuf>,
+
+    /// File with its key, PEM
+    #[arg(long, env = "FAIRLEAD_LOGD_WIRE_KEY", requires = "wire_cert", value_name = "FILE")]
+    wire_key: Option<PathBuf>,
+
+    /// File with the authorities, PEM, whose certificates let senders in without a token
+    #[arg(long, env = "FAIRLEAD_LOGD_WIRE_CLIENT_CA", requires = "wire_cert", value_name = "FILE")]
+    wire_client_ca: Option<PathBuf>,
 
     /// File with the keys that sign tokens: a line `ID SECRET` each, two at most
     #[arg(
@@ -84,6 +97,9 @@ pub enum FlagsError {
         /// Why.
         source: KeysError,
     },
+    /// Senders cannot be served with TLS.
+    #[error("--wire-cert, --wire-key, --wire-client-ca: {0}")]
+    Tls(#[from] TlsError),
 }
 
 impl Flags {
@@ -102,16 +118,24 @@ impl Flags {
     /// What the flags say. `lines` is the number that Deis's logger took from `NUMBER_OF_LINES`.
     ///
     /// # Errors
-    /// Where the keys cannot be read.
+    /// Where a file cannot be read or used.
     pub fn options(self, lines: Option<u64>) -> Result<LogdOptions, FlagsError> {
         let auth = match self.token_keys {
             Some(path) => Auth::Tokens(keys(path)?),
             None => Auth::Off,
         };
+        let wire_tls = match (self.wire_cert, self.wire_key) {
+            (Some(certificate), Some(key)) => {
+                let identity = Identity { certificate, key };
+                Some(tls::server_config(&identity, self.wire_client_ca.as_deref())?)
+            }
+            _ => None,
+        };
         let default = LogdOptions::new(Auth::Off);
         Ok(LogdOptions {
             http: self.http,
             wire: self.wire,
+            wire_tls,
             auth,
             shards: self.shards.unwrap_or(default.shards),
             memory: usize::try_from(self.memory).unwrap_or(usize::MAX),
@@ -152,3 +176,6 @@ fn size(text: &str) -> Result<u64, &'static str> {
         .filter(|size| *size > 0)
         .ok_or("write a number of bytes, or one with Ki, Mi or Gi, such as 256Mi")
 }
+
+#[cfg(test)]
+mod tests;

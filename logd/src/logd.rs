@@ -12,25 +12,13 @@ use std::{
     time::Duration,
 };
 
-use fairlead_wire::{
-    message::{LogdHello, VERSION},
-    server,
-};
-use http::{StatusCode, request::Parts};
-use tokio::{
-    runtime::{Builder, Runtime},
-    sync::Semaphore,
-};
+use fairlead_wire::message::{LogdHello, VERSION};
+use tokio::runtime::{Builder, Runtime};
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    LogdOptions, StartError,
-    auth::{Auth, Grant, Role},
-    http as interface, ingest, metrics,
-    store::Store,
+    LogdOptions, StartError, auth::Auth, http as interface, ingest::Senders, metrics, store::Store,
 };
-
-/// Connections of senders at a time; further ones wait to be accepted.
-const SENDERS: usize = 4_096;
 
 /// How long the end may take.
 const END: Duration = Duration::from_secs(1);
@@ -84,6 +72,7 @@ impl Logd {
             instance: store.shared.instance.clone(),
             history: options.limits.bytes,
         };
+        let tls = options.wire_tls.map(TlsAcceptor::from);
         let routes = interface::routes(api.clone(), http);
         runtime.spawn(tell);
         let in_runtime = runtime.enter();
@@ -98,7 +87,8 @@ impl Logd {
         let wire_listener = bound("--wire", wire, wire_listener)?;
         drop(in_runtime);
         runtime.spawn(interface::serve(http_listener, routes));
-        runtime.spawn(senders(wire_listener, hello, auth, store));
+        let senders = Arc::new(Senders { hello, auth, store, tls });
+        runtime.spawn(senders.serve(wire_listener));
         Ok(Self { runtime: Some(runtime), api, http, wire })
     }
 
@@ -136,43 +126,6 @@ impl Drop for Logd {
             let _ = end.join();
         }
     }
-}
-
-/// Serves senders for ever.
-async fn senders(
-    listener: tokio::net::TcpListener,
-    hello: LogdHello,
-    auth: Arc<Auth>,
-    store: Store,
-) {
-    let permits = Arc::new(Semaphore::new(SENDERS));
-    loop {
-        let Ok(permit) = permits.clone().acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept on the senders' address");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        let _ = stream.set_nodelay(true);
-        let (auth, store) = (auth.clone(), store.clone());
-        let authenticate = move |parts: &Parts| sender_grant(&auth, parts);
-        let handle = move |stream| ingest::take(store.clone(), stream);
-        let connection = server::serve(stream, hello.clone(), authenticate, handle);
-        tokio::spawn(async move {
-            // The sender left, or broke a limit: it comes again.
-            let _ = connection.await;
-            drop(permit);
-        });
-    }
-}
-
-/// What a sender may send.
-fn sender_grant(auth: &Auth, parts: &Parts) -> Result<Grant, StatusCode> {
-    let grant = auth.grant(&parts.headers).ok_or(StatusCode::UNAUTHORIZED)?;
-    if grant.is_for(Role::Ingest) { Ok(grant) } else { Err(StatusCode::FORBIDDEN) }
 }
 
 /// `[::]` where the system has no IPv6 becomes `0.0.0.0`.

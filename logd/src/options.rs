@@ -3,11 +3,13 @@
 use std::{
     net::{Ipv6Addr, SocketAddr},
     num::NonZeroUsize,
+    sync::Arc,
     thread,
     time::Duration,
 };
 
 use fairlead_wire::message;
+use rustls::ServerConfig;
 
 use crate::auth::Auth;
 
@@ -18,6 +20,9 @@ pub struct LogdOptions {
     pub http: SocketAddr,
     /// Where senders connect. `[::]:8089`
     pub wire: SocketAddr,
+    /// TLS for senders, as [`fairlead_wire::tls::server_config`] makes it: a sender with a
+    /// certificate that it trusts needs no token. None
+    pub wire_tls: Option<Arc<ServerConfig>>,
     /// Who is let in.
     pub auth: Auth,
     /// Threads that write logs. One per core that the process may use.
@@ -66,6 +71,7 @@ impl LogdOptions {
         Self {
             http: any(8088),
             wire: any(8089),
+            wire_tls: None,
             auth,
             shards: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             memory: 256 << 20,

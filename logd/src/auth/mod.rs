@@ -46,6 +46,11 @@ impl Grant {
         Self { role: None, apps: vec!["*".to_owned()], expires: None }
     }
 
+    /// To send for any app.
+    pub(crate) fn ingest() -> Self {
+        Self { role: Some(Role::Ingest), ..Self::everything() }
+    }
+
     /// Whether it is for what needs `role`.
     pub(crate) fn is_for(&self, role: Role) -> bool {
         self.role.is_none_or(|own| own.includes(role))

@@ -1,9 +1,9 @@
-//! Streams of senders, from the wire into the store.
+//! A sender's stream.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use fairlead_wire::{
-    Incarnation, Records,
+    Incarnation,
     message::{Batch, Close, FromSender, Gap, Open},
     server::{Sender, Stream},
 };
@@ -35,8 +35,6 @@ enum StreamError {
     Open(u32),
     #[error("more than {FILES} files are open")]
     TooMany,
-    #[error("file {0}: the range {1}..{2} is none, or not less than 4 GiB")]
-    Range(u32, u64, u64),
     #[error("file {0}: {1}")]
     Records(u32, fairlead_wire::record::RecordsError),
     #[error(transparent)]
@@ -54,7 +52,7 @@ impl From<Ending> for StreamError {
 }
 
 /// Takes what a sender sends until one of both ends.
-pub(crate) async fn take(store: Store, stream: Stream<Grant>) {
+pub(super) async fn take(store: Store, stream: Stream<Grant>) {
     let Stream { identity: grant, hello, mut receiver, sender } = stream;
     let (outbox, answers) = outbox::channel();
     let mut files = Files { store, grant, outbox: Arc::new(outbox), open: HashMap::new() };
@@ -145,10 +143,8 @@ impl Files {
 
     async fn batch(&mut self, mut batch: Batch) -> Result<(), StreamError> {
         let file = self.file(batch.file)?;
-        let range = batch.to.checked_sub(batch.from).filter(|range| *range <= u32::MAX.into());
-        let range = range.ok_or(StreamError::Range(batch.file, batch.from, batch.to))?;
-        let records = Records::check(std::mem::take(&mut batch.records), range)
-            .map_err(|error| StreamError::Records(batch.file, error))?;
+        let records = batch.records().map_err(|error| StreamError::Records(batch.file, error))?;
+        batch.records.clear();
         Ok(self.store.put(&file.app.clone(), Message::Batch(file, batch, records)).await?)
     }
 
