@@ -5,7 +5,7 @@ mod settings;
 use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use clap::Parser;
-use fairlead_router_core::{Key, dialect::value};
+use fairlead_router_core::{Key, PlatformCertificate, Settings, dialect::value};
 
 use self::settings::SettingFlags;
 use crate::{AccessFormat, AccessOutput, RouterOptions, SettingsSource};
@@ -60,6 +60,11 @@ pub struct Flags {
 
     #[command(flatten)]
     setting: SettingFlags,
+
+    /// Secret with the platform certificate, as NAMESPACE/NAME, in a namespace that is watched
+    /// [default: deis-router-platform-cert in the namespace of the settings, if there is one]
+    #[arg(long, env = "FAIRLEAD_ROUTER_PLATFORM_CERTIFICATE", value_parser = secret, value_name = "SECRET")]
+    platform_certificate: Option<Key>,
 
     /// Limit for the head of a request, from its first byte
     #[arg(long, env = "FAIRLEAD_ROUTER_HEAD_TIMEOUT", default_value = "10s", value_parser = duration, value_name = "DURATION")]
@@ -118,17 +123,22 @@ impl Flags {
     /// What the flags say.
     pub fn options(self) -> RouterOptions {
         let default = RouterOptions::default();
+        let settings_from = match self.settings {
+            Some(SettingsFlag(source)) => source,
+            None => own_pod().map(SettingsSource::OwnerOf),
+        };
+        let certificate = match self.platform_certificate {
+            Some(secret) => Some(PlatformCertificate { secret, optional: false }),
+            None => deis_certificate(settings_from.as_ref(), &self.namespaces),
+        };
         RouterOptions {
             http: self.http,
             https: self.https,
             admin: self.admin,
             workers: self.workers.unwrap_or(default.workers),
             namespaces: self.namespaces,
-            settings: self.setting.0,
-            settings_from: match self.settings {
-                Some(SettingsFlag(source)) => source,
-                None => own_pod().map(SettingsSource::OwnerOf),
-            },
+            settings: Settings { platform_certificate: certificate, ..self.setting.0 },
+            settings_from,
             head_timeout: self.head_timeout,
             handshake_timeout: self.handshake_timeout,
             max_connections: self.max_connections,
@@ -174,6 +184,29 @@ fn settings_object(text: &str) -> Result<SettingsFlag, &'static str> {
         .find(|known| known.to_string().eq_ignore_ascii_case(kind))
         .ok_or("the kind is Deployment, DaemonSet, StatefulSet or ConfigMap")?;
     Ok(SettingsFlag(Some(SettingsSource::Object(Key::new(namespace, name).of(kind)))))
+}
+
+/// Where Deis's router has it.
+fn deis_certificate(
+    settings: Option<&SettingsSource>,
+    namespaces: &[String],
+) -> Option<PlatformCertificate> {
+    let namespace = match settings? {
+        SettingsSource::Object(object) => &object.key.namespace,
+        SettingsSource::OwnerOf(pod) => &pod.namespace,
+    };
+    let watched = namespaces.is_empty() || namespaces.iter().any(|name| **name == **namespace);
+    let secret = Key::new(namespace.clone(), "deis-router-platform-cert");
+    watched.then_some(PlatformCertificate { secret, optional: true })
+}
+
+fn secret(text: &str) -> Result<Key, &'static str> {
+    match text.trim().split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+            Ok(Key::new(namespace, name))
+        }
+        _ => Err("write it as NAMESPACE/NAME"),
+    }
 }
 
 /// The pod that this process runs in, as Kubernetes tells it: `POD_NAMESPACE`, else the namespace of

@@ -59,7 +59,11 @@ impl Router {
         }
         let settings = options.settings();
         let state = Arc::new(State::new(&settings));
-        let watches = Arc::new(Watches::new(&options.namespaces, options.settings_from.clone()));
+        let watches = Arc::new(Watches::new(
+            &options.namespaces,
+            options.settings_from.clone(),
+            settings.platform_certificate.as_ref().map(|platform| platform.secret.clone()),
+        ));
         let health = Arc::new(Health::new(state.clone(), watches.clone()));
         let certificates =
             Certificates::new(state.table.clone()).map_err(|e| StartError::Tls(e.into()))?;

@@ -14,7 +14,8 @@ use rustls::{
 /// The name in the default certificate. It can be nobody's (RFC 6761 §6.4).
 const NAME: &str = "fairlead-router.invalid";
 
-/// The certificate of the host in the table in use; for a host without one, the default.
+/// The certificate of the host in the table in use; for a host without one, that of the platform;
+/// without that too, the default.
 #[derive(Debug)]
 pub(crate) struct Certificates {
     table: Arc<ArcSwap<Table>>,
@@ -44,10 +45,9 @@ impl Certificates {
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let own = hello.server_name().and_then(normalise_host).and_then(|name| {
-            let table = self.table.load();
-            table.host(&name).and_then(|host| host.certificate.clone())
-        });
-        Some(own.unwrap_or_else(|| self.default.clone()))
+        let table = self.table.load();
+        let host = hello.server_name().and_then(normalise_host).and_then(|name| table.host(&name));
+        let own = host.and_then(|host| host.certificate.as_ref());
+        Some(own.or(table.platform.as_ref()).unwrap_or(&self.default).clone())
     }
 }

@@ -16,8 +16,11 @@ use serde::{Serialize, Serializer};
 pub struct AppId(Arc<str>);
 
 impl AppId {
-    /// The app `name` in `namespace`.
+    /// The app `name` in `namespace`; one that is in none is named alone.
     pub fn new(namespace: &str, name: &str) -> Self {
+        if namespace.is_empty() {
+            return Self(name.into());
+        }
         Self(format!("{namespace}/{name}").into())
     }
 

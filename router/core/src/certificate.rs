@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use rustls::{
+    client::verify_server_name,
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    server::ParsedCertificate,
     sign::CertifiedKey,
 };
 
-use crate::object::Secret;
+use crate::{host::HostPattern, object::Secret};
 
 /// Largest PEM text that is read. A chain of 20 certificates has about 40 KiB.
 const MAX_PEM: usize = 256 * 1024;
@@ -65,6 +67,19 @@ pub fn parse(secret: &Secret) -> Result<CertifiedKey, CertificateError> {
     // Refuses a pair that does not match.
     CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
         .map_err(|error| CertificateError::Unusable(error.to_string()))
+}
+
+/// Whether `certificate` names `host`. For a wildcard it must have a wildcard of its own.
+pub fn is_valid_for(certificate: &CertifiedKey, host: &HostPattern) -> bool {
+    let name = match host {
+        HostPattern::Exact(name) => name.to_string(),
+        // A name that nobody puts into a certificate by itself.
+        HostPattern::Wildcard(suffix) => format!("any-name-at-all.{suffix}"),
+        HostPattern::AnySuffix(_) | HostPattern::Regex(_) | HostPattern::Any => return false,
+    };
+    let Some(end_entity) = certificate.cert.first() else { return false };
+    let Ok(parsed) = ParsedCertificate::try_from(end_entity) else { return false };
+    ServerName::try_from(name).is_ok_and(|name| verify_server_name(&parsed, &name).is_ok())
 }
 
 /// What is known of one Secret: its certificate, and what is wrong with it.
@@ -134,6 +149,33 @@ mod tests {
         ));
         assert_eq!(error(Some(&"x".repeat(MAX_PEM + 1)), Some(&key)).field(), CERTIFICATE);
         assert!(parse(&secret(Some(certificate), Some(key))).is_ok());
+    }
+
+    #[test]
+    fn a_certificate_is_valid_for_the_names_in_it() {
+        let made = rcgen::generate_simple_self_signed(
+            ["*.apps.example", "one.example", "192.0.2.1"].map(str::to_owned),
+        )
+        .unwrap();
+        let certificate =
+            parse(&secret(Some(made.cert.pem()), Some(made.signing_key.serialize_pem()))).unwrap();
+        for (host, valid) in [
+            ("web.apps.example", true),
+            ("*.apps.example", true),
+            ("one.example", true),
+            ("192.0.2.1", true),
+            ("apps.example", false),
+            ("a.web.apps.example", false),
+            ("*.example", false),
+            ("*.one.example", false),
+            ("two.example", false),
+        ] {
+            assert_eq!(
+                is_valid_for(&certificate, &HostPattern::parse(host).unwrap()),
+                valid,
+                "{host}"
+            );
+        }
     }
 
     #[test]

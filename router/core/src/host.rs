@@ -19,6 +19,8 @@ pub enum HostPattern {
     AnySuffix(Arc<str>),
     /// Names that a regular expression describes.
     Regex(HostRegex),
+    /// Whatever no other host is for, and requests without a host.
+    Any,
 }
 
 /// A regular expression for what stands in front of a domain, or in front of anything.
@@ -69,6 +71,7 @@ impl fmt::Display for HostPattern {
             Self::Exact(name) => f.write_str(name),
             Self::Wildcard(suffix) => write!(f, "*.{suffix}"),
             Self::AnySuffix(label) => write!(f, "{label}.*"),
+            Self::Any => f.write_str("*"),
             Self::Regex(HostRegex { text, domain }) => {
                 write!(f, "~{text}.{}", domain.as_deref().unwrap_or("*"))
             }

@@ -36,5 +36,5 @@ pub use object::{Change, EndpointSlice, Key, Kind, ObjectRef, Secret, Service};
 pub use policy::{Policy, RequestFacts};
 pub use reply::Reply;
 pub use rule::{Rule, Timeouts};
-pub use settings::Settings;
+pub use settings::{PlatformCertificate, Settings};
 pub use table::{Host, Table};

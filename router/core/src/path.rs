@@ -1,6 +1,6 @@
 //! Path matching: exact, then the longest prefix of whole segments.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use serde::Serialize;
 
@@ -15,6 +15,15 @@ pub enum PathMatch {
     /// Whole segments from the start: `/a` matches `/a` and `/a/b`, not `/ab`.
     /// Starts with `/`; a trailing slash is not kept except for `/` itself.
     Prefix(Arc<str>),
+}
+
+impl fmt::Display for PathMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(path) => write!(f, "= {path}"),
+            Self::Prefix(path) => f.write_str(path),
+        }
+    }
 }
 
 /// The rules of one host, indexed by path. Look-up costs one hash per segment

@@ -1,10 +1,16 @@
 //! Settings that concern all hosts.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use ipnet::IpNet;
 
-use crate::policy::{AccessDefaults, ReferrerPolicy, StrictTransport};
+use crate::{
+    object::Key,
+    policy::{AccessDefaults, ReferrerPolicy, StrictTransport},
+};
 
 /// Router-wide settings; one immutable value beside the table. Flags make the first one,
 /// and [`crate::dialect::router`] what an object says on top of it.
@@ -34,6 +40,10 @@ pub struct Settings {
     pub request_start: bool,
     /// `Referrer-Policy` of responses where an app sets none.
     pub referrer_policy: Option<ReferrerPolicy>,
+    /// What is served where no host is found.
+    pub default_service: DefaultService,
+    /// The Secret with the platform certificate. No object sets it.
+    pub platform_certificate: Option<PlatformCertificate>,
     /// Limit for connecting to an endpoint where an app sets none. Deis's default: 30 s.
     pub connect_timeout: Duration,
     /// Limit between two reads or writes upstream where an app sets none. Deis's default: 1300 s.
@@ -59,11 +69,53 @@ impl Default for Settings {
             request_ids: false,
             request_start: false,
             referrer_policy: None,
+            default_service: DefaultService::default(),
+            platform_certificate: None,
             connect_timeout: Duration::from_secs(30),
             tcp_timeout: Duration::from_secs(1300),
             idle_timeout: Duration::from_secs(1300),
             workers: 1,
         }
+    }
+}
+
+/// The Secret with the certificate of the platform's own names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlatformCertificate {
+    /// Its name.
+    pub secret: Key,
+    /// That it does not exist is no fault.
+    pub optional: bool,
+}
+
+/// What is served where no host is found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DefaultService {
+    /// A Service by its name.
+    pub service: Option<Key>,
+    /// Whether the address below is to be served.
+    pub enabled: bool,
+    /// An address, such as the cluster IP of a Service.
+    pub address: Option<SocketAddr>,
+    /// The app's name in metrics and logs; else that of the Service, or the address.
+    pub app: Option<Box<str>>,
+}
+
+/// Where requests without a host go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultTarget<'a> {
+    /// To the endpoints of this Service.
+    Service(&'a Key),
+    /// To this address.
+    Address(&'a SocketAddr),
+}
+
+impl DefaultService {
+    /// The Service; else the address, where that is enabled.
+    pub fn target(&self) -> Option<DefaultTarget<'_>> {
+        let address = self.address.as_ref().filter(|_| self.enabled);
+        let service = self.service.as_ref().map(DefaultTarget::Service);
+        service.or_else(|| address.map(DefaultTarget::Address))
     }
 }
 

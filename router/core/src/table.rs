@@ -26,11 +26,14 @@ pub struct Table {
     pub generation: u64,
     /// Settings that concern all hosts.
     pub settings: Arc<Settings>,
+    /// The platform certificate: for names without a host, and for hosts that it is valid for.
+    pub platform: Option<Arc<CertifiedKey>>,
     exact: Map,
     wildcard: Map,
     any_suffix: Map,
     /// Sorted by expression, so that the order of events does not matter. There are few.
     regex: Arc<Vec<(HostRegex, regex::bytes::Regex, Arc<Host>)>>,
+    any: Option<Arc<Host>>,
 }
 
 /// One host: its rules and its certificate.
@@ -68,6 +71,11 @@ impl Table {
             .or_else(|| self.regex(name))
     }
 
+    /// The host for what no other is for.
+    pub fn catch_all(&self) -> Option<&Arc<Host>> {
+        self.any.as_ref()
+    }
+
     fn wildcard(&self, name: &str) -> Option<&Arc<Host>> {
         if self.wildcard.is_empty() {
             return None;
@@ -101,11 +109,16 @@ impl Table {
             .into_iter()
             .flat_map(|map| map.values())
             .chain(regex)
+            .chain(&self.any)
     }
 
     /// How many hosts there are.
     pub fn len(&self) -> usize {
-        self.exact.len() + self.wildcard.len() + self.any_suffix.len() + self.regex.len()
+        self.exact.len()
+            + self.wildcard.len()
+            + self.any_suffix.len()
+            + self.regex.len()
+            + usize::from(self.any.is_some())
     }
 
     /// Whether there is no host at all.
@@ -120,6 +133,10 @@ impl Table {
             HostPattern::Wildcard(suffix) => (&mut self.wildcard, suffix),
             HostPattern::AnySuffix(label) => (&mut self.any_suffix, label),
             HostPattern::Regex(regex) => return self.set_regex(regex, host),
+            HostPattern::Any => {
+                self.any = host;
+                return;
+            }
         };
         match host {
             Some(host) => map.insert(name.clone(), host),

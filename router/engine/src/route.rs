@@ -36,12 +36,16 @@ impl Proxy {
             Route::Answer(reply)
         };
         let Ok(name) = head::host(request) else { return unrouted(Reply::bad_host()) };
-        let Some(host) = name.as_deref().and_then(|name| table.host(name)) else {
-            if request.method == Method::GET && request.uri.path() == "/healthz" {
+        let host = match name.as_deref().and_then(|name| table.host(name)) {
+            Some(host) => host,
+            None if request.method == Method::GET && request.uri.path() == "/healthz" => {
                 context.unrecorded = true;
                 return Route::Answer(Reply::healthy());
             }
-            return unrouted(Reply::not_found());
+            None => match table.catch_all() {
+                Some(host) => host,
+                None => return unrouted(Reply::not_found()),
+            },
         };
         context.pattern = Some(host.pattern.clone());
         if origin.info.scheme == Scheme::Https && host.certificate.is_none() {

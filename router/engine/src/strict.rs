@@ -84,6 +84,7 @@ pub(crate) fn is_misdirected(
         return false;
     }
     let agreed = table.host(sni).and_then(|host| host.certificate.as_ref());
+    let agreed = agreed.or(table.platform.as_ref());
     match (agreed, &host.certificate) {
         (Some(agreed), Some(own)) => !Arc::ptr_eq(agreed, own),
         _ => true,

@@ -67,6 +67,12 @@ impl Gate {
         self.reading.is_empty() && self.held.is_empty()
     }
 
+    /// This Secret is named by no Service and needed all the same.
+    pub(crate) fn require(&mut self, secret: &Key, steps: &mut Vec<Step>) {
+        self.users.insert(secret.clone(), 1);
+        self.start(secret, steps);
+    }
+
     /// A Service is there in a new version, or gone.
     pub(crate) fn service(
         &mut self,

@@ -18,7 +18,7 @@ mod state;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use fairlead_router_core::{Change, object::Kind};
+use fairlead_router_core::{Change, Key, object::Kind};
 use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery};
 use kube::{Api, core::PartialObjectMeta};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -57,12 +57,19 @@ pub(crate) struct Watches {
     watches: Vec<Arc<WatchState>>,
     /// The last watch is for them.
     settings: Option<SettingsSource>,
+    /// A Secret that is read whether or not a Service names it.
+    required: Option<Key>,
     secrets: Problem,
 }
 
 impl Watches {
     /// Watches in `namespaces`, or in all where none is named. They start with [`Watches::run`].
-    pub(crate) fn new(namespaces: &[String], settings: Option<SettingsSource>) -> Self {
+    /// `settings` are followed too, and the Secret `required` is read.
+    pub(crate) fn new(
+        namespaces: &[String],
+        settings: Option<SettingsSource>,
+        required: Option<Key>,
+    ) -> Self {
         let scopes = KINDS.into_iter().flat_map(|kind| {
             let all = namespaces.is_empty().then_some(None);
             let some = namespaces.iter().cloned().map(Some);
@@ -71,7 +78,7 @@ impl Watches {
         });
         let scopes = scopes.chain(settings.as_ref().map(SettingsSource::scope));
         let watches = scopes.map(|scope| Arc::new(WatchState::new(scope))).collect();
-        Self { watches, settings, secrets: Problem::default() }
+        Self { watches, settings, required, secrets: Problem::default() }
     }
 
     /// The kinds that are watched.
@@ -141,7 +148,7 @@ impl Watches {
             synced: false,
             out,
         };
-        stage.run(seen, read).await;
+        stage.run(self.required.as_ref(), seen, read).await;
     }
 }
 
@@ -166,15 +173,17 @@ struct Stage {
 }
 
 impl Stage {
-    async fn run(mut self, mut seen: mpsc::Receiver<Seen>, mut read: mpsc::Receiver<Attempt>) {
+    async fn run(
+        mut self,
+        required: Option<&Key>,
+        mut seen: mpsc::Receiver<Seen>,
+        mut read: mpsc::Receiver<Attempt>,
+    ) {
         let mut steps = Vec::new();
+        if let Some(secret) = required {
+            self.gate.require(secret, &mut steps);
+        }
         loop {
-            tokio::select! {
-                Some(seen) = seen.recv() => self.see(seen, &mut steps),
-                Some(attempt) = read.recv() => self.attempted(attempt, &mut steps),
-                () = self.out.closed() => return,
-                else => return,
-            }
             for step in steps.drain(..) {
                 let feed = match step {
                     Step::Forward(change) => Feed::Change(change),
@@ -197,6 +206,12 @@ impl Stage {
                 if self.out.send(Feed::Synced).await.is_err() {
                     return;
                 }
+            }
+            tokio::select! {
+                Some(seen) = seen.recv() => self.see(seen, &mut steps),
+                Some(attempt) = read.recv() => self.attempted(attempt, &mut steps),
+                () = self.out.closed() => return,
+                else => return,
             }
         }
     }

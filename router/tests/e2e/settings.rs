@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fairlead_cluster::{Cluster, ClusterOptions, Selector, kinds};
 use fairlead_router::{Router, RouterOptions, SettingsSource};
-use fairlead_router_core::{Key, object::Kind};
+use fairlead_router_core::{Key, PlatformCertificate, object::Kind};
 use http_body_util::Full;
 use hyper::{Request, Response};
 use parking_lot::Mutex;
@@ -508,4 +508,194 @@ async fn settings_that_may_not_be_read_keep_the_router_from_being_ready() {
     .await;
     world.api.allow();
     within("the router is ready", world.router.ready()).await;
+}
+
+#[tokio::test]
+async fn row_06_the_platform_certificate_serves_dotless_names_and_the_default_vhost() {
+    let web = Backend::named("web").await;
+    let world = start_with(&web, &[("platformDomain", "apps.example")], |options| {
+        let secret = Key::new("shop", "platform-cert");
+        options.settings.platform_certificate =
+            Some(PlatformCertificate { secret, optional: true });
+    })
+    .await;
+    world.annotate("router.deis.io/domains", "web").await;
+    world.annotate("router.deis.io/certificates", Value::Null).await;
+    let ask = async |sni: &str| {
+        let mut connection = world.connect_tls(sni).await;
+        let answer = connection.get(sni, "/").await;
+        (connection.certificate.clone().unwrap().to_vec(), answer.status)
+    };
+    // Without it, one that the router has signed itself, and 404.
+    let (own, status) = ask("web.apps.example").await;
+    assert_eq!(status, 404);
+    assert_eq!(ask("unknown.example").await, (own.clone(), 404));
+
+    let platform = Pair::of("*.apps.example");
+    world.put(platform.secret("platform-cert"));
+    world.settled().await;
+    assert_eq!(ask("web.apps.example").await, (platform.certificate.to_vec(), 200));
+    assert_eq!(ask("unknown.example").await, (platform.certificate.to_vec(), 404));
+    // A full name that it is valid for has it too, unless it has its own.
+    world
+        .annotate("router.deis.io/domains", "web,full.apps.example,own.apps.example,web.example")
+        .await;
+    assert_eq!(ask("full.apps.example").await, (platform.certificate.to_vec(), 200));
+    assert_eq!(ask("web.example").await, (platform.certificate.to_vec(), 404), "not valid for it");
+    let pair = Pair::of("own.apps.example");
+    world.put(pair.secret("own-cert"));
+    world.annotate("router.deis.io/certificates", "own.apps.example:own").await;
+    assert_eq!(ask("own.apps.example").await, (pair.certificate.to_vec(), 200));
+
+    // It is replaced without a restart; a bad one leaves the good one in use.
+    let renewed = Pair::of("*.apps.example");
+    world.put(renewed.secret("platform-cert"));
+    world.settled().await;
+    assert_eq!(ask("web.apps.example").await, (renewed.certificate.to_vec(), 200));
+    world.put(platform.partial_secret("platform-cert", &["tls.crt"]));
+    world.settled().await;
+    assert_eq!(ask("web.apps.example").await, (renewed.certificate.to_vec(), 200));
+    let told = world.admin_json("/diagnostics").await.to_string();
+    assert!(told.contains("platform-cert") && told.contains("data[tls.key]"), "{told}");
+    world.delete(&kinds::SECRET, "shop", "platform-cert");
+    world.settled().await;
+    assert_eq!(ask("web.apps.example").await, (own, 404));
+}
+
+/// A Service without label: nobody's but the router's settings name it.
+const FALLBACK: &str = r#"
+    apiVersion: v1
+    kind: Service
+    metadata: {name: lost, namespace: deis}
+    spec: {ports: [{port: 80}]}
+    ---
+    apiVersion: discovery.k8s.io/v1
+    kind: EndpointSlice
+    metadata: {name: lost, namespace: deis, labels: {kubernetes.io/service-name: lost}}
+    addressType: IPv4
+    ports: [{port: $LOST_PORT}]
+    endpoints: [{addresses: [$LOST]}]
+"#;
+
+#[tokio::test]
+async fn row_30_a_catch_all_service_answers_where_no_host_is_found() {
+    let (web, lost) = (Backend::named("web").await, Backend::named("lost").await);
+    let world = start(&web, &[]).await;
+    world.apply(FALLBACK, &[("LOST", &lost)]).await;
+    let ask = async |path: &str| {
+        let Answer { status, body, .. } = world.get(&format!("http://unknown.example{path}")).await;
+        (status, body)
+    };
+    let text = |status, body: &str| (status, body.to_owned());
+    assert_eq!(ask("/a").await, text(404, NOT_FOUND.1));
+
+    // As on Deis Workflow: an address, when it is enabled.
+    world.set("defaultServiceIP", lost.address().to_string()).await;
+    world.set("defaultAppName", "lost-and-found").await;
+    assert_eq!(ask("/a").await, text(404, NOT_FOUND.1));
+    world.set("defaultServiceEnabled", "true").await;
+    assert_eq!(ask("/a").await, text(200, "lost"));
+    assert_eq!(ask("/healthz").await, text(200, "ok\n"));
+    assert_eq!(world.get("http://web.example/").await.brief(), (200, "web"));
+    let apps: Vec<_> = world
+        .admin_json("/routes")
+        .await
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|route| (route["host"].clone(), route["app"].clone()))
+        .collect();
+    let expected =
+        [(json!("web.example"), json!("shop/web")), (json!("*"), json!("lost-and-found"))];
+    assert_eq!(apps, expected);
+    world.set("defaultServiceEnabled", "false").await;
+    assert_eq!(ask("/a").await, text(404, NOT_FOUND.1));
+
+    // By its name: its endpoints are followed.
+    world.set("defaultService", "deis/lost").await;
+    assert_eq!(ask("/a").await, text(200, "lost"));
+    world.delete(&kinds::ENDPOINT_SLICE, "deis", "lost");
+    world.settled().await;
+    assert_eq!(ask("/a").await, text(503, "This application has no running instance.\n"));
+    world.delete(&kinds::SERVICE, "deis", "lost");
+    world.settled().await;
+    assert_eq!(ask("/a").await, text(404, NOT_FOUND.1));
+    let told = world.admin_json("/diagnostics").await["objects"].clone();
+    let expected = json!([{
+        "kind": "Service", "namespace": "deis", "name": "lost",
+        "findings": [{
+            "field": "spec.ports",
+            "severity": "error",
+            "reason": "this Service does not exist; it is to be served where no host is found",
+        }],
+    }]);
+    assert_eq!(told, expected);
+}
+
+/// An application in a namespace of its own, as each has on Deis Workflow.
+const API: &str = r#"
+    apiVersion: v1
+    kind: Service
+    metadata:
+      name: api
+      namespace: api
+      labels: {router.deis.io/routable: "true"}
+      annotations:
+        router.deis.io/domains: api.example
+        router.deis.io/proxyDomain: PROXY_DOMAIN
+        router.deis.io/proxyLocations: "/api/, = /status"
+    spec: {ports: [{port: 80}]}
+    ---
+    apiVersion: discovery.k8s.io/v1
+    kind: EndpointSlice
+    metadata: {name: api, namespace: api, labels: {kubernetes.io/service-name: api}}
+    addressType: IPv4
+    ports: [{port: $API_PORT}]
+    endpoints: [{addresses: [$API]}]
+"#;
+
+#[tokio::test]
+async fn row_31_a_service_is_mounted_at_paths_of_another_ones_host() {
+    let web = Backend::named("web").await;
+    let api =
+        Backend::answering(|request| Response::new(Full::from(format!("api {}", request.uri()))))
+            .await;
+    let world = start(&web, &[]).await;
+    world.apply(&API.replace("PROXY_DOMAIN", "web.example"), &[("API", &api)]).await;
+    let ask = async |path: &str| world.get(&format!("http://web.example{path}")).await.body;
+    for (path, expected) in [
+        ("/", "web"),
+        ("/api", "api /api"),
+        ("/api/", "api /api/"),
+        ("/api/users?a=b", "api /api/users?a=b"),
+        ("/apis", "web"),
+        ("/status", "api /status"),
+        ("/status/more", "web"),
+    ] {
+        assert_eq!(ask(path).await, expected, "{path}");
+    }
+    assert_eq!(world.get("http://api.example/").await.body, "api /");
+
+    // The owner's access list holds for all of its host.
+    world.annotate("router.deis.io/whitelist", "192.0.2.1").await;
+    assert_eq!(world.get("http://web.example/api").await.brief(), DENIED);
+    assert_eq!(world.get("http://api.example/").await.status, 200);
+    world.annotate("router.deis.io/whitelist", Value::Null).await;
+    assert_eq!(ask("/api").await, "api /api");
+
+    // A host that nobody has costs only the mount.
+    world.apply(&API.replace("PROXY_DOMAIN", "nobody.example"), &[("API", &api)]).await;
+    assert_eq!(ask("/api").await, "web");
+    assert_eq!(world.get("http://nobody.example/api").await.brief(), NOT_FOUND);
+    assert_eq!(world.get("http://api.example/").await.body, "api /");
+    let told = world.admin_json("/diagnostics").await["objects"].clone();
+    let expected = json!([{
+        "kind": "Service", "namespace": "api", "name": "api",
+        "findings": [{
+            "field": "metadata.annotations[proxyDomain]",
+            "severity": "error",
+            "reason": "no Service has nobody.example among its domains; until one has, nothing is served there",
+        }],
+    }]);
+    assert_eq!(told, expected);
 }

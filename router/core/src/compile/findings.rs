@@ -15,6 +15,10 @@ pub(super) enum Source {
     Object(ObjectRef),
     /// Finding the hosts that a Service names.
     Names(Key),
+    /// Finding the Service that is served where no host is found.
+    Default,
+    /// The platform certificate.
+    Platform,
     /// Compiling one host.
     Host(HostPattern),
 }

@@ -2,35 +2,71 @@
 
 use std::sync::Arc;
 
+use rustls::sign::CertifiedKey;
+
 use super::{Context, rule};
 use crate::{
+    certificate,
     diagnostic::{Diagnostic, Severity},
-    dialect::service::Claim,
+    dialect::service::{Claim, HostName},
     host::HostPattern,
     object::Kind,
     path::{PathIndex, PathMatch},
+    rule::Rule,
     table::Host,
 };
 
 /// The host that `claims` make, and what is wrong with it. The most senior claim
-/// gets the host; the others are told whose it is.
+/// gets the host; the others are told whose it is. Claims that are mounted on it
+/// get the paths that they name.
 pub(super) fn compile(
     pattern: &HostPattern,
     mut claims: Vec<Arc<Claim>>,
     context: &Context<'_>,
 ) -> (Option<Arc<Host>>, Vec<Diagnostic>) {
     claims.sort_unstable_by(|a, b| a.seniority().cmp(&b.seniority()));
-    let Some((claim, shadowed)) = claims.split_first() else {
-        return (None, Vec::new());
+    let is_this = |name: &HostName| name.is(pattern, context.settings());
+    let mut owners = claims.iter().filter(|claim| claim.hosts.iter().any(is_this));
+    let mounted: Vec<_> = claims
+        .iter()
+        .filter(|claim| claim.mount.as_ref().is_some_and(|mount| is_this(&mount.host)))
+        .collect();
+    let Some(owner) = owners.next() else {
+        return (None, mounted.into_iter().map(|claim| unowned(pattern, claim)).collect());
     };
-    let mut findings: Vec<_> = shadowed.iter().map(|loser| shadow(pattern, claim, loser)).collect();
-    let secret = claim.certificates.iter().find(|(host, _)| host.is(pattern, context.settings()));
+    let mut findings: Vec<_> = owners.map(|loser| shadow(pattern, owner, loser)).collect();
+    let certificate = certificate(pattern, owner, context, &mut findings);
+    let mut rules = vec![rule::compile(owner, PathMatch::Prefix("/".into()), None, context)];
+    for claim in mounted {
+        for path in claim.mount.iter().flat_map(|mount| &mount.paths) {
+            match rules.iter().find(|rule| rule.path == *path) {
+                Some(rule) => findings.push(taken(pattern, path, rule, claim)),
+                None => rules.push(rule::compile(claim, path.clone(), Some(owner), context)),
+            }
+        }
+    }
+    let host = Host {
+        pattern: pattern.clone(),
+        rules: PathIndex::new(rules.into_iter().map(Arc::new)),
+        certificate,
+    };
+    (Some(Arc::new(host)), findings)
+}
+
+/// The certificate of the host: the owner's, else the platform's where that is for it.
+fn certificate(
+    pattern: &HostPattern,
+    owner: &Claim,
+    context: &Context<'_>,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<Arc<CertifiedKey>> {
+    let secret = owner.certificates.iter().find(|(host, _)| host.is(pattern, context.settings()));
     let secret = secret.map(|(_, secret)| secret);
     let slot = secret.and_then(|secret| context.slot(secret));
     if let Some(secret) = secret {
         findings.extend(match slot {
             None => Some(Diagnostic {
-                object: claim.origin(),
+                object: owner.origin(),
                 field: "metadata.annotations[certificates]".into(),
                 severity: Severity::Error,
                 reason: format!("Secret {secret} does not exist; until it does, {pattern} is not served over TLS")
@@ -47,13 +83,17 @@ pub(super) fn compile(
             }),
         });
     }
-    let rule = rule::compile(claim, PathMatch::Prefix("/".into()), context);
-    let host = Host {
-        pattern: pattern.clone(),
-        rules: PathIndex::new([Arc::new(rule)]),
-        certificate: slot.and_then(|slot| slot.certificate.clone()),
-    };
-    (Some(Arc::new(host)), findings)
+    slot.and_then(|slot| slot.certificate.clone()).or_else(|| {
+        let platform = context.platform()?;
+        // The platform's own names are the certificate's purpose, whatever stands in it.
+        let is_own = |name: &HostName| match name {
+            HostName::Full(host) => *host == HostPattern::Any,
+            HostName::Label(_) | HostName::Regex(_) => true,
+        };
+        let own =
+            owner.hosts.iter().any(|name| is_own(name) && name.is(pattern, context.settings()));
+        (own || certificate::is_valid_for(platform, pattern)).then(|| platform.clone())
+    })
 }
 
 fn shadow(pattern: &HostPattern, winner: &Claim, loser: &Claim) -> Diagnostic {
@@ -64,6 +104,31 @@ fn shadow(pattern: &HostPattern, winner: &Claim, loser: &Claim) -> Diagnostic {
         reason: format!(
             "{pattern} is served by {}, which claimed it first; remove it from one of them",
             winner.origin()
+        )
+        .into(),
+    }
+}
+
+fn unowned(pattern: &HostPattern, claim: &Claim) -> Diagnostic {
+    Diagnostic {
+        object: claim.origin(),
+        field: "metadata.annotations[proxyDomain]".into(),
+        severity: Severity::Error,
+        reason: format!(
+            "no Service has {pattern} among its domains; until one has, nothing is served there"
+        )
+        .into(),
+    }
+}
+
+fn taken(pattern: &HostPattern, path: &PathMatch, rule: &Rule, claim: &Claim) -> Diagnostic {
+    Diagnostic {
+        object: claim.origin(),
+        field: "metadata.annotations[proxyLocations]".into(),
+        severity: Severity::Error,
+        reason: format!(
+            "{path} of {pattern} is served by {}, which claimed it first; remove it from one of them",
+            rule.origin
         )
         .into(),
     }

@@ -5,31 +5,37 @@
 //! The result depends on the objects alone, not on the order in which they came,
 //! but for one thing: a Secret that turns bad leaves its last good certificate in use.
 
+mod backends;
+mod default;
 mod endpoints;
 mod findings;
 mod host;
 mod rule;
+mod secrets;
+mod services;
+mod settings;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
+use rustls::sign::CertifiedKey;
+
 use self::{
-    endpoints::Slices,
+    backends::Backends,
+    default::CatchAll,
     findings::{Findings, Source},
+    secrets::SecretState,
 };
 use crate::{
     app::{App, AppId},
-    backend::{Backend, BackendKey, Endpoints},
+    backend::Backend,
     certificate::CertificateSlot,
-    diagnostic::{Diagnostic, Severity},
-    dialect::{
-        router,
-        service::{self, Claim},
-    },
+    diagnostic::Diagnostic,
+    dialect::service::Claim,
     host::HostPattern,
-    object::{Change, EndpointSlice, Key, Kind, ObjectRef, Secret, Service},
+    object::{Change, Key, Kind, ServicePort},
     settings::Settings,
     table::Table,
 };
@@ -41,12 +47,13 @@ pub struct Compiler {
     flags: Arc<Settings>,
     table: Table,
     claims: HashMap<Key, Arc<Claim>>,
-    backends: HashMap<Key, Arc<Backend>>,
+    /// The ports of every Service, by which others may name it.
+    ports: HashMap<Key, Box<[ServicePort]>>,
+    /// What is served where no host is found.
+    default: Option<CatchAll>,
+    backends: Backends,
     apps: HashMap<AppId, Members>,
-    slices: HashMap<Key, Slices>,
-    slice_services: HashMap<Key, Key>,
     secrets: HashMap<Key, SecretState>,
-    endpoints: Endpoints,
     /// Who claims a host.
     claimants: HashMap<HostPattern, BTreeSet<Key>>,
     /// Who names a Secret.
@@ -64,12 +71,6 @@ struct Members {
     claims: usize,
 }
 
-#[derive(Debug, Default)]
-struct SecretState {
-    secret: Option<Secret>,
-    slot: CertificateSlot,
-}
-
 /// What one call of [`Compiler::publish`] made.
 #[derive(Debug)]
 pub struct Publication {
@@ -84,22 +85,24 @@ pub struct Publication {
 impl Compiler {
     /// A compiler that knows no object yet. Where no object says otherwise, the settings are `flags`.
     pub fn new(flags: Arc<Settings>) -> Self {
-        Self {
+        let mut compiler = Self {
             table: Table::new(flags.clone()),
             flags,
             claims: HashMap::new(),
-            backends: HashMap::new(),
+            ports: HashMap::new(),
+            default: None,
+            backends: Backends::default(),
             apps: HashMap::new(),
-            slices: HashMap::new(),
-            slice_services: HashMap::new(),
             secrets: HashMap::new(),
-            endpoints: Endpoints::default(),
             claimants: HashMap::new(),
             secret_users: HashMap::new(),
             dirty: BTreeSet::new(),
             resettled: false,
             findings: Findings::default(),
-        }
+        };
+        compiler.refresh_default();
+        compiler.refresh_platform();
+        compiler
     }
 
     /// Takes one change. Endpoints take effect at once, everything else with
@@ -107,7 +110,11 @@ impl Compiler {
     pub fn apply(&mut self, change: Change) {
         match change {
             Change::Service(key, service) => self.apply_service(key, service),
-            Change::EndpointSlice(key, slice) => self.apply_slice(key, slice),
+            Change::EndpointSlice(key, slice) => {
+                let findings = slice.as_ref().map(endpoints::findings).unwrap_or_default();
+                self.findings.set(Source::Object(key.of(Kind::EndpointSlice)), findings);
+                self.backends.apply(key, slice);
+            }
             Change::Secret(key, secret) => self.apply_secret(key, secret),
             Change::Settings(object, annotations) => self.apply_settings(&object, annotations),
         }
@@ -165,177 +172,13 @@ impl Compiler {
     }
 
     fn compile(&self, pattern: &HostPattern) -> (Option<Arc<crate::table::Host>>, Vec<Diagnostic>) {
-        let claimants = self.claimants.get(pattern).into_iter().flatten();
-        let claims = claimants.filter_map(|service| self.claims.get(service)).cloned();
-        host::compile(pattern, claims.collect(), &Context { compiler: self })
-    }
-
-    fn apply_service(&mut self, key: Key, service: Option<Service>) {
-        let reading = service.as_ref().map(service::read).unwrap_or_default();
-        self.findings.set(Source::Object(key.of(Kind::Service)), reading.findings);
-        let old = self.claims.remove(&key);
-        if old.as_deref() == reading.claim.as_ref() {
-            self.claims.extend(old.map(|old| (key, old)));
-            return;
-        }
-        if let Some(old) = &old {
-            self.forget(old);
-        }
-        match reading.claim {
-            Some(claim) => self.remember(Arc::new(claim)),
-            None => {
-                self.backends.remove(&key);
-            }
-        }
-        // After the new claim is counted, so that an edit keeps the app's counters.
-        if let Some(old) = old {
-            self.drop_app(&old.app);
-        }
-    }
-
-    fn forget(&mut self, claim: &Claim) {
-        self.unindex(claim);
-        for secret in claim.certificates.values() {
-            remove(&mut self.secret_users, secret, &claim.service);
-        }
-    }
-
-    fn remember(&mut self, claim: Arc<Claim>) {
-        for secret in claim.certificates.values() {
-            self.secret_users.entry(secret.clone()).or_default().insert(claim.service.clone());
-        }
-        let workers = self.table.settings.workers;
-        let new = || Members { app: Arc::new(App::new(claim.app.clone(), workers)), claims: 0 };
-        self.apps.entry(claim.app.clone()).or_insert_with(new).claims += 1;
-        self.ensure_backend(&claim.backend);
-        self.index(&claim);
-        self.claims.insert(claim.service.clone(), claim);
-    }
-
-    /// Notes which hosts `claim` names under the present settings.
-    fn index(&mut self, claim: &Claim) {
-        let mut findings = Vec::new();
-        for name in &claim.hosts {
-            match name.resolve(&self.table.settings) {
-                Ok(host) => {
-                    let claimants = self.claimants.entry(host.clone()).or_default();
-                    claimants.insert(claim.service.clone());
-                    self.dirty.insert(host);
-                }
-                Err(reason) => findings.push(Diagnostic {
-                    object: claim.origin(),
-                    field: reason.field().into(),
-                    severity: Severity::Error,
-                    reason: reason.to_string().into(),
-                }),
-            }
-        }
-        self.findings.set(Source::Names(claim.service.clone()), findings);
-    }
-
-    /// Forgets what [`Compiler::index`] noted.
-    fn unindex(&mut self, claim: &Claim) {
-        for name in &claim.hosts {
-            if let Ok(host) = name.resolve(&self.table.settings) {
-                remove(&mut self.claimants, &host, &claim.service);
-                self.dirty.insert(host);
-            }
-        }
-        self.findings.set(Source::Names(claim.service.clone()), Vec::new());
-    }
-
-    fn apply_settings(
-        &mut self,
-        object: &ObjectRef,
-        annotations: Option<BTreeMap<Box<str>, Box<str>>>,
-    ) {
-        let (settings, findings) = match annotations {
-            Some(annotations) => router::read(object, &annotations, &self.flags),
-            None => ((*self.flags).clone(), vec![no_settings(object)]),
+        let claims = if *pattern == HostPattern::Any {
+            self.default.iter().map(|default| default.claim.clone()).collect()
+        } else {
+            let claimants = self.claimants.get(pattern).into_iter().flatten();
+            claimants.filter_map(|service| self.claims.get(service)).cloned().collect()
         };
-        self.findings.set(Source::Object(object.clone()), findings);
-        if settings == *self.table.settings {
-            return;
-        }
-        let claims: Vec<_> = self.claims.values().cloned().collect();
-        claims.iter().for_each(|claim| self.unindex(claim));
-        self.table.settings = Arc::new(settings);
-        claims.iter().for_each(|claim| self.index(claim));
-        self.resettled = true;
-    }
-
-    fn drop_app(&mut self, app: &AppId) {
-        if let Some(members) = self.apps.get_mut(app) {
-            members.claims -= 1;
-            if members.claims == 0 {
-                self.apps.remove(app);
-            }
-        }
-    }
-
-    fn ensure_backend(&mut self, key: &BackendKey) {
-        if self.backends.get(&key.service).is_none_or(|backend| backend.key != *key) {
-            self.backends.insert(key.service.clone(), Arc::new(Backend::new(key.clone())));
-            self.refresh(&key.service);
-        }
-    }
-
-    fn apply_slice(&mut self, key: Key, slice: Option<EndpointSlice>) {
-        let findings = slice.as_ref().map(endpoints::findings).unwrap_or_default();
-        self.findings.set(Source::Object(key.of(Kind::EndpointSlice)), findings);
-        let service = slice
-            .as_ref()
-            .map(|s| Key { namespace: key.namespace.clone(), name: s.service.clone() });
-        let old = match &service {
-            Some(service) => self.slice_services.insert(key.clone(), service.clone()),
-            None => self.slice_services.remove(&key),
-        };
-        if let Some(old) = old.filter(|old| service.as_ref() != Some(old)) {
-            if let Some(slices) = self.slices.get_mut(&old) {
-                slices.remove(&key.name);
-                if slices.is_empty() {
-                    self.slices.remove(&old);
-                }
-            }
-            self.refresh(&old);
-        }
-        if let (Some(service), Some(slice)) = (service, slice) {
-            self.slices.entry(service.clone()).or_default().insert(key.name, slice);
-            self.refresh(&service);
-        }
-    }
-
-    /// Gives the backend of `service` the addresses of its slices.
-    fn refresh(&mut self, service: &Key) {
-        if let Some(backend) = self.backends.get(service) {
-            let slices = self.slices.get(service).into_iter().flat_map(BTreeMap::values);
-            let addresses = endpoints::addresses(slices, &backend.key.port);
-            backend.set(addresses.into_iter().map(|address| self.endpoints.get(address)).collect());
-        }
-    }
-
-    fn apply_secret(&mut self, key: Key, secret: Option<Secret>) {
-        match secret {
-            None => {
-                if self.secrets.remove(&key).is_none() {
-                    return;
-                }
-            }
-            Some(secret) => {
-                let state = self.secrets.entry(key.clone()).or_default();
-                if state.secret.as_ref() == Some(&secret) {
-                    return;
-                }
-                state.slot.update(&secret);
-                state.secret = Some(secret);
-            }
-        }
-        for user in self.secret_users.get(&key).into_iter().flatten() {
-            let certificates =
-                self.claims.get(user).into_iter().flat_map(|claim| &claim.certificates);
-            let names = certificates.filter(|(_, secret)| **secret == key).map(|(name, _)| name);
-            self.dirty.extend(names.filter_map(|name| name.resolve(&self.table.settings).ok()));
-        }
+        host::compile(pattern, claims, &Context { compiler: self })
     }
 }
 
@@ -353,10 +196,14 @@ impl Context<'_> {
         self.compiler.secrets.get(secret).map(|state| &state.slot)
     }
 
+    fn platform(&self) -> Option<&Arc<CertifiedKey>> {
+        self.compiler.table.platform.as_ref()
+    }
+
     fn backend(&self, claim: &Claim) -> Arc<Backend> {
         self.compiler
             .backends
-            .get(&claim.service)
+            .get(&claim.backend)
             .expect("made with the claim and removed with it")
             .clone()
     }
@@ -368,25 +215,5 @@ impl Context<'_> {
             .expect("made with the claim and removed with its last")
             .app
             .clone()
-    }
-}
-
-/// The object with the settings is not there.
-fn no_settings(object: &ObjectRef) -> Diagnostic {
-    Diagnostic {
-        object: object.clone(),
-        field: "metadata.annotations".into(),
-        severity: Severity::Warning,
-        reason: "this object, which is to hold the router's settings, does not exist; the flags alone hold"
-            .into(),
-    }
-}
-
-fn remove<K: std::hash::Hash + Eq>(index: &mut HashMap<K, BTreeSet<Key>>, at: &K, member: &Key) {
-    if let Some(members) = index.get_mut(at) {
-        members.remove(member);
-        if members.is_empty() {
-            index.remove(at);
-        }
     }
 }

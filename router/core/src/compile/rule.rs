@@ -9,13 +9,23 @@ use crate::{
     settings::Settings,
 };
 
-/// The rule by which `claim` serves `path`.
-pub(super) fn compile(claim: &Claim, path: PathMatch, context: &Context<'_>) -> Rule {
+/// The rule by which `claim` serves `path`, of its own host or of `owner`'s.
+pub(super) fn compile(
+    claim: &Claim,
+    path: PathMatch,
+    owner: Option<&Claim>,
+    context: &Context<'_>,
+) -> Rule {
     let (options, settings) = (&claim.options, context.settings());
+    let mut policies = policies(options, settings);
+    // The host stays closed to whom its owner left out.
+    policies.extend(owner.and_then(|owner| access(&owner.options, settings)));
+    policies.sort_unstable();
+    policies.dedup();
     Rule {
         path,
         app: context.app(claim),
-        policies: policies(options, settings).into(),
+        policies: policies.into(),
         backend: context.backend(claim),
         timeouts: Timeouts {
             connect: options.connect_timeout.unwrap_or(settings.connect_timeout),
@@ -27,17 +37,19 @@ pub(super) fn compile(claim: &Claim, path: PathMatch, context: &Context<'_>) -> 
     }
 }
 
-/// In the order in which they apply.
 fn policies(options: &Options, settings: &Settings) -> Vec<Policy> {
     let mut policies = vec![Policy::RequireEndpoint];
-    policies.extend(settings.access.with(options.access.as_ref()).map(Policy::AccessList));
+    policies.extend(access(options, settings));
     policies.extend(options.maintenance.then_some(Policy::Maintenance));
     if options.enforce_https || settings.enforce_https || settings.strict_transport.enabled {
         let port = settings.public_https_port;
         policies.push(Policy::HttpsRedirect(HttpsRedirect { port }));
     }
-    policies.sort_unstable();
     policies
+}
+
+fn access(options: &Options, settings: &Settings) -> Option<Policy> {
+    settings.access.with(options.access.as_ref()).map(Policy::AccessList)
 }
 
 fn headers(options: &Options, settings: &Settings) -> HeaderFilter {

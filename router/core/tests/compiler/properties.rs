@@ -51,6 +51,11 @@ fn annotations() -> impl Strategy<Value = BTreeMap<Box<str>, Box<str>>> {
         ),
         (Just("maintenance"), prop::sample::select(vec!["true", "false", "maybe"]).prop_map_into()),
         (Just("whitelist"), prop::sample::select(vec!["10.0.0.0/8", "::/0,x", ""]).prop_map_into()),
+        (Just("proxyDomain"), host().prop_map_into()),
+        (
+            Just("proxyLocations"),
+            prop::sample::select(vec!["/a,/b", "= /a,x", "/"]).prop_map_into()
+        ),
         (Just("regexDomain"), prop::sample::select(vec!["a.?", "a("]).prop_map_into()),
         (Just("tcpTimeout"), prop::sample::select(vec!["5s", "never"]).prop_map_into()),
         (Just("unknown"), Just(String::new())),
@@ -130,6 +135,9 @@ fn router_settings() -> impl Strategy<Value = Change> {
         (Just("enableRegexDomains"), Just("true")),
         (Just("defaultWhitelist"), prop::sample::select(vec!["192.0.2.0/24", "x"])),
         (Just("requestIDs"), Just("true")),
+        (Just("defaultService"), prop::sample::select(vec!["shop/a", "blog/z", "shop"])),
+        (Just("defaultServiceIP"), prop::sample::select(vec!["10.0.0.9", "x"])),
+        (Just("defaultServiceEnabled"), Just("true")),
         (Just("proxyBuffers.size"), Just("4k")),
     ];
     let annotations = prop::collection::vec(value, 0..4).prop_map(|values| {
@@ -235,7 +243,7 @@ proptest! {
     #[test]
     fn arbitrary_objects_never_panic(
         texts in prop::collection::vec((".*", ".*"), 0..8),
-        names in prop::collection::vec("(domains|regexDomain|certificates|whitelist|maintenance|bodySize|referrerPolicy|connectTimeout|tcpTimeout)", 0..8),
+        names in prop::collection::vec("(domains|regexDomain|proxyDomain|proxyLocations|certificates|whitelist|maintenance|bodySize|referrerPolicy|connectTimeout|tcpTimeout)", 0..8),
         address in ".*",
         port in any::<Option<i32>>(),
         pem in ".*",

@@ -1,5 +1,7 @@
 //! The settings: a row each.
 
+use std::net::{IpAddr, SocketAddr};
+
 use crate::{
     diagnostic::Severity,
     dialect::{
@@ -7,6 +9,7 @@ use crate::{
         value::{self, ValueError},
     },
     host::HostPattern,
+    object::Key,
     policy::{AccessList, ListMode, ReferrerPolicy},
     settings::Settings,
 };
@@ -39,8 +42,7 @@ pub struct Problem {
 
 impl From<ValueError> for Problem {
     fn from(error: ValueError) -> Self {
-        let reason = format!("{error}. The default stands");
-        Self { severity: Severity::Warning, reason }
+        warning(error.to_string())
     }
 }
 
@@ -224,6 +226,44 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        name: "defaultService",
+        flag: "default-service",
+        syntax: "namespace/name",
+        default: "none: 404",
+        meaning: "The Service that is served where no host is found.",
+        apply: |settings, text| {
+            settings.default_service.service = Some(service_key(text)?);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "defaultServiceEnabled",
+        flag: "default-service-enabled",
+        syntax: SWITCH,
+        default: "false",
+        meaning: "The address defaultServiceIP is served where no host is found.",
+        apply: switch!(default_service.enabled),
+    },
+    Setting {
+        name: "defaultServiceIP",
+        flag: "default-service-ip",
+        syntax: "address, or address:port",
+        default: "none",
+        meaning: "The address to serve, such as a Service's cluster IP; port 80 unless it is given.",
+        apply: default_service_ip,
+    },
+    Setting {
+        name: "defaultAppName",
+        flag: "default-app-name",
+        syntax: "name",
+        default: "that of the Service, or the address",
+        meaning: "The name of what is served where no host is found, in metrics and logs.",
+        apply: |settings, text| {
+            settings.default_service.app = Some(text.trim().into());
+            Ok(())
+        },
+    },
+    Setting {
         name: "defaultTimeout",
         flag: "default-timeout",
         syntax: "duration",
@@ -306,11 +346,10 @@ pub const VOID: &[Void] = &[
 ];
 
 fn platform_domain(settings: &mut Settings, text: &str) -> Result<(), Problem> {
-    let warn = |reason| Problem { severity: Severity::Warning, reason };
     match HostPattern::parse(text.trim()) {
         Ok(HostPattern::Exact(name)) => settings.platform_domain = Some((*name).into()),
-        Ok(_) => return Err(warn("write the domain without *. The default stands".to_owned())),
-        Err(error) => return Err(warn(format!("{error}. The default stands"))),
+        Ok(_) => return Err(warning("write the domain without *".to_owned())),
+        Err(error) => return Err(warning(error.to_string())),
     }
     Ok(())
 }
@@ -319,6 +358,30 @@ fn public_https_port(settings: &mut Settings, text: &str) -> Result<(), Problem>
     let port = value::number(text, 1..=65_535)?;
     settings.public_https_port = u16::try_from(port).expect("the number is in range");
     Ok(())
+}
+
+fn default_service_ip(settings: &mut Settings, text: &str) -> Result<(), Problem> {
+    let text = text.trim();
+    let address = text.parse().ok();
+    let address = address.or_else(|| text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 80)));
+    settings.default_service.address = Some(address.ok_or_else(|| {
+        warning(format!("{text:?} is not an address; write one such as 10.0.0.1 or 10.0.0.1:8080"))
+    })?);
+    Ok(())
+}
+
+fn service_key(text: &str) -> Result<Key, Problem> {
+    match text.trim().split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+            Ok(Key::new(namespace, name))
+        }
+        _ => Err(warning(format!("{text:?} names no Service; write namespace/name"))),
+    }
+}
+
+/// The value is of no use.
+fn warning(reason: String) -> Problem {
+    Problem { severity: Severity::Warning, reason: format!("{reason}. The default stands") }
 }
 
 fn trusted(settings: &mut Settings, text: &str) -> Result<(), Problem> {

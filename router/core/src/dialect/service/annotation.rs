@@ -11,6 +11,7 @@ use crate::{
     },
     host::HostRegex,
     object::Key,
+    path::PathMatch,
     policy::{AccessList, ReferrerPolicy},
 };
 
@@ -45,6 +46,25 @@ pub const ANNOTATIONS: &[Annotation] = &[
         meaning: r"Hosts below the platform domain whose first part the expression describes: `store-\d*`. \
                   The router has to allow it (`enableRegexDomains`).",
         apply: regex_domain,
+    },
+    Annotation {
+        name: "proxyDomain",
+        syntax: "host name",
+        default: "none",
+        meaning: "A host of another Service below which this one is served too, at `proxyLocations`. \
+                  Access lists of both hold there; all else is as this Service says.",
+        apply: |draft, text| match HostName::parse(text.trim()) {
+            Ok(host) => draft.proxy_domain = Some(host),
+            Err(error) => draft.report(Severity::Error, error.to_string()),
+        },
+    },
+    Annotation {
+        name: "proxyLocations",
+        syntax: "list of paths",
+        default: "none",
+        meaning: "Where this Service is served below `proxyDomain`: `/api` for `/api` and all below it, \
+                  `= /api` for that path alone.",
+        apply: proxy_locations,
     },
     Annotation {
         name: "certificates",
@@ -175,6 +195,34 @@ fn regex_domain(draft: &mut Draft<'_>, text: &str) {
                 .report(Severity::Error, format!("{text:?} is not a regular expression: {reason}"));
         }
     }
+}
+
+fn proxy_locations(draft: &mut Draft<'_>, text: &str) {
+    for entry in value::list(text) {
+        match location(entry) {
+            Some(path) => draft.proxy_locations.push(path),
+            None => draft.report(
+                Severity::Error,
+                format!("{entry:?} is not a location; write a path such as /api, or = /api for that path alone"),
+            ),
+        }
+    }
+}
+
+/// A location as nginx has it, but for regular expressions.
+fn location(text: &str) -> Option<PathMatch> {
+    let (exact, path) = match text.strip_prefix('=') {
+        Some(path) => (true, path),
+        None => (false, text.strip_prefix("^~").unwrap_or(text)),
+    };
+    let path = path.trim();
+    let valid =
+        path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic() && !b"?#".contains(&b));
+    valid.then(|| match path.trim_end_matches('/') {
+        _ if exact => PathMatch::Exact(path.into()),
+        "" => PathMatch::Prefix("/".into()),
+        prefix => PathMatch::Prefix(prefix.into()),
+    })
 }
 
 fn certificates(draft: &mut Draft<'_>, text: &str) {

@@ -7,6 +7,7 @@ use crate::{
     app::AppId,
     backend::BackendKey,
     object::{Key, Kind, ObjectRef},
+    path::PathMatch,
     policy::{AccessList, ReferrerPolicy},
 };
 
@@ -24,10 +25,21 @@ pub struct Claim {
     pub hosts: Vec<HostName>,
     /// The Secret with the certificate of a host.
     pub certificates: BTreeMap<HostName, Key>,
+    /// Where it is served below another Service's host.
+    pub mount: Option<Mount>,
     /// How the hosts are to be served.
     pub options: Options,
     /// Where requests go.
     pub backend: BackendKey,
+}
+
+/// Paths of a host that another Service claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// The host.
+    pub host: HostName,
+    /// The paths, sorted.
+    pub paths: Vec<PathMatch>,
 }
 
 /// What a Service sets. What it leaves out is as the router's settings say.
@@ -55,6 +67,11 @@ impl Claim {
     /// The Service as the origin of rules.
     pub fn origin(&self) -> ObjectRef {
         self.service.of(Kind::Service)
+    }
+
+    /// Every host that it names: its own, and the one that it is mounted on.
+    pub fn names(&self) -> impl Iterator<Item = &HostName> {
+        self.hosts.iter().chain(self.mount.as_ref().map(|mount| &mount.host))
     }
 
     /// Who wins a host that several claim: the oldest, then the first by name.

@@ -9,6 +9,6 @@ mod name;
 mod read;
 
 pub use annotation::{ANNOTATIONS, Annotation, VOID};
-pub use claim::{Claim, Options};
+pub use claim::{Claim, Mount, Options};
 pub use name::{HostName, Unresolved};
-pub use read::{Reading, read};
+pub use read::{Reading, main_port, read};

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use super::{
     annotation::{ANNOTATIONS, VOID},
-    claim::{Claim, Options},
+    claim::{Claim, Mount, Options},
     name::HostName,
 };
 use crate::{
@@ -12,7 +12,8 @@ use crate::{
     backend::BackendKey,
     diagnostic::{Diagnostic, Severity},
     dialect::{PREFIXES, value::ValueError},
-    object::{Key, Kind, Service},
+    object::{Key, Kind, Service, ServicePort},
+    path::PathMatch,
 };
 
 /// The label that makes a Service routable, behind a prefix.
@@ -33,6 +34,8 @@ pub(super) struct Draft<'a> {
     pub(super) hosts: Vec<HostName>,
     pub(super) certificates: BTreeMap<HostName, Key>,
     pub(super) options: Options,
+    pub(super) proxy_domain: Option<HostName>,
+    pub(super) proxy_locations: Vec<PathMatch>,
     service: &'a Service,
     field: Cow<'static, str>,
     findings: Vec<Diagnostic>,
@@ -76,6 +79,8 @@ pub fn read(service: &Service) -> Reading {
         hosts: Vec::new(),
         certificates: BTreeMap::new(),
         options: Options::default(),
+        proxy_domain: None,
+        proxy_locations: Vec::new(),
         service,
         field: Cow::Borrowed(""),
         findings: Vec::new(),
@@ -91,19 +96,32 @@ pub fn read(service: &Service) -> Reading {
     }
     draft.report_others();
     let backend = draft.backend();
+    let mount = draft.mount();
     let Draft { mut hosts, certificates, options, findings, .. } = draft;
     hosts.sort_unstable();
     hosts.dedup();
-    let claim = backend.filter(|_| !hosts.is_empty()).map(|backend| Claim {
+    let claim = backend.filter(|_| !hosts.is_empty() || mount.is_some()).map(|backend| Claim {
         service: service.key.clone(),
         created: service.created,
         app: app_id(service),
         hosts,
         certificates,
+        mount,
         options,
         backend,
     });
     Reading { claim, findings }
+}
+
+/// Port 80, else the only one, else the one named `http`.
+pub fn main_port(ports: &[ServicePort]) -> Option<&ServicePort> {
+    match ports {
+        [only] => Some(only),
+        _ => ports
+            .iter()
+            .find(|p| p.port == 80)
+            .or_else(|| ports.iter().find(|p| &*p.name == "http")),
+    }
 }
 
 fn app_id(service: &Service) -> AppId {
@@ -131,7 +149,23 @@ impl Draft<'_> {
         }
     }
 
-    /// Port 80, else the only one, else the one named `http`.
+    /// Where the Service is mounted, if it says both the host and the paths.
+    fn mount(&mut self) -> Option<Mount> {
+        let mut paths = std::mem::take(&mut self.proxy_locations);
+        paths.sort_unstable();
+        paths.dedup();
+        let (missing, present) = match (self.proxy_domain.take(), paths.is_empty()) {
+            (Some(host), false) => return Some(Mount { host, paths }),
+            (None, true) => return None,
+            (Some(_), true) => ("proxyLocations", "proxyDomain"),
+            (None, false) => ("proxyDomain", "proxyLocations"),
+        };
+        self.field = format!("metadata.annotations[{present}]").into();
+        self.report(Severity::Warning, format!("this does nothing without {missing}; add it"));
+        None
+    }
+
+    /// The port that requests go to.
     fn backend(&mut self) -> Option<BackendKey> {
         if self.service.external_name.is_some() {
             self.field = "spec.type".into();
@@ -141,14 +175,7 @@ impl Draft<'_> {
             );
             return None;
         }
-        let ports = &self.service.ports;
-        let port = match &ports[..] {
-            [only] => Some(only),
-            _ => ports
-                .iter()
-                .find(|p| p.port == 80)
-                .or_else(|| ports.iter().find(|p| &*p.name == "http")),
-        };
+        let port = main_port(&self.service.ports);
         if port.is_none() {
             self.field = "spec.ports".into();
             self.report(
