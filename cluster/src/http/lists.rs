@@ -8,7 +8,7 @@ use super::query::Query;
 use super::render::{Form, ListMeta};
 use super::route::Resource;
 use crate::meta;
-use crate::registry::{List, Registry};
+use crate::registry::{Registry, Snapshot};
 use crate::status::Status;
 
 /// The body of a list.
@@ -30,14 +30,15 @@ pub(super) fn list(
     };
     let list = match (&from, exact_revision(query)?) {
         (Some(from), _) => {
-            registry.list_at(kind, namespace, &selector, from.revision).map_err(|refused| {
+            registry.snapshot_at(kind, namespace, &selector, from.revision).map_err(|refused| {
                 if refused.code == 410 { Status::continue_expired() } else { refused }
             })?
         }
-        (None, Some(revision)) => registry.list_at(kind, namespace, &selector, revision)?,
+        (None, Some(revision)) => registry.snapshot_at(kind, namespace, &selector, revision)?,
         (None, None) => {
-            let behind = stale.and_then(|at| registry.list_at(kind, namespace, &selector, at).ok());
-            let list = behind.unwrap_or_else(|| registry.list(kind, namespace, &selector));
+            let at = |revision| registry.snapshot_at(kind, namespace, &selector, revision).ok();
+            let behind = stale.and_then(at);
+            let list = behind.unwrap_or_else(|| registry.snapshot(kind, namespace, &selector));
             let asked = query.number("resourceVersion")?.unwrap_or_default();
             if asked > list.revision {
                 return Err(Status::future_revision(asked, list.revision));
@@ -45,9 +46,9 @@ pub(super) fn list(
             list
         }
     };
-    let List { mut items, revision } = list;
+    let Snapshot { mut items, revision } = list;
     if let Some(from) = &from {
-        items.retain(|item| from.is_before(item, namespace));
+        items.retain(|item| from.is_before(item.object(), namespace));
     }
     let mut meta = ListMeta { revision, ..ListMeta::default() };
     let page = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
@@ -55,7 +56,8 @@ pub(super) fn list(
         // Kubernetes does not count what a selector would leave.
         meta.remaining = selector.is_everything().then(|| items.len() - page);
         items.truncate(page);
-        meta.next = items.last().map(|last| Continue::after(last, namespace, revision).encode());
+        let next = items.last().map(|last| Continue::after(last.object(), namespace, revision));
+        meta.next = next.map(|next| next.encode());
     }
     Ok(form.list(&items, &meta))
 }

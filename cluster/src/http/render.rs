@@ -11,7 +11,7 @@ use super::negotiate::View;
 use super::protobuf;
 use crate::kinds::Kind;
 use crate::meta;
-use crate::registry::{Event, EventType};
+use crate::registry::{Event, EventType, Stored};
 use crate::status::Status;
 
 /// How objects of a kind are written.
@@ -60,24 +60,59 @@ impl Form {
     }
 
     /// A list.
-    pub(super) fn list(self, items: &[Arc<Value>], meta: &ListMeta) -> Vec<u8> {
-        if self.view == View::Protobuf {
-            return self.protobuf(&json!({
-                "kind": self.kind.list_kind(), "apiVersion": self.kind.api_version(),
-                "metadata": meta.body(), "items": items,
-            }));
+    pub(super) fn list(self, items: &[Stored], meta: &ListMeta) -> Vec<u8> {
+        match self.view {
+            View::Protobuf => {
+                let items: Vec<&Value> = items.iter().map(|item| &**item.object()).collect();
+                let mut list = self.list_head(meta);
+                list["items"] = json!(items);
+                self.protobuf(&list)
+            }
+            View::Full if self.kind.alias.is_some() => {
+                let shown = items.iter().map(|item| self.shown(item.object()).into_owned());
+                let items: Vec<Stored> =
+                    shown.map(|object| Stored::new(Arc::new(object))).collect();
+                self.full_list(&items, meta)
+            }
+            View::Full => self.full_list(items, meta),
+            View::Metadata | View::Table => json_bytes(&List { form: self, items, meta }),
         }
-        if self.kind.alias.is_some() || self.kind.custom.is_some() {
-            let items: Vec<Arc<Value>> = items
-                .iter()
-                .map(|item| match self.shown(item) {
-                    Cow::Borrowed(_) => item.clone(),
-                    Cow::Owned(shown) => shown.into(),
-                })
-                .collect();
-            return json_bytes(&List { form: self, items: &items, meta });
+    }
+
+    fn list_head(self, meta: &ListMeta) -> Value {
+        let mut meta = meta.body();
+        if self.kind.custom.is_some() && meta["continue"].is_null() {
+            meta["continue"] = "".into();
         }
-        json_bytes(&List { form: self, items, meta })
+        json!({
+            "kind": self.kind.list_kind(), "apiVersion": self.kind.api_version(), "metadata": meta,
+        })
+    }
+
+    /// Put together from the JSON that the objects keep.
+    fn full_list(self, items: &[Stored], meta: &ListMeta) -> Vec<u8> {
+        // As in Kubernetes, items of custom kinds name their kind, and others do not.
+        let start = if self.kind.custom.is_some() { self.start() } else { "{".to_owned() };
+        let mut list = json_bytes(&self.list_head(meta));
+        list.pop();
+        let size: usize = items.iter().map(|item| start.len() + item.fields().len() + 2).sum();
+        list.reserve(size + 16);
+        list.extend_from_slice(b",\"items\":[");
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                list.push(b',');
+            }
+            list.extend_from_slice(start.as_bytes());
+            list.extend_from_slice(item.fields().as_bytes());
+            list.push(b'}');
+        }
+        list.extend_from_slice(b"]}");
+        list
+    }
+
+    /// An object up to its fields. What kinds are called needs no escapes.
+    fn start(self) -> String {
+        format!(r#"{{"kind":"{}","apiVersion":"{}","#, self.kind.kind, self.kind.api_version())
     }
 
     /// The object in the form that its kind shows it in. The cells of a table are made from the form
@@ -111,6 +146,10 @@ impl Form {
             EventType::Deleted => "DELETED",
             EventType::Bookmark => "BOOKMARK",
         };
+        if self.view == View::Full && self.kind.alias.is_none() {
+            let (start, fields) = (self.start(), event.stored.fields());
+            return format!("{{\"type\":\"{name}\",\"object\":{start}{fields}}}}}\n").into_bytes();
+        }
         line(name, &Shown { form: self, object: &self.shown(&event.object) })
     }
 }
@@ -175,17 +214,6 @@ impl Serialize for Metadata<'_> {
     }
 }
 
-/// Items of a list do not repeat `kind` and `apiVersion`.
-struct Item<'a>(&'a Value);
-
-impl Serialize for Item<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fields = self.0.as_object().into_iter().flatten();
-        let fields = fields.filter(|(name, _)| !matches!(name.as_str(), "kind" | "apiVersion"));
-        serializer.collect_map(fields)
-    }
-}
-
 /// A sequence that is made while it is written.
 struct Sequence<F>(F);
 
@@ -195,42 +223,26 @@ impl<I: Iterator<Item: Serialize>, F: Fn() -> I> Serialize for Sequence<F> {
     }
 }
 
+/// A list of metadata, or a table.
 struct List<'a> {
     form: Form,
-    items: &'a [Arc<Value>],
+    items: &'a [Stored],
     meta: &'a ListMeta,
 }
 
 impl Serialize for List<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { form, items, meta } = self;
-        let mut meta = meta.body();
-        if form.kind.custom.is_some() && meta["continue"].is_null() {
-            meta["continue"] = "".into();
+        let objects = items.iter().map(|item| &**item.object());
+        let meta = meta.body();
+        if form.view == View::Table {
+            return table(*form, &meta, objects, serializer);
         }
-        let (kind, api_version) = match form.view {
-            View::Full | View::Protobuf => (form.kind.list_kind(), form.kind.api_version()),
-            View::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
-            View::Table => {
-                return table(*form, &meta, items.iter().map(|item| &**item), serializer);
-            }
-        };
         let mut map = serializer.serialize_map(Some(4))?;
-        map.serialize_entry("kind", &kind)?;
-        map.serialize_entry("apiVersion", &api_version)?;
+        map.serialize_entry("kind", "PartialObjectMetadataList")?;
+        map.serialize_entry("apiVersion", "meta.k8s.io/v1")?;
         map.serialize_entry("metadata", &meta)?;
-        match form.view {
-            View::Metadata => {
-                let items = Sequence(|| items.iter().map(|item| Metadata(item)));
-                map.serialize_entry("items", &items)?;
-            }
-            // As in Kubernetes, items of custom kinds name their kind.
-            _ if form.kind.custom.is_some() => map.serialize_entry("items", items)?,
-            _ => {
-                let items = Sequence(|| items.iter().map(|item| Item(item)));
-                map.serialize_entry("items", &items)?;
-            }
-        }
+        map.serialize_entry("items", &Sequence(|| objects.clone().map(Metadata)))?;
         map.end()
     }
 }

@@ -18,7 +18,7 @@ use crate::kinds::{self, Kind, Subresource};
 use crate::patch::{self, Edit};
 use crate::registry::{
     DeleteOptions, Deleted, FieldValidation, Patch, Patched, Preconditions, Propagation, Registry,
-    WriteOptions,
+    Stored, WriteOptions,
 };
 use crate::status::{self, Cause, Status};
 
@@ -235,8 +235,8 @@ impl Request<'_> {
     ) -> Result<Reply, Status> {
         let kind = self.resource.kind;
         let kept = self.kept();
-        let list = self.registry.list(kept, self.namespace(), &self.query.selector(kind)?);
-        for item in &list.items {
+        let list = self.registry.snapshot(kept, self.namespace(), &self.query.selector(kind)?);
+        for item in list.items.iter().map(Stored::object) {
             let namespace = crate::meta::namespace(item);
             let name = crate::meta::name(item);
             match self.registry.delete(kept, namespace, name, delete, options) {

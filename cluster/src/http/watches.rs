@@ -15,7 +15,7 @@ use super::query::Query;
 use super::render::{self, Form};
 use super::respond::{self, Reply};
 use super::route::Resource;
-use crate::registry::{Event, EventType, Registry, Watch};
+use crate::registry::{Event, EventType, Registry, Stored, Watch};
 use crate::status::{Cause, Status};
 
 /// How long a watch runs when the client does not say.
@@ -176,7 +176,7 @@ impl Running {
             self.initial_end = InitialEnd::Silent;
             let mut marked = Value::clone(&event.object);
             marked["metadata"]["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
-            let event = Event { object: marked.into(), ..event.clone() };
+            let event = Event::new(event.event, Stored::new(marked.into()), event.revision);
             chunk.extend_from_slice(&self.form.event(&event));
         } else {
             chunk.extend_from_slice(&self.form.event(event));

@@ -102,7 +102,7 @@ impl Registry {
         if options.dry_run {
             return Ok(Arc::new(object));
         }
-        Ok(writer.put(object, None))
+        Ok(writer.put(object))
     }
 
     /// Refuses to put new objects into a namespace that is not there or is being deleted.

@@ -104,11 +104,10 @@ impl Registry {
             object = Value::clone(&current);
         }
         if finished {
-            let last =
-                if options.dry_run { Arc::new(object) } else { writer.remove(object, current) };
+            let last = if options.dry_run { Arc::new(object) } else { writer.remove(object) };
             return Ok(Deleted::Gone(last));
         }
-        Ok(Deleted::Marked(store(&writer, object, current, options)))
+        Ok(Deleted::Marked(store(&writer, object, options)))
     }
 }
 

@@ -6,6 +6,7 @@ mod create;
 mod definitions;
 mod delete;
 mod prepare;
+mod stored;
 mod table;
 mod update;
 mod watch;
@@ -20,6 +21,7 @@ use serde_json::Value;
 use tokio::sync::watch::{Receiver, Sender};
 
 pub use delete::{DeleteOptions, Deleted, Preconditions, Propagation};
+pub(crate) use stored::Stored;
 pub use update::{Patch, Patched};
 pub use watch::{Event, EventType, Watch};
 
@@ -125,6 +127,20 @@ pub struct List {
     pub revision: u64,
 }
 
+/// The same with the objects' JSON.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) items: Vec<Stored>,
+    pub(crate) revision: u64,
+}
+
+impl From<Snapshot> for List {
+    fn from(snapshot: Snapshot) -> Self {
+        let items = snapshot.items.iter().map(|stored| stored.object().clone()).collect();
+        Self { items, revision: snapshot.revision }
+    }
+}
+
 impl Default for Registry {
     fn default() -> Self {
         Self::new()
@@ -183,10 +199,19 @@ impl Registry {
 
     /// All objects of a kind, in one namespace or in all.
     pub fn list(&self, kind: &'static Kind, namespace: Option<&str>, selector: &Selector) -> List {
+        self.snapshot(kind, namespace, selector).into()
+    }
+
+    pub(crate) fn snapshot(
+        &self,
+        kind: &'static Kind,
+        namespace: Option<&str>,
+        selector: &Selector,
+    ) -> Snapshot {
         let table = self.table(kind);
         let state = table.read();
         let items = select(&state.objects, namespace, selector);
-        List { items, revision: table.revision(&state) }
+        Snapshot { items, revision: table.revision(&state) }
     }
 
     /// All objects of a kind as they were at a revision.
@@ -200,6 +225,16 @@ impl Registry {
         selector: &Selector,
         revision: u64,
     ) -> Result<List, Status> {
+        self.snapshot_at(kind, namespace, selector, revision).map(List::from)
+    }
+
+    pub(crate) fn snapshot_at(
+        &self,
+        kind: &'static Kind,
+        namespace: Option<&str>,
+        selector: &Selector,
+        revision: u64,
+    ) -> Result<Snapshot, Status> {
         let table = self.table(kind);
         let state = table.read();
         let current = table.revision(&state);
@@ -208,7 +243,7 @@ impl Registry {
         }
         let objects = state.at(revision)?;
         drop(state);
-        Ok(List { items: select(&objects, namespace, selector), revision })
+        Ok(Snapshot { items: select(&objects, namespace, selector), revision })
     }
 
     /// Changes after the revision `since`.
@@ -235,14 +270,13 @@ impl Registry {
         selector: &Selector,
     ) -> Watch {
         loop {
-            let list = self.list(kind, namespace, selector);
+            let list = self.snapshot(kind, namespace, selector);
             // Refused only if the whole window has passed between the two lines.
             let Ok(watch) = self.watch(kind, namespace, selector, list.revision) else { continue };
             let end = watch::bookmark(kind, list.revision);
-            let added = list.items.into_iter().map(|object| Event {
-                event: EventType::Added,
-                revision: meta::revision(&object),
-                object,
+            let added = list.items.into_iter().map(|stored| {
+                let revision = meta::revision(stored.object());
+                Event::new(EventType::Added, stored, revision)
             });
             return watch.preceded_by(added.chain([end]));
         }
@@ -259,10 +293,10 @@ impl Registry {
 }
 
 fn select(
-    objects: &BTreeMap<Key, Arc<Value>>,
+    objects: &BTreeMap<Key, Stored>,
     namespace: Option<&str>,
     selector: &Selector,
-) -> Vec<Arc<Value>> {
+) -> Vec<Stored> {
     let from: Bound<Key> = match namespace {
         Some(namespace) => Bound::Included((namespace.into(), "".into())),
         None => Bound::Unbounded,
@@ -270,8 +304,8 @@ fn select(
     objects
         .range((from, Bound::Unbounded))
         .take_while(|((found, _), _)| namespace.is_none_or(|namespace| **found == *namespace))
-        .filter(|(_, object)| selector.matches(object))
-        .map(|(_, object)| object.clone())
+        .filter(|(_, stored)| selector.matches(stored.object()))
+        .map(|(_, stored)| stored.clone())
         .collect()
 }
 

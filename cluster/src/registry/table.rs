@@ -8,6 +8,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::stored::Stored;
 use crate::meta;
 use crate::status::Status;
 
@@ -31,9 +32,9 @@ pub(super) struct Change {
     pub(super) revision: u64,
     pub(super) action: Action,
     /// The state after the change; of a deletion, the last state with the deletion's revision.
-    pub(super) object: Arc<Value>,
+    pub(super) object: Stored,
     /// The state before the change; `None` for an addition.
-    pub(super) before: Option<Arc<Value>>,
+    pub(super) before: Option<Stored>,
 }
 
 /// What may be done with a table.
@@ -50,7 +51,7 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) phase: Phase,
-    pub(super) objects: BTreeMap<Key, Arc<Value>>,
+    pub(super) objects: BTreeMap<Key, Stored>,
     /// Ordered by revision.
     pub(super) history: VecDeque<Change>,
     /// Changes up to and including this revision are forgotten.
@@ -103,7 +104,7 @@ impl Table {
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<Arc<Value>> {
         let key: Key = (namespace.into(), name.into());
         // Recursive, because a holder reads too.
-        self.state.read_recursive().objects.get(&key).cloned()
+        self.state.read_recursive().objects.get(&key).map(|stored| stored.object().clone())
     }
 
     /// The revision that a reader who holds the state may claim to have seen everything up to:
@@ -148,34 +149,31 @@ impl Writer<'_> {
     }
 
     /// Puts the object in place under a fresh revision, tells the watches, and returns it.
-    pub(super) fn put(&self, mut object: Value, before: Option<Arc<Value>>) -> Arc<Value> {
-        let action = if before.is_some() { Action::Modified } else { Action::Added };
+    pub(super) fn put(&self, mut object: Value) -> Arc<Value> {
         let key = key_of(&object);
         let mut state = self.table.state.write();
         let revision = self.next_revision();
         meta::set_resource_version(&mut object, revision);
         let object = Arc::new(object);
-        state.objects.insert(key, object.clone());
-        state.remember(Change { revision, action, object: object.clone(), before });
+        let stored = Stored::new(object.clone());
+        let before = state.objects.insert(key, stored.clone());
+        let action = if before.is_some() { Action::Modified } else { Action::Added };
+        state.remember(Change { revision, action, object: stored, before });
         drop(state);
         self.table.published.send_replace(revision);
         object
     }
 
     /// Removes the object. `last` is its last state, which the watches are told.
-    pub(super) fn remove(&self, mut last: Value, before: Arc<Value>) -> Arc<Value> {
+    pub(super) fn remove(&self, mut last: Value) -> Arc<Value> {
         let key = key_of(&last);
         let mut state = self.table.state.write();
         let revision = self.next_revision();
         meta::set_resource_version(&mut last, revision);
         let object = Arc::new(last);
-        state.objects.remove(&key);
-        state.remember(Change {
-            revision,
-            action: Action::Deleted,
-            object: object.clone(),
-            before: Some(before),
-        });
+        let before = state.objects.remove(&key);
+        let stored = Stored::new(object.clone());
+        state.remember(Change { revision, action: Action::Deleted, object: stored, before });
         drop(state);
         self.table.published.send_replace(revision);
         object
@@ -197,13 +195,13 @@ impl State {
     }
 
     /// The objects as they were at a revision: the later changes are taken back.
-    pub(super) fn at(&self, revision: u64) -> Result<BTreeMap<Key, Arc<Value>>, Status> {
+    pub(super) fn at(&self, revision: u64) -> Result<BTreeMap<Key, Stored>, Status> {
         if revision < self.horizon {
             return Err(Status::expired(revision, self.horizon));
         }
         let mut objects = self.objects.clone();
         for change in self.history.iter().rev().take_while(|change| change.revision > revision) {
-            let key = key_of(&change.object);
+            let key = key_of(change.object.object());
             match &change.before {
                 Some(before) => objects.insert(key, before.clone()),
                 None => objects.remove(&key),

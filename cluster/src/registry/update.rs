@@ -206,7 +206,7 @@ impl Registry {
             validate(kind, &object, Some(&current))?;
         }
         bump_generation(kind, &current, &mut object);
-        Ok(store(writer, object, current, options))
+        Ok(store(writer, object, options))
     }
 }
 
@@ -224,20 +224,15 @@ fn in_version(kind: &Kind, object: Arc<Value>) -> Arc<Value> {
 
 /// Puts a changed object in place, or removes it when the change took its last finalizer while it
 /// is being deleted.
-pub(super) fn store(
-    writer: &Writer<'_>,
-    object: Value,
-    current: Arc<Value>,
-    options: &WriteOptions,
-) -> Arc<Value> {
+pub(super) fn store(writer: &Writer<'_>, object: Value, options: &WriteOptions) -> Arc<Value> {
     if options.dry_run {
         return Arc::new(object);
     }
     if super::delete::is_finished(&object) {
-        writer.remove(object.clone(), current);
+        writer.remove(object.clone());
         return Arc::new(object);
     }
-    writer.put(object, Some(current))
+    writer.put(object)
 }
 
 /// Refuses a write that is about another object, or about an older state of this one.

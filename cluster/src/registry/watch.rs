@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::stored::Stored;
 use super::table::{Action, Change, Phase, Table};
 use crate::kinds::Kind;
 use crate::meta;
@@ -38,6 +39,13 @@ pub struct Event {
     pub object: Arc<Value>,
     /// Resuming after this revision loses nothing.
     pub revision: u64,
+    pub(crate) stored: Stored,
+}
+
+impl Event {
+    pub(crate) fn new(event: EventType, stored: Stored, revision: u64) -> Self {
+        Self { event, object: stored.object().clone(), revision, stored }
+    }
 }
 
 /// A stream of changes. Has no queue of its own: it reads the table's window, so that a slow
@@ -156,18 +164,18 @@ pub(super) fn bookmark(kind: &Kind, revision: u64) -> Event {
         "kind": kind.kind, "apiVersion": kind.api_version(),
         "metadata": { "resourceVersion": revision.to_string() },
     });
-    Event { event: EventType::Bookmark, object: Arc::new(object), revision }
+    Event::new(EventType::Bookmark, Stored::new(Arc::new(object)), revision)
 }
 
 /// What a change looks like through a namespace and a selector: an object that comes to match is
 /// added, one that no longer does is deleted.
 fn event(change: Change, namespace: Option<&str>, selector: &Selector) -> Option<Event> {
-    if namespace.is_some() && meta::namespace(&change.object) != namespace {
+    if namespace.is_some() && meta::namespace(change.object.object()) != namespace {
         return None;
     }
     let revision = change.revision;
-    let before = change.before.as_ref().filter(|before| selector.matches(before));
-    let after = change.action != Action::Deleted && selector.matches(&change.object);
+    let before = change.before.as_ref().filter(|before| selector.matches(before.object()));
+    let after = change.action != Action::Deleted && selector.matches(change.object.object());
     let (event, object) = match (before, after, change.action) {
         (_, _, Action::Deleted) => match before {
             Some(_) => (EventType::Deleted, change.object),
@@ -176,11 +184,11 @@ fn event(change: Change, namespace: Option<&str>, selector: &Selector) -> Option
         (None, true, _) => (EventType::Added, change.object),
         (Some(_), true, _) => (EventType::Modified, change.object),
         (Some(before), false, _) => {
-            let mut last = Value::clone(before);
+            let mut last = Value::clone(before.object());
             meta::set_resource_version(&mut last, revision);
-            (EventType::Deleted, Arc::new(last))
+            (EventType::Deleted, Stored::new(Arc::new(last)))
         }
         (None, false, _) => return None,
     };
-    Some(Event { event, object, revision })
+    Some(Event::new(event, object, revision))
 }
