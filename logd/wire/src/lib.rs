@@ -20,10 +20,14 @@ pub mod check;
 pub mod client;
 pub mod frame;
 pub mod incarnation;
+pub mod members;
 pub mod message;
 pub mod record;
 pub mod server;
+pub mod source;
 pub mod tls;
 
 pub use incarnation::Incarnation;
+pub use members::{Logds, Members};
 pub use record::{Record, Records, Stream};
+pub use source::Source;

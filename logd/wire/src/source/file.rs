@@ -1,0 +1,141 @@
+//! An app's lines from this process: what logd has not reported as stored is kept.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::queue::{Line, Lost};
+use crate::message::{Batch, File as WireFile, Loss, LossReason, Opened};
+use crate::record::Record;
+
+/// A batch until it is stored.
+#[derive(Debug)]
+struct Kept {
+    from: u64,
+    to: u64,
+    records: Bytes,
+    losses: Vec<Loss>,
+    lines: u64,
+}
+
+/// What is no longer kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Freed {
+    pub(super) bytes: usize,
+    pub(super) lines: u64,
+}
+
+/// An app's file: it exists on the wire alone.
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) incarnation: WireFile,
+    /// The end of what was logged; lines that were dropped count.
+    end: u64,
+    /// Lines since the last batch, packed.
+    packed: Vec<u8>,
+    lines: u64,
+    losses: Vec<Loss>,
+    from: u64,
+    kept: VecDeque<Kept>,
+    /// How many of `kept` were sent on the stream in use.
+    sent: usize,
+}
+
+impl File {
+    pub(super) fn new(process: &str) -> Self {
+        let incarnation =
+            WireFile { pod_uid: uid(), container: process.to_owned(), ..WireFile::default() };
+        Self {
+            incarnation,
+            end: 0,
+            packed: Vec::new(),
+            lines: 0,
+            losses: Vec::new(),
+            from: 0,
+            kept: VecDeque::new(),
+            sent: 0,
+        }
+    }
+
+    pub(super) fn log(&mut self, line: &Line<'_>) {
+        // As in a file, a line feed ends the line.
+        self.end += line.payload.len() as u64 + 1;
+        let end = u32::try_from(self.end - self.from).expect("a batch is of one queue's lines");
+        self.lines += 1;
+        let Line { flags, time, payload, .. } = *line;
+        Record { end, time, flags, payload }.pack(&mut self.packed);
+    }
+
+    pub(super) fn lose(&mut self, lost: &Lost) {
+        let Lost { records, bytes, oversize } = *lost;
+        self.end += oversize + bytes + records;
+        for (reason, records, bytes) in
+            [(LossReason::QueueFull, records, bytes), (LossReason::Oversize, 0, oversize)]
+        {
+            if (records, bytes) != (0, 0) {
+                self.losses.push(Loss { reason: reason.into(), records, bytes });
+            }
+        }
+    }
+
+    /// Makes a batch of what came since the last one. Returns how many bytes are kept for it.
+    pub(super) fn seal(&mut self) -> usize {
+        if self.end == self.from {
+            return 0;
+        }
+        let records = Bytes::from(std::mem::take(&mut self.packed));
+        let losses = std::mem::take(&mut self.losses);
+        let size = records.len();
+        let lines = std::mem::take(&mut self.lines);
+        self.kept.push_back(Kept { from: self.from, to: self.end, records, losses, lines });
+        self.from = self.end;
+        size
+    }
+
+    /// What was not sent on this stream yet, as the file `number`.
+    pub(super) fn unsent(&mut self, number: u32) -> impl Iterator<Item = Batch> {
+        let first = self.sent;
+        self.sent = self.kept.len();
+        self.kept.range(first..).map(move |kept| Batch {
+            file: number,
+            from: kept.from,
+            to: kept.to,
+            records: kept.records.clone(),
+            losses: kept.losses.clone(),
+            ..Batch::default()
+        })
+    }
+
+    /// logd has this much. Returns what is no longer kept.
+    pub(super) fn stored(&mut self, to: u64) -> Freed {
+        let mut freed = Freed::default();
+        while let Some(first) = self.kept.pop_front_if(|first| first.to <= to) {
+            freed.bytes += first.records.len();
+            freed.lines += first.lines;
+            self.sent = self.sent.saturating_sub(1);
+        }
+        freed
+    }
+
+    /// A stream begins: logd goes on after what it has.
+    pub(super) fn opened(&mut self, opened: &Opened) -> Freed {
+        self.sent = 0;
+        opened.to.map(|to| self.stored(to)).unwrap_or_default()
+    }
+
+    /// Another logd has the app from now on. Should it ever come back, the former one must not take
+    /// what it has not seen for a gap: the file has another name.
+    pub(super) fn moved(&mut self) {
+        self.sent = 0;
+        self.incarnation.pod_uid = uid();
+    }
+
+    /// Whether logd has everything.
+    pub(super) fn is_stored(&self) -> bool {
+        self.kept.is_empty() && self.end == self.from
+    }
+}
+
+fn uid() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
