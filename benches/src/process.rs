@@ -108,6 +108,11 @@ impl Process {
         Ok(Self { name, child: child.and_then(|spawned| spawned).map_err(failed)? })
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// An error when it is no longer there.
     ///
     /// # Errors

@@ -37,6 +37,8 @@ pub(crate) struct Extent {
     pub(crate) warm_up: f64,
     /// How often each peer is started anew to see its memory, and its time to start.
     pub(crate) starts: usize,
+    /// Between the start with many apps and a look at the memory.
+    pub(crate) settle: f64,
     /// Connections that are opened and left idle.
     pub(crate) idle: usize,
     /// How often each kind of change is made.
@@ -53,14 +55,15 @@ pub(crate) struct Extent {
 
 const FULL: Extent = Extent {
     rounds: 5,
-    seconds: 3.0,
+    seconds: 2.5,
     warm_up: 0.5,
-    starts: 5,
+    starts: 3,
+    settle: 1.0,
     idle: 2_000,
     changes: 200,
     reloads: 10,
     changed: &[10, 1_000, 10_000],
-    started: &[1_000, 5_000, 10_000],
+    started: &[10, 1_000, 5_000, 10_000],
     counted: 2_000,
 };
 
@@ -69,11 +72,12 @@ const QUICK: Extent = Extent {
     seconds: 1.0,
     warm_up: 0.2,
     starts: 1,
+    settle: 1.0,
     idle: 400,
     changes: 20,
     reloads: 3,
     changed: &[10, 1_000],
-    started: &[1_000, 5_000],
+    started: &[10, 5_000],
     counted: 500,
 };
 
@@ -82,6 +86,7 @@ const TINY: Extent = Extent {
     seconds: 0.05,
     warm_up: 0.02,
     starts: 1,
+    settle: 0.0,
     idle: 8,
     changes: 1,
     reloads: 1,

@@ -16,7 +16,9 @@ use std::{
     process::Command,
 };
 
-use fairlead_benches::{Process, ProcessError, machine::Cores, report::Program};
+use fairlead_benches::{
+    Process, ProcessError, callgrind::Callgrind, machine::Cores, report::Program,
+};
 use fairlead_test_support::find_peer;
 
 use crate::certificate::Files;
@@ -69,8 +71,7 @@ impl Peer {
 /// Those whose program is there, and what is to be told of all.
 pub(crate) struct Peers {
     pub(crate) found: Vec<Peer>,
-    /// Counts instructions.
-    pub(crate) valgrind: Option<PathBuf>,
+    pub(crate) callgrind: Option<Callgrind>,
     pub(crate) programs: Vec<Program>,
 }
 
@@ -94,14 +95,15 @@ impl Peers {
             ("bare Pingora", bare("pingora-proxy"), bare_pingora::proxy),
             ("Fairlead", fairlead, fairlead::proxy),
         ];
-        let (valgrind, version) = fetched("valgrind", "--version").unzip();
-        let mut peers = Self { found: Vec::new(), valgrind, programs: Vec::new() };
+        let callgrind = Callgrind::find();
+        let mut peers = Self { found: Vec::new(), callgrind, programs: Vec::new() };
         let asked = |name: &str| only.is_empty() || only.iter().any(|only| only == name);
         for (name, found, configure) in kinds.into_iter().filter(|(name, ..)| asked(name)) {
             let (program, version) = found.unzip();
             peers.programs.push(Program { name, version });
             peers.found.extend(program.map(|program| Peer { name, program, configure }));
         }
+        let version = fetched("valgrind", "--version").map(|(_, version)| version);
         peers.programs.push(Program { name: "valgrind", version });
         Ok(peers)
     }

@@ -7,5 +7,5 @@ pub(super) const H1_PLAIN: Traffic = Traffic {
     title: "HTTP/1.1 in the clear",
     protocol: Protocol::Http1 { connections: 64 },
     large: false,
-    rate: 10_000,
+    rate: 5_000,
 };

@@ -7,5 +7,5 @@ pub(super) const H1_TLS: Traffic = Traffic {
     title: "HTTP/1.1 over TLS, 16 KiB",
     protocol: Protocol::Http1Tls { connections: 64 },
     large: true,
-    rate: 4_000,
+    rate: 2_500,
 };

@@ -7,5 +7,5 @@ pub(super) const H2_TLS: Traffic = Traffic {
     title: "HTTP/2 over TLS",
     protocol: Protocol::Http2Tls { connections: 8, streams: 8 },
     large: false,
-    rate: 8_000,
+    rate: 5_000,
 };

@@ -1,8 +1,13 @@
 //! Starting with many apps: how long until they are served, and how much memory they take.
 
-use std::{net::SocketAddr, path::Path, time::Instant};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use fairlead_benches::{Column, Process, Row, Scenario, stats::slope};
+use tokio::time;
 
 use crate::{
     BenchError,
@@ -65,8 +70,8 @@ pub(super) async fn run(stage: &Stage) -> Result<Scenario, BenchError> {
         name: NAME,
         title: "Start and memory with many apps".to_owned(),
         setting: format!(
-            "From the start of the process to the first right answer for the last app, and its memory (Pss) then. An app is a host with one endpoint of its own: a Service and an EndpointSlice for Fairlead, which lists them from the API; for nginx and HAProxy a configuration file that is there already (what a controller needs to write it is not counted). KiB per app by least squares; {} starts of each.",
-            stage.extent.starts
+            "From the start of the process to the first right answer for the last app, and its memory (Pss) {} s later. An app is a host with one endpoint of its own: a Service and an EndpointSlice for Fairlead, which lists them from the API; for nginx and HAProxy a configuration file that is there already (what a controller needs to write it is not counted). KiB per app by least squares; {} starts of each.",
+            stage.extent.settle, stage.extent.starts
         ),
         columns: times.chain(memory).chain([Column::compared("KiB per app", 2)]).collect(),
         rows,
@@ -104,6 +109,7 @@ async fn start(
     let mut process = Process::start(peer.name, &mut command, &stage.proxy_core)?;
     stage::ready(&mut process, &last(stage, address, n), stage::ASK).await?;
     let milliseconds = begun.elapsed().as_secs_f64() * 1e3;
+    time::sleep(Duration::from_secs_f64(stage.extent.settle)).await;
     let mebibytes = process.pss()? as f64 / 1024.0 / 1024.0;
     Ok(Started { milliseconds, mebibytes })
 }
