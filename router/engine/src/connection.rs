@@ -1,6 +1,13 @@
 //! The life of a connection: one request after another, or HTTP/2, until it ends or drains.
 
-use std::{any::Any, future::pending, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    future::{pending, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use fairlead_router_listen::{Connection, ConnectionInfo, Drain, PhaseHandle};
 use http::{HeaderValue, StatusCode};
@@ -98,7 +105,10 @@ async fn serve_http1(
 
 /// Returns when draining begins with no request under way or half read; never if there is one.
 async fn drained_while_idle(origin: &Origin, fresh: bool) {
-    origin.drain.signalled().await;
+    let mut signalled = pin!(origin.drain.signalled());
+    // While there is a request it would be looked at for nothing, several times for each.
+    poll_fn(|cx| if origin.phase.is_idle() { signalled.as_mut().poll(cx) } else { Poll::Pending })
+        .await;
     if fresh {
         sleep(DRAIN_GRACE).await;
     }
