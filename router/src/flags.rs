@@ -152,7 +152,7 @@ impl Flags {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, value::ValueError> {
+pub(crate) fn duration(text: &str) -> Result<Duration, value::ValueError> {
     value::duration(text)
 }
 

@@ -23,6 +23,7 @@ mod options;
 mod publish;
 mod router;
 mod tls;
+mod wait;
 mod watch;
 
 pub use access_log::{AccessFormat, AccessOutput};
@@ -31,4 +32,5 @@ pub use fairlead_router_core::Settings;
 pub use flags::Flags;
 pub use options::RouterOptions;
 pub use router::{HTTP, HTTPS, Router};
+pub use wait::{WaitFlags, laggards, wait};
 pub use watch::SettingsSource;

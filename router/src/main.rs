@@ -4,7 +4,7 @@
 use std::{io::IsTerminal as _, process::ExitCode, time::Duration};
 
 use clap::Parser as _;
-use fairlead_router::{Flags, Router, RouterOptions};
+use fairlead_router::{Flags, Router, RouterOptions, WaitFlags, wait};
 use tokio::{
     runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
@@ -14,10 +14,27 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Fairlead's edge router: watches the Kubernetes API and serves HTTP for annotated Services.
+#[derive(Debug, clap::Parser)]
+#[command(name = "fairlead-router", version, args_conflicts_with_subcommands = true)]
+struct Program {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Waits until every ready replica has a revision in effect; fails at the deadline and names
+    /// the others
+    Wait(WaitFlags),
+}
+
 fn main() -> ExitCode {
     // Before anything else: other crates install another provider where there is none.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let flags = Flags::parse();
+    let Program { command, flags } = Program::parse();
     // Standard output is the access log's.
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(flags.log()))
@@ -25,11 +42,15 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
 
-    let run = Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Into::into)
-        .and_then(|runtime| runtime.block_on(run(flags.options())));
+    let run = Builder::new_current_thread().enable_all().build().map_err(Into::into).and_then(
+        |runtime| match command {
+            None => runtime.block_on(run(flags.options())),
+            Some(Command::Wait(flags)) => runtime.block_on(async {
+                let config = kube::Config::infer().await.map_err(no_api)?;
+                wait(flags, kube::Client::try_from(config)?).await.map_err(Into::into)
+            }),
+        },
+    );
     match run {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -39,11 +60,13 @@ fn main() -> ExitCode {
     }
 }
 
+fn no_api(error: kube::config::InferConfigError) -> String {
+    format!("no Kubernetes API to read from: {error}; set KUBECONFIG")
+}
+
 async fn run(options: RouterOptions) -> Result<(), Box<dyn std::error::Error>> {
     let mut stop = Stop::new()?;
-    let mut config = kube::Config::infer()
-        .await
-        .map_err(|error| format!("no Kubernetes API to read from: {error}; set KUBECONFIG"))?;
+    let mut config = kube::Config::infer().await.map_err(no_api)?;
     // Longer than a watch may be silent; a server that went away without a word is noticed.
     config.read_timeout = Some(Duration::from_secs(300));
     let router = Router::start(options, kube::Client::try_from(config)?)?;

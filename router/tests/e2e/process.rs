@@ -36,6 +36,21 @@ fn without_an_api_to_read_from_it_fails_and_says_what_to_set() {
     assert!(message.contains("set KUBECONFIG"), "{message}");
 }
 
+#[tokio::test]
+async fn wait_fails_at_its_deadline_and_says_who_is_behind() {
+    let cluster = Cluster::start(ClusterOptions::default()).await.unwrap();
+    let config = kubeconfig(&cluster);
+    let mut command = program(config.path().to_str().unwrap());
+    command.args(["wait", "--revision=1", "--selector=app=router", "--timeout=1s"]);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(
+        message.contains("revision 1 is not in effect everywhere: no replica is ready"),
+        "{message}"
+    );
+}
+
 /// Killed when the test ends, however it ends.
 struct Running(Child);
 

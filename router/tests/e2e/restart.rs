@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use fairlead_router::{HTTP, Router};
+use fairlead_router::{HTTP, Router, laggards};
 use fairlead_test_support::{figure, soaking};
 use parking_lot::Mutex;
 use tokio::{
@@ -110,6 +110,32 @@ async fn router(world: &World) -> Router {
     let router = Router::start(options, world.api.client().await).unwrap();
     within("the router is ready", router.ready()).await;
     router
+}
+
+#[tokio::test]
+async fn replicas_are_behind_until_they_report_the_revision() {
+    let (world, pod) = (World::start().await, Backend::named("web").await);
+    world.apply(APP, &[("WEB", &pod)]).await;
+    let revision = world.admin_json("/status").await["revision"].as_u64().unwrap();
+    let admin = world.router.admin_addr();
+    let replica = |name: &str, ready: &str| {
+        serde_json::from_value(serde_json::json!({
+            "metadata": {"name": name},
+            "spec": {"containers": [
+                {"name": "router", "ports": [{"name": "admin", "containerPort": admin.port()}]},
+            ]},
+            "status": {
+                "podIP": admin.ip().to_string(),
+                "conditions": [{"type": "Ready", "status": ready}],
+            },
+        }))
+        .unwrap()
+    };
+    let pods = [replica("router-0", "True"), replica("router-1", "False")];
+    assert_eq!(laggards(&pods, 9090, revision).await, Vec::<String>::new());
+    let expected = [format!("router-0 serves {revision}")];
+    assert_eq!(laggards(&pods, 9090, revision + 1).await, expected);
+    assert_eq!(laggards(&pods[1..], 9090, revision).await, ["no replica is ready"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
