@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
-use fairlead_wire::client::Endpoint;
+use fairlead_wire::tls::{Identity, TlsError, client_config};
 
-use crate::options::{Logd, ShipperOptions};
+use crate::options::{Credentials, Logd, ShipperOptions, Token};
 
 /// Fairlead's node agent: tails the logs of a node's containers and sends them to logd.
 ///
@@ -14,9 +15,31 @@ use crate::options::{Logd, ShipperOptions};
 #[derive(Debug, Parser)]
 #[command(name = "fairlead-shipper", version)]
 pub struct Flags {
-    /// Where lines are sent to: http://HOST:PORT
+    /// Where lines are sent to: http://HOST:PORT or https://HOST:PORT
     #[arg(long, env = "FAIRLEAD_SHIPPER_LOGD", value_parser = logd, value_name = "URL")]
     logd: Logd,
+
+    /// File with the token that logd is shown; it may be replaced at any time [default: none]
+    #[arg(long, env = "FAIRLEAD_SHIPPER_LOGD_TOKEN_FILE", value_name = "FILE")]
+    logd_token_file: Option<PathBuf>,
+
+    /// File with the certificates, in PEM, that logd's has to be signed with; needed for https
+    /// [default: none]
+    #[arg(long, env = "FAIRLEAD_SHIPPER_LOGD_CA", value_name = "FILE")]
+    logd_ca: Option<PathBuf>,
+
+    /// File with a certificate, in PEM, that logd is shown [default: none]
+    #[arg(long, env = "FAIRLEAD_SHIPPER_LOGD_CERTIFICATE", requires_all = ["logd_ca", "logd_key"], value_name = "FILE")]
+    logd_certificate: Option<PathBuf>,
+
+    /// File with its key [default: none]
+    #[arg(
+        long,
+        env = "FAIRLEAD_SHIPPER_LOGD_KEY",
+        requires = "logd_certificate",
+        value_name = "FILE"
+    )]
+    logd_key: Option<PathBuf>,
 
     /// Name of the node: the pods on it are asked for [default: all pods]
     #[arg(
@@ -45,6 +68,10 @@ pub struct Flags {
         value_name = "DIRECTORY"
     )]
     state: PathBuf,
+
+    /// How long lines wait for what the API knows of their pod; then their app is named like the pod
+    #[arg(long, env = "FAIRLEAD_SHIPPER_POD_WAIT", default_value = "30s", value_parser = duration, value_name = "DURATION")]
+    pod_wait: Duration,
 
     /// Namespaces whose containers are not shipped, separated by commas; Fairlead's own is among
     /// them in the chart [default: none]
@@ -103,26 +130,53 @@ impl Flags {
     }
 
     /// What the flags say.
-    #[must_use]
-    pub fn options(self) -> ShipperOptions {
-        ShipperOptions {
+    ///
+    /// # Errors
+    /// Where a file for TLS cannot be used.
+    pub fn options(self) -> Result<ShipperOptions, TlsError> {
+        let identity = self.logd_certificate.zip(self.logd_key);
+        let identity = identity.map(|(certificate, key)| Identity { certificate, key });
+        let tls = self.logd_ca.map(|ca| client_config(&ca, identity.as_ref())).transpose()?;
+        Ok(ShipperOptions {
             pods: self.pods,
             state: self.state,
             node: self.node,
+            pod_wait: self.pod_wait,
             logd: self.logd,
+            credentials: Credentials { token: self.logd_token_file.map(Token::File), tls },
             excluded_namespaces: self.exclude_namespaces,
             rate: self.rate,
             window: self.window << 20,
             held: self.held << 20,
             admin: self.admin,
-        }
+        })
     }
 }
 
 fn logd(text: &str) -> Result<Logd, String> {
     let url: http::Uri = text.parse().map_err(|error| format!("{error}"))?;
-    if url.scheme_str() != Some("http") || url.port().is_none() {
-        return Err("write http://HOST:PORT".to_owned());
+    let plain = matches!(url.path(), "" | "/") && url.query().is_none();
+    if !matches!(url.scheme_str(), Some("http" | "https")) || url.port().is_none() || !plain {
+        return Err("write http://HOST:PORT or https://HOST:PORT".to_owned());
     }
-    Ok(Logd::At(Endpoint { url, tls: None, token: None }))
+    Ok(Logd::At(url))
 }
+
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => 0,
+    };
+    let number = number.parse::<u64>().ok().and_then(|n| n.checked_mul(milliseconds));
+    let number =
+        number.filter(|n| *n > 0).ok_or("write a whole number with ms, s, m or h, such as 30s")?;
+    Ok(Duration::from_millis(number))
+}
+
+#[cfg(test)]
+mod tests;

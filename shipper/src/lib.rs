@@ -31,5 +31,5 @@ mod shipper;
 
 pub use error::StartError;
 pub use flags::Flags;
-pub use options::{Logd, ShipperOptions};
+pub use options::{Credentials, Logd, ShipperOptions, Token};
 pub use shipper::Shipper;

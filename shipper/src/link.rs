@@ -1,11 +1,18 @@
 //! The connection to one logd: made again whenever it breaks.
 
+use std::io;
+use std::path::{Path, PathBuf};
+
 use fairlead_wire::client::{self, Endpoint, WireError};
 use fairlead_wire::message::{FromLogd, FromSender, LogdHello};
+use http::Uri;
+use http::header::HeaderValue;
+use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::backoff::Backoff;
+use crate::options::{Credentials, Token};
 
 /// Names a logd among those there were in this process.
 pub(crate) type LinkId = u32;
@@ -22,6 +29,15 @@ pub(crate) enum LinkEvent {
     Down,
 }
 
+/// Why there is no connection.
+#[derive(Debug, Error)]
+enum LinkError {
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    #[error("the token file {0:?}: {1}")]
+    Token(PathBuf, #[source] io::Error),
+}
+
 /// Keeps a connection until dropped.
 #[derive(Debug)]
 pub(crate) struct LinkTask(JoinHandle<()>);
@@ -35,7 +51,8 @@ impl Drop for LinkTask {
 /// Begins to connect. Events go to `events`, with the link's id.
 pub(crate) fn start(
     id: LinkId,
-    endpoint: Endpoint,
+    url: Uri,
+    credentials: Credentials,
     name: String,
     events: mpsc::Sender<(LinkId, LinkEvent)>,
 ) -> LinkTask {
@@ -43,13 +60,17 @@ pub(crate) fn start(
         let mut backoff = Backoff::default();
         let mut told = false;
         loop {
-            let error = match converse(id, &endpoint, &name, &events, &mut backoff).await {
+            let conversation = async {
+                let endpoint = endpoint(&url, &credentials)?;
+                converse(id, &endpoint, &name, &events, &mut backoff).await.map_err(Into::into)
+            };
+            let error: LinkError = match conversation.await {
                 Ok(()) => return,
                 Err(error) => error,
             };
             // Told once for each time that it goes away, not for each attempt.
             if !std::mem::replace(&mut told, true) {
-                tracing::warn!(%error, logd = %endpoint.url, "no connection to logd");
+                tracing::warn!(%error, logd = %url, "no connection to logd");
             }
             if events.send((id, LinkEvent::Down)).await.is_err() {
                 return;
@@ -60,6 +81,28 @@ pub(crate) fn start(
             tokio::time::sleep(backoff.next()).await;
         }
     }))
+}
+
+fn endpoint(url: &Uri, credentials: &Credentials) -> Result<Endpoint, LinkError> {
+    let token = match &credentials.token {
+        None => None,
+        Some(Token::Header(token)) => Some(token.clone()),
+        Some(Token::File(file)) => {
+            Some(token(file).map_err(|error| LinkError::Token(file.clone(), error))?)
+        }
+    };
+    Ok(Endpoint { url: url.clone(), tls: credentials.tls.clone(), token })
+}
+
+fn token(file: &Path) -> io::Result<HeaderValue> {
+    let token = std::fs::read_to_string(file)?;
+    let token = token.trim();
+    let value = HeaderValue::try_from(format!("Bearer {token}")).ok();
+    let mut value = value.filter(|_| !token.is_empty()).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidData, "it must hold a token on one line")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// One connection. Returns in order where nobody listens any more.

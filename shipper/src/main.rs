@@ -5,6 +5,7 @@ use std::{io::IsTerminal as _, process::ExitCode, time::Duration};
 
 use clap::Parser as _;
 use fairlead_shipper::{Flags, Shipper};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
     runtime::Builder,
     signal::unix::{SignalKind, signal},
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
 
+    raise_limit();
     let run = Builder::new_current_thread()
         .enable_all()
         .build()
@@ -35,6 +37,15 @@ fn main() -> ExitCode {
             tracing::error!("{error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// As many files as the system allows: each log that is written is one.
+fn raise_limit() {
+    let result = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = result {
+        tracing::warn!(%error, "cannot raise the limit for open files");
     }
 }
 
@@ -51,7 +62,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     } else {
         None
     };
-    let shipper = Shipper::start(flags.options(), client)?;
+    let shipper = Shipper::start(flags.options()?, client)?;
     tracing::info!(admin = %shipper.admin_addr(), "started");
     tokio::select! {
         _ = terminate.recv() => {}

@@ -2,14 +2,41 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use fairlead_wire::client::Endpoint;
+use http::Uri;
+use http::header::HeaderValue;
 
 /// Where logds are.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Logd {
-    /// One, at this address.
-    At(Endpoint),
+    /// One, at `http://HOST:PORT` or `https://HOST:PORT`.
+    At(Uri),
+}
+
+/// What a logd is shown, and whom to trust.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// A bearer token of role `ingest`.
+    pub token: Option<Token>,
+    /// For `https`: see [`fairlead_wire::tls::client_config`].
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+/// A bearer token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Token {
+    /// The value of the header `Authorization`, marked as sensitive.
+    Header(HeaderValue),
+    /// A file that holds it; read for every connection, so that it may be replaced.
+    File(PathBuf),
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("token", &self.token).finish_non_exhaustive()
+    }
 }
 
 /// How a shipper is set up; [`crate::Flags`] has the same for the command line.
@@ -22,8 +49,13 @@ pub struct ShipperOptions {
     pub state: PathBuf,
     /// The node's name: whose pods are asked for. Empty: all pods, and no node in lines.
     pub node: String,
+    /// How long lines wait for what the API knows of their pod; those of a pod that was known before
+    /// the start, a tenth of it. Then their app is named like the pod. 30 s
+    pub pod_wait: Duration,
     /// Where lines are sent to.
     pub logd: Logd,
+    /// What is shown there. Nothing
+    pub credentials: Credentials,
     /// Namespaces whose containers are not shipped. Empty: none.
     pub excluded_namespaces: Vec<String>,
     /// Lines a second that a container may write. No limit
@@ -44,7 +76,9 @@ impl ShipperOptions {
             pods: "/var/log/pods".into(),
             state: "/var/lib/fairlead/shipper".into(),
             node: String::new(),
+            pod_wait: Duration::from_secs(30),
             logd,
+            credentials: Credentials::default(),
             excluded_namespaces: Vec::new(),
             rate: None,
             window: 8 << 20,

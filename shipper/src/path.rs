@@ -23,7 +23,11 @@ impl PodPath {
     pub fn parse(name: &str) -> Option<Self> {
         let mut parts = name.split('_');
         let (namespace, pod, uid) = (parts.next()?, parts.next()?, parts.next()?);
-        let whole = [namespace, pod, uid].iter().all(|part| !part.is_empty());
+        let name = |part: &str| {
+            !part.is_empty()
+                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
+        };
+        let whole = [namespace, pod, uid].into_iter().all(name);
         (whole && parts.next().is_none()).then(|| Self {
             namespace: namespace.to_owned(),
             pod: pod.to_owned(),
@@ -115,7 +119,7 @@ mod tests {
         let pod = PodPath::parse("shop_web-7d4b9_0b6a8c6e-9d1f-4d6e-8a3b-0f1e2d3c4b5a").unwrap();
         assert_eq!((pod.namespace.as_str(), pod.pod.as_str()), ("shop", "web-7d4b9"));
         assert_eq!(pod.uid, "0b6a8c6e-9d1f-4d6e-8a3b-0f1e2d3c4b5a");
-        for other in ["", "a_b", "a_b_c_d", "_b_c", "a__c", "a_b_", "lost+found"] {
+        for other in ["", "a_b", "a_b_c_d", "_b_c", "a__c", "a_b_", "a_b_c d", "lost+found"] {
             assert_eq!(PodPath::parse(other), None, "{other}");
         }
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use kube::Client;
 use tokio::runtime::Builder;
@@ -40,7 +41,7 @@ impl Shipper {
             pods: options.pods,
             state: options.state,
             node: options.node.clone(),
-            asks_pods: client.is_some(),
+            pod_wait: if client.is_some() { options.pod_wait } else { Duration::ZERO },
             excluded_namespaces: options.excluded_namespaces.into_iter().collect(),
             rate: options.rate,
             window: options.window,
@@ -49,7 +50,8 @@ impl Shipper {
         // What is made of a runtime's reactor has to be made in it.
         let engine = {
             let _in = runtime.enter();
-            Engine::new(settings, metrics.clone()).map_err(StartError::Thread)?
+            Engine::new(settings, options.credentials, metrics.clone())
+                .map_err(StartError::Thread)?
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let run = move || {
@@ -59,9 +61,9 @@ impl Shipper {
                 if let Some(client) = client {
                     tokio::spawn(pods::watch(client, options.node, pods_in));
                 }
-                let Logd::At(endpoint) = options.logd;
+                let Logd::At(url) = options.logd;
                 // There is room for it.
-                let _ = members_in.try_send(vec![endpoint]);
+                let _ = members_in.try_send(vec![url]);
                 tokio::spawn(admin::serve(listener, Arc::new(Admin::new(metrics))));
                 let stop = async {
                     let _ = stopped.await;

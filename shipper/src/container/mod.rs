@@ -122,6 +122,7 @@ impl Container {
         let file = &mut self.files[index];
         file.complete = Some(offset);
         file.content = None;
+        file.marks.clear();
         (file.stored, file.settled) = (Some(Position::at(offset)), Position::at(offset));
         // What is missing right before a file of which nothing was read is one loss with it.
         let earlier = if offset == 0 { file.gap.take() } else { None };

@@ -64,6 +64,11 @@ impl Decoder {
         Self { joiner, at, line_end: at, long: None, last_time: 0, scratch: Vec::new() }
     }
 
+    /// Takes this time for lines that have none, until one that has one comes.
+    pub const fn assume(&mut self, time: i64) {
+        self.last_time = time;
+    }
+
     /// Where the next bytes belong.
     #[must_use]
     pub const fn at(&self) -> u64 {

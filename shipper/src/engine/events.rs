@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use fairlead_wire::client::Endpoint;
 use fairlead_wire::message::{Ack, Batch, Fetch, FromLogd, FromSender, Gap, GapReason, Opened};
 
-use super::turn::{Next, Turn, gap_id};
+use http::Uri;
+
+use super::turn::{Next, Turn, gap_id, identity};
 use super::{Engine, Slot};
-use crate::container::{Container, Stage};
+use crate::container::{Container, Identity, Stage};
 use crate::decode::{Decoder, Pack, Position, Rule, SPAN};
 use crate::file::Content;
 use crate::link::{LinkEvent, LinkId};
@@ -67,7 +68,7 @@ impl Engine {
         ids.into_iter().for_each(|id| self.queue(id));
     }
 
-    pub(super) fn members(&mut self, members: &[Endpoint]) {
+    pub(super) fn members(&mut self, members: &[Uri]) {
         if !self.links.set(members) {
             return;
         }
@@ -108,22 +109,19 @@ impl Engine {
             .collect();
         for id in ids {
             if let Some(slot) = self.slots.get_mut(&id) {
-                let container = &mut slot.container;
-                let excluded = container.identity.take().is_some_and(|old| old.excluded);
-                let mut turn_identity = None;
-                if let Some(meta) = self.pods.get(&uid) {
-                    let name = &container.key.name;
-                    turn_identity =
-                        Some(meta.identity(name, &self.settings.node, self.settings.rate));
-                }
-                let now_excluded = turn_identity.is_some_and(|identity| identity.excluded)
-                    || self.settings.excluded_namespaces.contains(&container.path.namespace);
-                if excluded != now_excluded {
-                    let link = slot.link.and_then(|link| self.links.get_mut(link));
+                let new = identity(&slot.container, &self.pods, &self.settings);
+                let old = slot.container.identity.take();
+                let goes = |identity: &Option<Identity>| {
+                    let identity = identity.as_ref()?;
+                    Some((identity.source.app.clone(), identity.excluded))
+                };
+                // The rest is for files that are opened from now on.
+                if old.is_some() && goes(&old) != goes(&new) {
+                    let link = slot.link.take().and_then(|link| self.links.get_mut(link));
                     if let Some(up) = link.and_then(|link| link.up.as_mut()) {
-                        leave(container, up, &self.metrics);
+                        leave(&mut slot.container, up, &self.metrics);
                     }
-                    container.disconnected();
+                    slot.container.disconnected();
                     slot.fetches.clear();
                 }
             }
@@ -181,7 +179,7 @@ impl Engine {
         let stored = file.acknowledged(ack.stored, ack.settled);
         let ending = matches!(file.stage, Stage::Ending(_));
         if let Some(up) = self.links.get_mut(link).and_then(|link| link.up.as_mut()) {
-            up.unacknowledged = up.unacknowledged.saturating_sub(stored);
+            up.forget(stored);
         }
         self.saver.changed();
         if ending {
@@ -206,7 +204,7 @@ impl Engine {
 
 /// A container goes to another logd, or to none.
 fn leave(container: &mut Container, up: &mut super::links::Up, metrics: &crate::metrics::Metrics) {
-    up.unacknowledged = up.unacknowledged.saturating_sub(container.unacknowledged());
+    up.forget(container.unacknowledged());
     for number in container.files.iter().filter_map(crate::container::LogFile::number) {
         up.close(number, metrics);
     }

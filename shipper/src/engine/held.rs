@@ -42,6 +42,12 @@ impl Engine {
             offset,
             time: 0,
         });
+        let unacknowledged = file.unacknowledged();
+        if let Some(up) =
+            slot.link.and_then(|link| self.links.get_mut(link)).and_then(|link| link.up.as_mut())
+        {
+            up.forget(unacknowledged);
+        }
         if let Stage::Reading(number, _) | Stage::Opening(number) = file.stage {
             file.stage = Stage::Ending(number);
         }

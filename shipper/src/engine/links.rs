@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use fairlead_wire::client::Endpoint;
 use fairlead_wire::message::{Batch, Batches, Close, FromSender, LogdHello};
+use http::Uri;
 use tokio::sync::mpsc;
 
 use crate::link::{self, LinkEvent, LinkId, LinkTask};
 use crate::metrics::Metrics;
+use crate::options::Credentials;
 
 /// Bytes of records that are compressed together, about; a file's turn may add as much again.
 const COMBINED: usize = 512 * 1024;
@@ -19,7 +20,7 @@ const SPARE: usize = 4;
 /// A logd, and the connection to it if there is one.
 #[derive(Debug)]
 pub(super) struct Link {
-    endpoint: Endpoint,
+    url: Uri,
     pub(super) up: Option<Up>,
     /// Containers that have something to send and may not.
     pub(super) waiting: Vec<u32>,
@@ -61,6 +62,11 @@ impl Up {
             done: Vec::new(),
             closing: Vec::new(),
         }
+    }
+
+    /// So many bytes that were sent are not waited for any more.
+    pub(super) const fn forget(&mut self, bytes: u64) {
+        self.unacknowledged = self.unacknowledged.saturating_sub(bytes);
     }
 
     /// Nothing is left to do for a file.
@@ -138,14 +144,19 @@ impl Up {
 #[derive(Debug)]
 pub(super) struct Links {
     name: String,
+    credentials: Credentials,
     links: BTreeMap<LinkId, Link>,
     next: LinkId,
     events: mpsc::Sender<(LinkId, LinkEvent)>,
 }
 
 impl Links {
-    pub(super) const fn new(name: String, events: mpsc::Sender<(LinkId, LinkEvent)>) -> Self {
-        Self { name, links: BTreeMap::new(), next: 0, events }
+    pub(super) const fn new(
+        name: String,
+        credentials: Credentials,
+        events: mpsc::Sender<(LinkId, LinkEvent)>,
+    ) -> Self {
+        Self { name, credentials, links: BTreeMap::new(), next: 0, events }
     }
 
     pub(super) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
@@ -161,30 +172,29 @@ impl Links {
     }
 
     /// These are the logds from now on. Returns whether they were others before.
-    pub(super) fn set(&mut self, members: &[Endpoint]) -> bool {
+    pub(super) fn set(&mut self, members: &[Uri]) -> bool {
         let before = self.links.len();
-        self.links.retain(|_, link| members.iter().any(|member| member.url == link.endpoint.url));
+        self.links.retain(|_, link| members.contains(&link.url));
         let mut changed = self.links.len() != before;
-        for endpoint in members {
-            if self.links.values().any(|link| link.endpoint.url == endpoint.url) {
+        for url in members {
+            if self.links.values().any(|link| link.url == *url) {
                 continue;
             }
             changed = true;
             let id = self.next;
             self.next += 1;
-            let task = link::start(id, endpoint.clone(), self.name.clone(), self.events.clone());
-            let endpoint = endpoint.clone();
-            self.links.insert(id, Link { endpoint, up: None, waiting: Vec::new(), _task: task });
+            let (name, events) = (self.name.clone(), self.events.clone());
+            let task = link::start(id, url.clone(), self.credentials.clone(), name, events);
+            let link = Link { url: url.clone(), up: None, waiting: Vec::new(), _task: task };
+            self.links.insert(id, link);
         }
         changed
     }
 
     /// The logd that has an app: the one for which the hash of both is the largest.
     pub(super) fn owner(&self, app: &str) -> Option<LinkId> {
-        let weight = |link: &Link| {
-            let member = link.endpoint.url.to_string();
-            xxhash_rust::xxh3::xxh3_64(format!("{member}\0{app}").as_bytes())
-        };
+        let weight =
+            |link: &Link| xxhash_rust::xxh3::xxh3_64(format!("{}\0{app}", link.url).as_bytes());
         self.links.iter().max_by_key(|(_, link)| weight(link)).map(|(id, _)| *id)
     }
 

@@ -16,16 +16,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use fairlead_wire::client::Endpoint;
+use http::Uri;
 use tokio::sync::mpsc;
 
 use self::checkpoint::Saver;
 use self::links::Links;
 use self::turn::{Next, TURN, Turn};
-use crate::container::{Container, ContainerKey};
+use crate::container::{Container, ContainerKey, LogFile, Place};
 use crate::discover::{Watched, Watcher};
+use crate::file::Inode;
 use crate::link::{LinkEvent, LinkId};
 use crate::metrics::Metrics;
+use crate::options::Credentials;
 use crate::pods::{PodEvent, Pods};
 
 /// How often directories are looked at, whatever inotify told; the first while they are missing.
@@ -47,8 +49,9 @@ pub(crate) struct Settings {
     pub(crate) state: PathBuf,
     /// The node's name.
     pub(crate) node: String,
-    /// Whether the API is asked for pods.
-    pub(crate) asks_pods: bool,
+    /// How long a pod that the API did not show is waited for; one that was known before, a tenth
+    /// of it.
+    pub(crate) pod_wait: Duration,
     /// Namespaces whose containers are not shipped.
     pub(crate) excluded_namespaces: HashSet<String>,
     /// Lines a second that a container may write.
@@ -75,7 +78,7 @@ struct Slot {
 #[derive(Debug)]
 pub(crate) struct Inputs {
     /// The logds there are.
-    pub(crate) members: mpsc::Receiver<Vec<Endpoint>>,
+    pub(crate) members: mpsc::Receiver<Vec<Uri>>,
     /// The node's pods.
     pub(crate) pods: mpsc::Receiver<PodEvent>,
 }
@@ -105,13 +108,17 @@ pub(crate) struct Engine {
 impl Engine {
     /// # Errors
     /// Where there is no inotify.
-    pub(crate) fn new(settings: Settings, metrics: Arc<Metrics>) -> std::io::Result<Self> {
+    pub(crate) fn new(
+        settings: Settings,
+        credentials: Credentials,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<Self> {
         let (link_events_in, link_events) = mpsc::channel(QUEUE);
         let name = format!("shipper/{}", settings.node);
         let now = Instant::now();
         Ok(Self {
             watcher: Watcher::new()?,
-            links: Links::new(name, link_events_in),
+            links: Links::new(name, credentials, link_events_in),
             saver: Saver::new(&settings.state, now),
             settings,
             metrics,
@@ -218,7 +225,7 @@ impl Engine {
             self.keys.remove(&slot.container.key);
             return;
         }
-        let mut again = next.now;
+        let (mut again, mut replaced) = (next.now, false);
         if next.changed && !again && !slot.watched {
             let content = slot.container.files.last().and_then(|file| file.content.as_ref());
             let descriptor = content.map(crate::discover::descriptor);
@@ -229,6 +236,11 @@ impl Engine {
             if !slot.watched {
                 self.time(id, &mut slot, Instant::now() + RESCAN_MISSING);
             }
+            replaced = slot.container.files.last().is_some_and(|file| {
+                file.place == Place::Live
+                    && file.inode.is_some()
+                    && file.inode != at(&slot.container, file)
+            });
         }
         if let Some(at) = next.at {
             self.time(id, &mut slot, at);
@@ -242,7 +254,7 @@ impl Engine {
         if again {
             self.queue(id);
         }
-        if next.rescan {
+        if next.rescan || replaced {
             self.scan_container(id, Instant::now());
         }
     }
@@ -338,4 +350,10 @@ impl Engine {
             }
         }
     }
+}
+
+/// The file that stands now where this one should.
+fn at(container: &Container, file: &LogFile) -> Option<Inode> {
+    let metadata = std::fs::metadata(file.path(&container.directory)?).ok()?;
+    Some(Inode::of(&metadata))
 }

@@ -28,10 +28,8 @@ const LINGER: Duration = Duration::from_secs(5);
 /// How long a file must have been gone: between two names it seems to be.
 const GONE: Duration = Duration::from_secs(1);
 
-/// How long a pod that the API did not show is waited for: one that is new, and one that was known
-/// before this process began.
-const UNKNOWN: Duration = Duration::from_secs(30);
-const REMEMBERED: Duration = Duration::from_secs(2);
+/// How long until a file that could not be read is tried again.
+const UNREADABLE: Duration = Duration::from_secs(30);
 
 /// How long a new file waits for its container's id.
 const CONTAINER_ID: Duration = Duration::from_millis(150);
@@ -176,7 +174,7 @@ impl Turn<'_> {
                 }
                 Err(error) => {
                     tracing::warn!(%error, container = %container.directory.display(), "log file cannot be read");
-                    self.next.at(self.now + UNKNOWN);
+                    self.next.at(self.now + UNREADABLE);
                     return if last { Step::Stop } else { Step::Pass };
                 }
             }
@@ -190,7 +188,8 @@ impl Turn<'_> {
         let Some(up) = &mut self.up else {
             let position = file.settled;
             file.stored = Some(position);
-            let decoder = Decoder::resume(position, identity.multiline);
+            let mut decoder = Decoder::resume(position, identity.multiline);
+            decoder.assume(now());
             let reading = Reading { decoder, sent: position, at_end: false };
             file.stage = Stage::Reading(0, reading.into());
             return self.read(container, index);
@@ -252,7 +251,9 @@ impl Turn<'_> {
                 }
                 (Begin::At(position), _) => Ok((Decoder::resume(position, multiline), position.to)),
             };
-            let (decoder, to) = decoding.unwrap_or_else(|_| (Decoder::begin(0, 0, multiline), 0));
+            let (mut decoder, to) =
+                decoding.unwrap_or_else(|_| (Decoder::begin(0, 0, multiline), 0));
+            decoder.assume(now());
             let sent = match begin {
                 Begin::At(position) => position,
                 Begin::Near(_) => Position::at(to),
@@ -291,6 +292,12 @@ impl Turn<'_> {
         bytes: Option<u64>,
     ) {
         let file = &container.files[index];
+        // Behind a symbolic link the runtime rotates files where nobody can tell them apart.
+        let live = container.directory.join(format!("{}.log", file.restart));
+        let reason = match reason {
+            GapReason::Deleted if live.is_symlink() => GapReason::RuntimeRotation,
+            reason => reason,
+        };
         let before = file.head.map(|head| Edge {
             restart: file.restart,
             first_line: head.hash,
@@ -307,6 +314,9 @@ impl Turn<'_> {
                 time: 0,
             })
         });
+        if let Some(up) = &mut self.up {
+            up.forget(container.files[index].unacknowledged());
+        }
         container.lose(index, offset, Gap { reason, before, bytes, certain: false });
         self.next.dirty = true;
     }
@@ -464,26 +474,24 @@ impl Turn<'_> {
         if container.identity.is_some() {
             return true;
         }
-        let name = container.key.name.clone();
         let settings = self.settings;
-        let mut identity = match self.pods.get(&container.path.uid) {
-            Some(meta) => meta.identity(&name, &settings.node, settings.rate),
+        let identity = match identity(container, self.pods, settings) {
+            Some(identity) => identity,
             None => {
-                let wait = if container.remembered.is_some() { REMEMBERED } else { UNKNOWN };
-                let wait = if settings.asks_pods { wait } else { Duration::ZERO };
-                let until = container.since + wait;
+                let patience = settings.pod_wait;
+                let remembered = container.remembered.as_ref();
+                let until = container.since + remembered.map_or(patience, |_| patience / 10);
                 if self.now < until {
                     self.next.at(until);
                     return false;
                 }
-                let source = match &container.remembered {
-                    Some(source) => source.clone(),
-                    None => from_path(&container.path, &name, &settings.node).into(),
-                };
-                Identity { source, excluded: false, multiline: false, rate: settings.rate }
+                let source = remembered.cloned().unwrap_or_else(|| {
+                    from_path(&container.path, &container.key.name, &settings.node).into()
+                });
+                let excluded = settings.excluded_namespaces.contains(&container.path.namespace);
+                Identity { source, excluded, multiline: false, rate: settings.rate }
             }
         };
-        identity.excluded |= settings.excluded_namespaces.contains(&container.path.namespace);
         if container.bucket.as_ref().map(Bucket::rate) != identity.rate.map(f64::from) {
             container.bucket = identity.rate.map(|rate| Bucket::new(rate, self.now));
         }
@@ -491,6 +499,24 @@ impl Turn<'_> {
         self.next.dirty = true;
         true
     }
+}
+
+/// Whose a container's lines are, where its pod is known.
+pub(super) fn identity(
+    container: &Container,
+    pods: &Pods,
+    settings: &Settings,
+) -> Option<Identity> {
+    let meta = pods.get(&container.path.uid)?;
+    let mut identity = meta.identity(&container.key.name, &settings.node, settings.rate);
+    identity.excluded |= settings.excluded_namespaces.contains(&container.path.namespace);
+    Some(identity)
+}
+
+/// The wall clock, in nanoseconds since 1970-01-01 UTC.
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 fn after(file: &LogFile) -> Option<Edge> {

@@ -111,8 +111,8 @@ impl PodMeta {
             Some(owner) if owner.kind == "ReplicaSet" => {
                 deployment(&owner.name, labels.get("pod-template-hash")).to_owned()
             }
-            Some(owner) => owner.name,
-            None => pod.clone(),
+            Some(owner) if is_app(&owner.name) => owner.name,
+            _ => pod.clone(),
         });
         let Status { init_container_statuses, container_statuses, ephemeral_container_statuses } =
             status;
@@ -183,7 +183,7 @@ pub(crate) fn from_path(path: &PodPath, container: &str, node: &str) -> Source {
 fn is_app(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let ends = [name.bytes().next(), name.bytes().next_back()];
-    name.len() <= 63
+    name.len() <= 253
         && name.bytes().all(inner)
         && ends.into_iter().all(|end| end.is_some_and(|byte| byte.is_ascii_alphanumeric()))
 }

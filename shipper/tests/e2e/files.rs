@@ -105,3 +105,84 @@ async fn a_new_instance_gets_history_as_far_as_its_ring_reaches() {
     assert_eq!(history, [true, true, false]);
     assert!(logd.look(|state| state.faults.clone()).is_empty());
 }
+
+#[tokio::test]
+async fn a_restarted_container_goes_on_in_its_next_file() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let _shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    web.write(&["one"]);
+    web.restart = 1;
+    web.write(&["two"]);
+    web.restart = 2;
+    web.write(&["three"]);
+    logd.lines(&["one", "two", "three"]).await;
+    let restarts = logd.look(|state| state.order.iter().map(|key| key.2).collect::<Vec<_>>());
+    assert_eq!(restarts, [0, 1, 2]);
+    assert!(logd.look(|state| state.gaps.is_empty() && state.faults.is_empty()));
+}
+
+#[tokio::test]
+async fn what_a_pod_wrote_before_its_directory_went_away_is_sent() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    web.write(&["one"]);
+    logd.lines(&["one"]).await;
+    web.write(&["two"]);
+    std::fs::remove_dir_all(node.pods().join(WEB)).unwrap();
+    logd.lines(&["one", "two"]).await;
+    logd.until("the file is closed", |state| state.with("one")?.closed.then_some(())).await;
+    let containers = "fairlead_shipper_containers";
+    crate::support::until_metric(shipper.admin_addr(), containers, |count| count == 0).await;
+    assert!(logd.look(|state| state.gaps.is_empty() && state.faults.is_empty()));
+}
+
+#[tokio::test]
+async fn a_pod_that_went_away_during_downtime_leaves_a_gap() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    web.write(&["one"]);
+    logd.lines(&["one"]).await;
+    shipper.shutdown().await;
+    web.write(&["lost"]);
+    std::fs::remove_dir_all(node.pods().join(WEB)).unwrap();
+    let _shipper = node.ship(&logd);
+    let gap = logd.until("the gap", |state| state.gaps.first().cloned()).await;
+    assert!(gap.before.is_some() && gap.after.is_none() && gap.bytes.is_none());
+    logd.until("the file is closed", |state| state.with("one")?.closed.then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_gap_is_told_until_it_is_acknowledged() {
+    let manner = Manner { acknowledges_gaps: false, ..Manner::default() };
+    let (node, logd) = (Node::new(), Logd::start(manner).await);
+    let shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    web.write(&["one"]);
+    logd.lines(&["one"]).await;
+    shipper.shutdown().await;
+    web.write(&["lost"]);
+    web.rotate(1);
+    web.write(&["three"]);
+    web.delete(1);
+    let shipper = node.ship(&logd);
+    logd.lines(&["one", "three"]).await;
+    shipper.shutdown().await;
+    let shipper = node.ship(&logd);
+    logd.until("the gap again", |state| (state.gaps.len() == 2).then_some(())).await;
+    let ids = logd.look(|state| state.gaps.iter().map(|gap| gap.id).collect::<Vec<_>>());
+    assert_eq!(ids[0], ids[1]);
+    logd.be(|manner| manner.acknowledges_gaps = true);
+    logd.cut();
+    logd.until("the gap once more", |state| (state.gaps.len() == 3).then_some(())).await;
+    // The acknowledgement and the next line come one after the other.
+    web.write(&["four"]);
+    logd.lines(&["one", "three", "four"]).await;
+    shipper.shutdown().await;
+    let _shipper = node.ship(&logd);
+    web.write(&["five"]);
+    logd.lines(&["one", "three", "four", "five"]).await;
+    assert_eq!(logd.look(|state| state.gaps.len()), 3);
+}

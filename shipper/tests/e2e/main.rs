@@ -3,6 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![forbid(unsafe_code)]
 
+mod admin;
+mod checkpoint;
+mod docker;
+mod faults;
 mod files;
+mod pods;
+mod process;
 mod sending;
 mod support;

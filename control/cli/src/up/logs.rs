@@ -9,8 +9,7 @@ use std::{
 
 use fairlead_cluster::NODE;
 use fairlead_logd::{Auth, Claims, Keys, Logd, LogdOptions, Role, TokenKey, mint};
-use fairlead_shipper::{Shipper, ShipperOptions};
-use fairlead_wire::client::Endpoint;
+use fairlead_shipper::{Credentials, Shipper, ShipperOptions, Token};
 use http::HeaderValue;
 use kube::Client;
 
@@ -73,14 +72,14 @@ impl Logs {
             .expect("tokens are of letters, digits, dots and dashes");
         ingest.set_sensitive(true);
         let url = format!("http://{}", logd.wire_addr()).parse().expect("made of an address");
-        let wire = Endpoint { url, tls: None, token: Some(ingest) };
         let shipper = Shipper::start(
             ShipperOptions {
                 pods: pods.to_owned(),
                 state: state.path().join("shipper"),
                 node: NODE.to_owned(),
                 admin: own,
-                ..ShipperOptions::to(fairlead_shipper::Logd::At(wire))
+                credentials: Credentials { token: Some(Token::Header(ingest)), tls: None },
+                ..ShipperOptions::to(fairlead_shipper::Logd::At(url))
             },
             Some(client),
         )

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fairlead_wire::client::Endpoint;
 use fairlead_wire::message::{
     Ack, Acks, Batch, Fetch, File, FromLogd, FromSender, Gap, LogdHello, Loss, Opened, Source,
     VERSION,
@@ -131,9 +130,9 @@ impl Logd {
         Self { address, shared, _tasks: tasks }
     }
 
-    pub(crate) fn endpoint(&self) -> Endpoint {
-        let url = format!("http://{}", self.address).parse().unwrap();
-        Endpoint { url, tls: None, token: None }
+    /// Where it listens.
+    pub(crate) fn url(&self) -> http::Uri {
+        format!("http://{}", self.address).parse().unwrap()
     }
 
     /// Behaves otherwise from now on.

@@ -1,10 +1,14 @@
-//! A scripted logd and a node's directory.
+//! A scripted logd, a node's directory, and an API.
 
+mod api;
+mod http;
 mod logd;
 mod node;
 
+pub(crate) use api::{Api, NODE};
+pub(crate) use http::{get, metric, until_metric};
 pub(crate) use logd::{Logd, Manner, State};
-pub(crate) use node::Node;
+pub(crate) use node::{Node, compress};
 
 /// A pod's directory.
 pub(crate) const WEB: &str = "shop_web-1_6f2c";

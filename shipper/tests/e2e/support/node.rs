@@ -48,7 +48,7 @@ impl Node {
             state: self.state(),
             node: "node-1".to_owned(),
             admin: "127.0.0.1:0".parse().unwrap(),
-            ..ShipperOptions::to(Where::At(logd.endpoint()))
+            ..ShipperOptions::to(Where::At(logd.url()))
         }
     }
 
@@ -124,7 +124,8 @@ fn suffixed(path: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
-fn compress(path: &Path) {
+/// Replaces a file by its compressed form.
+pub(crate) fn compress(path: &Path) {
     let unfinished = suffixed(path, ".tmp");
     let mut encoder = GzEncoder::new(File::create(&unfinished).unwrap(), Compression::fast());
     encoder.write_all(&fs::read(path).unwrap()).unwrap();

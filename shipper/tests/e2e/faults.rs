@@ -1,0 +1,173 @@
+//! Input and circumstances that nobody wishes for.
+
+use fairlead_wire::message::{GapReason, LossReason};
+use fairlead_wire::record::Flags;
+
+use crate::support::{Logd, Manner, Node, WEB, metric, until_metric};
+
+#[tokio::test]
+async fn bytes_stay_bytes() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let _shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    let payloads: [&[u8]; 4] = [b"a\0b", b"\xff\xfe invalid", b"", b"\r\x1b[31m red"];
+    for payload in payloads {
+        web.raw("stderr", "F", payload);
+    }
+    let lines = logd
+        .until("four lines", |state| {
+            let file = state.files.values().next()?;
+            (file.lines.len() == 4).then(|| file.lines.clone())
+        })
+        .await;
+    assert_eq!(lines.iter().map(|line| line.payload.as_slice()).collect::<Vec<_>>(), payloads);
+    assert!(lines.iter().all(|line| line.flags == Flags::STDERR));
+}
+
+#[tokio::test]
+async fn a_line_of_10_mb_is_truncated_and_told() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let _shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    let length = 10_000_000;
+    web.raw("stdout", "F", &vec![b'x'; length]);
+    web.write(&["next"]);
+    let file = logd.until("the next line", |state| state.with("next").cloned()).await;
+    assert_eq!(file.lines.len(), 2);
+    assert_eq!((file.lines[0].payload.len(), file.lines[0].flags), (65_536, Flags::TRUNCATED));
+    let [loss] = file.losses.as_slice() else { panic!("{:?}", file.losses) };
+    let reason = i32::from(LossReason::Oversize);
+    assert_eq!((loss.reason, loss.records, loss.bytes), (reason, 0, length as u64 - 65_536));
+}
+
+#[tokio::test]
+async fn clocks_that_jump_change_no_order() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let _shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    web.write(&["one"]);
+    web.bytes(b"1999-01-01T00:00:00.000000001Z stdout F two\n");
+    web.bytes(b"2099-01-01T00:00:00.000000001Z stdout F three\n");
+    web.write(&["four"]);
+    logd.lines(&["one", "two", "three", "four"]).await;
+    let times = logd.look(|state| {
+        let file = state.with("one").unwrap();
+        file.lines.iter().map(|line| line.time / 1_000_000_000).collect::<Vec<_>>()
+    });
+    assert_eq!(times, [1_475_713_029, 915_148_800, 4_070_908_800, 1_475_713_029]);
+}
+
+#[tokio::test]
+async fn a_truncated_file_begins_anew_and_what_was_not_read_is_a_gap() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let _shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    web.write(&["one", "two"]);
+    logd.lines(&["one", "two"]).await;
+    std::fs::File::create(web.live()).unwrap();
+    web.write(&["three"]);
+    logd.lines(&["one", "two", "three"]).await;
+    logd.look(|state| {
+        assert_eq!(state.files.len(), 2);
+        assert!(state.gaps.is_empty() && state.faults.is_empty(), "{state:?}");
+    });
+}
+
+#[tokio::test]
+async fn what_is_not_acknowledged_is_not_read_on() {
+    let manner = Manner { acknowledges: false, ..Manner::default() };
+    let (node, logd) = (Node::new(), Logd::start(manner).await);
+    let mut options = node.options(&logd);
+    options.window = 1 << 20;
+    let mut web = node.container(WEB, "web");
+    let payload = vec![b'x'; 10_000];
+    for _ in 0..800 {
+        web.raw("stdout", "F", &payload);
+    }
+    let shipper = fairlead_shipper::Shipper::start(options, None).unwrap();
+    let unacknowledged = "fairlead_shipper_unacknowledged_bytes";
+    until_metric(shipper.admin_addr(), unacknowledged, |bytes| bytes >= 1 << 20).await;
+    // Another look finds the same.
+    let first = metric(shipper.admin_addr(), unacknowledged).await;
+    let (sent, read) = logd.look(|state| {
+        let file = state.files.values().next().unwrap();
+        (file.lines.len(), file.to.unwrap())
+    });
+    assert!(sent < 800 && read <= first, "{sent} lines, {read} bytes");
+    assert!(first < (1 << 20) + 256 * 1024, "{first}");
+    logd.be(|manner| manner.acknowledges = true);
+    logd.acknowledge().await;
+    logd.until("the rest", |state| (state.files.values().next()?.lines.len() == 800).then_some(()))
+        .await;
+}
+
+#[tokio::test]
+async fn deleted_files_are_held_only_so_far_and_what_is_given_up_is_a_gap() {
+    let manner = Manner { acknowledges: false, ..Manner::default() };
+    let (node, logd) = (Node::new(), Logd::start(manner).await);
+    let mut options = node.options(&logd);
+    (options.window, options.held) = (1, 0);
+    let shipper = fairlead_shipper::Shipper::start(options, None).unwrap();
+    let mut web = node.container(WEB, "web");
+    let read = web.raw("stdout", "F", b"one");
+    logd.lines(&["one"]).await;
+    let lost = web.raw("stdout", "F", b"two") + web.raw("stdout", "F", b"three");
+    web.rotate(1);
+    let also = web.raw("stdout", "F", b"four");
+    web.rotate(2);
+    web.write(&["five"]);
+    let containers = "fairlead_shipper_containers";
+    until_metric(shipper.admin_addr(), containers, |count| count == 1).await;
+    // It has seen all of them before they go.
+    let directory = web.directory.clone();
+    tokio::task::spawn_blocking(move || {
+        let open = || {
+            let links = std::fs::read_dir("/proc/self/fd").unwrap();
+            let links = links.filter_map(|link| std::fs::read_link(link.ok()?.path()).ok());
+            links.filter(|link| link.starts_with(&directory)).count()
+        };
+        while open() < 3 {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    })
+    .await
+    .unwrap();
+    web.delete(1);
+    web.delete(2);
+    let given_up = "fairlead_shipper_held_bytes";
+    until_metric(shipper.admin_addr(), given_up, |bytes| bytes == 0).await;
+    logd.be(|manner| manner.acknowledges = true);
+    loop {
+        logd.acknowledge().await;
+        if logd.look(|state| state.with("five").is_some()) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let gaps = logd.look(|state| state.gaps.clone());
+    let [gap] = gaps.as_slice() else { panic!("{gaps:?}") };
+    assert_eq!(gap.reason, i32::from(GapReason::GivenUp));
+    assert!(gap.before.as_ref().is_none_or(|edge| edge.offset <= read), "{gap:?}");
+    assert!(gap.bytes.is_some_and(|bytes| bytes >= lost + also), "{gap:?}, {lost}, {also}");
+}
+
+#[tokio::test]
+async fn five_thousand_idle_containers_are_watched_and_each_is_heard() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let mut last = None;
+    for number in 0..5_000 {
+        let mut log = node.container(&format!("shop_idle-{number}_u{number}"), "web");
+        log.write(&["hello"]);
+        last = Some(log);
+    }
+    let shipper = node.ship(&logd);
+    logd.until("all first lines", |state| {
+        let lines: usize = state.files.values().map(|file| file.lines.len()).sum();
+        (lines == 5_000).then_some(())
+    })
+    .await;
+    last.unwrap().write(&["again"]);
+    logd.until("the next line", |state| state.with("again").map(drop)).await;
+    assert_eq!(metric(shipper.admin_addr(), "fairlead_shipper_containers").await, 5_000);
+    assert!(logd.look(|state| state.faults.is_empty()));
+}
