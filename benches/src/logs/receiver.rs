@@ -257,7 +257,8 @@ mod tests {
             restart: 0,
             first_line: 7,
         };
-        let source = Source { pod: "web-1".to_owned(), ..Source::default() };
+        let [namespace, app, pod] = ["shop", "web", "web-1"].map(str::to_owned);
+        let source = Source { namespace, app, pod, ..Source::default() };
         let open = Open { file: 1, incarnation: file.clone(), source };
 
         let mut connection = connect(&endpoint, "test").await.unwrap();

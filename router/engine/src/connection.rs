@@ -130,6 +130,6 @@ mod tests {
         let size = size(|proxy: &'static Arc<HttpProxy<Proxy>>, connection, drain| {
             serve(proxy, connection, drain)
         });
-        assert!(size <= 2304, "{size} bytes");
+        assert!(size <= 2400, "{size} bytes");
     }
 }
