@@ -65,6 +65,7 @@ impl Logd {
             auth: auth.clone(),
             registry: metrics::registry(store.clone(), reading.clone()),
             reading,
+            answers: Default::default(),
             ending: AtomicBool::new(false),
         });
         let hello = LogdHello {

@@ -1,6 +1,7 @@
 //! `/logs/APP`: reading, following, deleting.
 
 use std::{
+    convert::Infallible,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -8,10 +9,12 @@ use std::{
 use axum::{
     body::Body,
     extract::{Path, RawQuery, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
+use bytes::Bytes;
 use futures::StreamExt as _;
+use tokio::sync::Semaphore;
 
 use super::{Api, access};
 use crate::{
@@ -27,6 +30,11 @@ use crate::{
     time,
 };
 
+/// Answers that are made at a time.
+const MAKING: usize = 8;
+/// Kibibytes of answers that wait for their readers, at most.
+const SENDING: usize = 128 << 10;
+const PIECE: usize = 64 << 10;
 /// Lines up to which a plain answer is made at once; what takes longer gets a thread.
 const QUICK: usize = 10_000;
 
@@ -75,19 +83,55 @@ pub(super) async fn delete(
 async fn answer(api: &Api, app: &AppId, query: Query) -> Response {
     api.reading.tails.add(1);
     let Some(app) = api.store.app(app) else { return StatusCode::NO_CONTENT.into_response() };
+    let media_type = media_type(query.format, false);
     let quick = query.filter.is_empty() && query.lines <= QUICK;
-    let format = query.format;
     let make = move || {
         let mut out = Vec::new();
         let mut lines = Lines::new(query.format, false, app.epoch, i64::MIN);
         tail(&app.log, &query.filter, query.lines, &mut lines, &mut out);
         out
     };
+    let Ok(_making) = api.answers.making.acquire().await else { return ending(Ending) };
     let made = if quick { Ok(make()) } else { tokio::task::spawn_blocking(make).await };
     match made {
         Ok(out) if out.is_empty() => StatusCode::NO_CONTENT.into_response(),
-        Ok(out) => ([(header::CONTENT_TYPE, media_type(format, false))], out).into_response(),
+        Ok(out) => {
+            let length = out.len();
+            let Some(body) = api.answers.body(out).await else { return ending(Ending) };
+            let headers = [
+                (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
+                (header::CONTENT_LENGTH, HeaderValue::from(length)),
+            ];
+            (headers, body).into_response()
+        }
         Err(_) => ending(Ending),
+    }
+}
+
+/// Bounds what answers take in memory while they are made and sent.
+pub(crate) struct Answers {
+    making: Semaphore,
+    /// Kibibytes.
+    sending: Arc<Semaphore>,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self { making: Semaphore::new(MAKING), sending: Arc::new(Semaphore::new(SENDING)) }
+    }
+}
+
+impl Answers {
+    /// A body that gives back its room when it is sent.
+    async fn body(&self, out: Vec<u8>) -> Option<Body> {
+        let room = u32::try_from(out.len() / 1024).unwrap_or(u32::MAX).min(SENDING as u32);
+        let room = self.sending.clone().acquire_many_owned(room).await.ok()?;
+        let pieces = futures::stream::unfold((Bytes::from(out), room), |(mut rest, room)| async {
+            let piece = rest.split_to(rest.len().min(PIECE));
+            let piece = (!piece.is_empty()).then_some(Ok::<_, Infallible>(piece))?;
+            Some((piece, (rest, room)))
+        });
+        Some(Body::from_stream(pieces))
     }
 }
 
@@ -109,7 +153,7 @@ async fn follow(
             let _until = &gone;
             reading.missed.add(missed);
         })
-        .map(Ok::<_, std::convert::Infallible>);
+        .map(Ok::<_, Infallible>);
     let end = async move {
         match grant.expires.map(remaining) {
             Some(remaining) => tokio::time::sleep(remaining).await,

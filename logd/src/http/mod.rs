@@ -5,11 +5,15 @@ mod logs;
 mod pages;
 mod serve;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use axum::{Router, middleware, routing::get};
 use prometheus_client::registry::Registry;
 
+use self::logs::Answers;
 pub(crate) use self::serve::serve;
 use crate::{
     auth::Auth,
@@ -22,7 +26,8 @@ pub(crate) struct Api {
     pub(crate) auth: Arc<Auth>,
     pub(crate) registry: Registry,
     pub(crate) reading: Arc<Reading>,
-    pub(crate) ending: std::sync::atomic::AtomicBool,
+    pub(crate) answers: Answers,
+    pub(crate) ending: AtomicBool,
 }
 
 /// What is counted of reading.

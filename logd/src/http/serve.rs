@@ -6,12 +6,15 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{net::TcpListener, sync::Semaphore};
 
 /// Connections at a time; further ones wait to be accepted.
 const CONNECTIONS: usize = 4_096;
 /// Limit for a request head, and for how long a connection may be idle.
 const HEAD: Duration = Duration::from_secs(30);
+/// A silent connection is looked after so often.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 /// Limit for a request head in bytes, and for what waits to be sent.
 const BUFFER: usize = 64 * 1024;
 
@@ -32,6 +35,8 @@ pub(crate) async fn serve(listener: TcpListener, routes: axum::Router) {
         };
         // A line is to be seen when it is written.
         let _ = stream.set_nodelay(true);
+        // A follower that went away without a word is noticed though nothing is written.
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
         let service = TowerToHyperService::new(routes.clone());
         let connection = http.serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
