@@ -11,7 +11,7 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use crate::{StartError, admin, events, publish::Publisher, watch::QUEUE};
+use crate::{StartError, access_log::ToLogd, admin, events, publish::Publisher, watch::QUEUE};
 
 /// What the control thread works with.
 pub(crate) struct Control {
@@ -19,6 +19,8 @@ pub(crate) struct Control {
     pub(crate) admin: Arc<admin::Admin>,
     /// Bound, and set to not block.
     pub(crate) listener: TcpListener,
+    /// Where access lines go beside the router's own output.
+    pub(crate) to_logd: Option<ToLogd>,
 }
 
 /// Stops the control thread when dropped.
@@ -32,15 +34,20 @@ impl Control {
     ///
     /// # Errors
     /// When the thread or its runtime cannot be started.
-    pub(crate) fn start(self) -> Result<Handle, StartError> {
+    pub(crate) fn start(mut self) -> Result<Handle, StartError> {
         let failed = |error| StartError::Thread("control", error);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let (stop, stopped) = oneshot::channel();
         let run = move || {
             runtime.block_on(async {
+                let client = self.client.clone();
+                let sending = self.to_logd.take().map(|to_logd| to_logd.start(client));
                 tokio::select! {
                     () = self.run() => {}
                     _ = stopped => {}
+                }
+                if let Some(sending) = sending {
+                    sending.finish().await;
                 }
             });
             // Does not wait for name look-ups under way.
@@ -52,7 +59,7 @@ impl Control {
 
     /// Does not return unless the admin socket is unusable.
     async fn run(self) {
-        let Self { client, admin, listener } = self;
+        let Self { client, admin, listener, to_logd: _ } = self;
         let (feed_in, feed) = mpsc::channel(QUEUE);
         let (findings_in, findings) = mpsc::channel(QUEUE);
         tokio::spawn(events::run(client.clone(), findings));

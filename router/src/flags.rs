@@ -2,10 +2,11 @@
 
 mod settings;
 
-use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::Parser;
 use fairlead_router_core::{Key, PlatformCertificate, Settings, dialect::value};
+use fairlead_wire::Logds;
 
 use self::settings::SettingFlags;
 use crate::{AccessFormat, AccessOutput, RouterOptions, SettingsSource};
@@ -96,6 +97,16 @@ pub struct Flags {
     #[arg(long, env = "FAIRLEAD_ROUTER_ACCESS_LOG", default_value = "json", value_name = "FORMAT")]
     access_log: AccessFormat,
 
+    /// Where to log each request in its app's own log too, as the process router: http://HOST:PORT,
+    /// https://HOST:PORT or service:NAMESPACE/NAME [default: nowhere]
+    #[arg(long, env = "FAIRLEAD_ROUTER_LOGD", value_name = "LOGD")]
+    logd: Option<Logds>,
+
+    /// File with the token of role ingest that logd asks for; read for each connection
+    /// [default: none]
+    #[arg(long, env = "FAIRLEAD_ROUTER_LOGD_TOKEN_FILE", value_name = "FILE")]
+    logd_token_file: Option<PathBuf>,
+
     /// What to tell on standard error: error, warn, info, debug or trace; also by module, as in
     /// info,fairlead_router=debug
     #[arg(long, env = "FAIRLEAD_ROUTER_LOG", default_value = "info", value_name = "FILTER")]
@@ -145,6 +156,8 @@ impl Flags {
             max_connections_per_client: self.max_connections_per_client,
             access_log: self.access_log,
             access_output: AccessOutput::Stdout,
+            logd: self.logd,
+            logd_token: self.logd_token_file,
             metrics_apps: self.metrics_apps,
             shutdown_delay: self.shutdown_delay,
             drain_timeout: self.drain_timeout,

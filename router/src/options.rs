@@ -3,6 +3,7 @@
 use std::{
     net::{Ipv6Addr, SocketAddr},
     num::NonZeroUsize,
+    path::PathBuf,
     sync::Arc,
     thread,
     time::Duration,
@@ -11,6 +12,7 @@ use std::{
 use fairlead_router_core::Settings;
 use fairlead_router_engine::EngineLimits;
 use fairlead_router_listen::Limits;
+use fairlead_wire::Logds;
 
 use crate::{
     access_log::{AccessFormat, AccessOutput},
@@ -46,6 +48,10 @@ pub struct RouterOptions {
     pub access_log: AccessFormat,
     /// Where they are logged. Standard output
     pub access_output: AccessOutput,
+    /// Where the apps' logs are: requests are logged there too, each in its app's. None
+    pub logd: Option<Logds>,
+    /// A file with the token that is shown there. None
+    pub logd_token: Option<PathBuf>,
     /// How many apps, the busiest, have metrics of their own. 2,000
     pub metrics_apps: usize,
     /// From the moment `/readyz` fails to the moment the listeners close. 5 s
@@ -73,6 +79,8 @@ impl Default for RouterOptions {
             max_connections_per_client: bound(limits.max_connections_per_client),
             access_log: AccessFormat::default(),
             access_output: AccessOutput::Stdout,
+            logd: None,
+            logd_token: None,
             metrics_apps: 2_000,
             shutdown_delay: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(30),

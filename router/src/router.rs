@@ -10,11 +10,12 @@ use std::{
 use fairlead_router_core::{Diagnostic, Table};
 use fairlead_router_engine::{AccessLog, Engine, EngineMetrics, Shared};
 use fairlead_router_listen::{ListenerSpec, Protocol, Workers, tls};
+use fairlead_wire::Source;
 use kube::Client;
 
 use crate::{
     RouterOptions, StartError, access_log,
-    access_log::Dropped,
+    access_log::{Dropped, ToLogd},
     admin::Admin,
     control::{Control, Handle},
     health::Health,
@@ -75,9 +76,20 @@ impl Router {
         let (limits, engine_limits) = (options.limits(), options.engine_limits());
         let workers = options.workers.get();
         let dropped = Arc::new(Dropped::default());
-        let access =
-            access_log::start(options.access_log, options.access_output, workers, dropped.clone())
-                .map_err(|error| StartError::Thread("access-log", error))?;
+        let to_logd = options.logd.map(|logds| ToLogd {
+            source: Source::new(workers),
+            logds,
+            token: options.logd_token,
+        });
+        let source = to_logd.as_ref().map(|to_logd| to_logd.source.clone());
+        let access = access_log::start(
+            options.access_log,
+            options.access_output,
+            workers,
+            dropped.clone(),
+            source.clone(),
+        )
+        .map_err(|error| StartError::Thread("access-log", error))?;
         let engine = Arc::new(EngineMetrics::new(workers));
         let shared = Arc::new(Shared {
             table: state.table.clone(),
@@ -102,14 +114,22 @@ impl Router {
 
         let connections = workers.counters();
         let apps = options.metrics_apps;
-        let sources =
-            metrics::Sources { state, watches, engine: engine.clone(), connections, dropped, apps };
+        let sources = metrics::Sources {
+            state,
+            watches,
+            engine: engine.clone(),
+            connections,
+            dropped,
+            source,
+            apps,
+        };
         let registry = metrics::registry(sources);
         let started = Instant::now();
         let control = Control {
             client,
             admin: Arc::new(Admin { health: health.clone(), registry, started }),
             listener,
+            to_logd,
         };
         let control = control.start()?;
         let (delay, deadline) = (options.shutdown_delay, options.drain_timeout);

@@ -155,10 +155,11 @@ fn source(members: watch::Receiver<Members>) -> (Source, Task) {
         name: "router/test".into(),
         process: "router".into(),
         pod: "router-abc".into(),
-        workers: 2,
         credentials: Credentials::default(),
     };
-    Source::start(options, members)
+    let source = Source::new(2);
+    let task = source.start(options, members);
+    (source, task)
 }
 
 fn log(source: &Source, app: &str, line: &str) {

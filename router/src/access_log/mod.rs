@@ -2,13 +2,16 @@
 
 mod deis;
 mod json;
+mod logd;
 mod sink;
 
 use std::{fmt, io::Write, str::FromStr, sync::Arc};
 
 use fairlead_router_engine::{AccessEntry, AccessLog};
+use fairlead_wire::Source;
 use http::Version;
 
+pub(crate) use self::logd::ToLogd;
 pub(crate) use self::sink::Dropped;
 use self::sink::Sink;
 
@@ -56,20 +59,14 @@ impl fmt::Debug for AccessOutput {
 
 /// The access log of one router.
 pub(crate) struct Log {
-    format: Format,
-    sink: Sink,
+    output: Option<(Format, Sink)>,
+    /// For the apps' own logs.
+    source: Option<Source>,
 }
 
 type Format = fn(&mut Vec<u8>, &AccessEntry<'_>);
 
-/// Nothing is logged.
-struct Off;
-
-impl AccessLog for Off {
-    fn record(&self, _: usize, _: &AccessEntry<'_>) {}
-}
-
-/// An access log for `workers` workers.
+/// An access log for `workers` workers, also to `source`.
 ///
 /// # Errors
 /// When its thread cannot be started.
@@ -78,22 +75,29 @@ pub(crate) fn start(
     output: AccessOutput,
     workers: usize,
     dropped: Arc<Dropped>,
+    source: Option<Source>,
 ) -> std::io::Result<Arc<dyn AccessLog>> {
     let format: Format = match format {
         AccessFormat::Json => json::write,
         AccessFormat::Deis => deis::write,
-        AccessFormat::Off => return Ok(Arc::new(Off)),
+        AccessFormat::Off => return Ok(Arc::new(Log { output: None, source })),
     };
     let output = match output {
         AccessOutput::Stdout => Box::new(std::io::stdout()),
         AccessOutput::Writer(writer) => writer,
     };
-    Ok(Arc::new(Log { format, sink: Sink::start(workers, dropped, output)? }))
+    let sink = Sink::start(workers, dropped, output)?;
+    Ok(Arc::new(Log { output: Some((format, sink)), source }))
 }
 
 impl AccessLog for Log {
     fn record(&self, worker: usize, entry: &AccessEntry<'_>) {
-        self.sink.line(worker, |line| (self.format)(line, entry));
+        if let Some((format, sink)) = &self.output {
+            sink.line(worker, |line| format(line, entry));
+        }
+        if let Some(source) = &self.source {
+            logd::record(source, worker, entry);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
 use fairlead_router_core::Severity;
 use fairlead_router_engine::{EngineMetrics, LATENCY_BOUNDS};
 use fairlead_router_listen::Counters;
+use fairlead_wire::Source;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, MetricEncoder, NoLabelSet},
@@ -27,6 +28,8 @@ pub(crate) struct Sources {
     pub(crate) engine: Arc<EngineMetrics>,
     pub(crate) connections: Arc<Counters>,
     pub(crate) dropped: Arc<Dropped>,
+    /// Lines for logd, where there is one.
+    pub(crate) source: Option<Source>,
     /// How many apps have series of their own.
     pub(crate) apps: usize,
 }
@@ -115,7 +118,13 @@ impl Sources {
             counter(&mut metric, &[("deadline", deadline)], value.get())?;
         }
         let help = "Lines of the access log that were dropped because nothing read them";
-        one_counter(encoder, "access_log_dropped_lines", help, self.dropped.get())
+        one_counter(encoder, "access_log_dropped_lines", help, self.dropped.get())?;
+        let logd = |count: fn(&Source) -> u64| self.source.as_ref().map_or(0, count);
+        let help = "Lines of the access log that logd has stored";
+        one_counter(encoder, "logd_stored_lines", help, logd(Source::stored))?;
+        let help =
+            "Lines of the access log for logd that were dropped because it did not take them";
+        one_counter(encoder, "logd_dropped_lines", help, logd(Source::dropped))
     }
 
     fn control(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

@@ -8,6 +8,7 @@ mod admin;
 mod faults;
 mod https;
 mod lifecycle;
+mod logd;
 mod policies;
 mod process;
 mod reconfigure;

@@ -36,13 +36,11 @@ pub struct SourceOptions {
     pub process: String,
     /// The pod that readers see.
     pub pod: String,
-    /// How many threads log.
-    pub workers: usize,
     /// What is shown to logd.
     pub credentials: Credentials,
 }
 
-/// Takes lines. Clones are the same source. It ends when all are dropped.
+/// Takes lines. Clones are the same source.
 #[derive(Debug, Clone)]
 pub struct Source {
     shared: Arc<Shared>,
@@ -63,15 +61,20 @@ pub struct Task {
 }
 
 impl Source {
-    /// Starts the task on the runtime that this is called on.
+    /// One that `workers` threads log to. Its queue fills until it is [started](Self::start).
     #[must_use]
-    pub fn start(options: SourceOptions, members: watch::Receiver<Members>) -> (Self, Task) {
+    pub fn new(workers: usize) -> Self {
         // Draining adds a queue's worth to what is kept: a half, a quarter and a quarter.
-        let queue = Queue::new(options.workers, CAPACITY / 4);
-        let source = Self { shared: Arc::new(Shared { queue, stored: AtomicU64::new(0) }) };
+        let queue = Queue::new(workers, CAPACITY / 4);
+        Self { shared: Arc::new(Shared { queue, stored: AtomicU64::new(0) }) }
+    }
+
+    /// Starts the task, once, on the runtime that this is called on.
+    #[must_use]
+    pub fn start(&self, options: SourceOptions, members: watch::Receiver<Members>) -> Task {
         let (finish, finished) = oneshot::channel();
-        let pump = Pump::new(options, source.shared.clone(), members, CAPACITY / 2);
-        (source, Task { finish: Some(finish), task: tokio::spawn(pump.run(finished)) })
+        let pump = Pump::new(options, self.shared.clone(), members, CAPACITY / 2);
+        Task { finish: Some(finish), task: tokio::spawn(pump.run(finished)) }
     }
 
     /// Logs a line of the app `NAMESPACE/NAME`; `write` appends its payload, without a line feed.

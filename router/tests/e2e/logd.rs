@@ -1,0 +1,143 @@
+//! Requests in their apps' own logs.
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use fairlead_router::AccessFormat;
+use fairlead_wire::{
+    message::{Ack, Acks, FromLogd, FromSender, LogdHello, Opened, Source, VERSION},
+    server::{self, Stream},
+};
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+
+use crate::{
+    admin::APP,
+    support::{Backend, Log, World, eventually},
+};
+
+/// A logd that stores whatever it is sent.
+#[derive(Clone, Default)]
+struct Logd {
+    opened: Arc<Mutex<Vec<Source>>>,
+    lines: Arc<Mutex<Vec<String>>>,
+    lost: Arc<Mutex<u64>>,
+}
+
+impl Logd {
+    fn listen(listener: TcpListener) -> Self {
+        let logd = Self::default();
+        let taken = logd.clone();
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                let hello = LogdHello { version: VERSION, instance: "one".into(), history: 0 };
+                let logd = taken.clone();
+                let handle = move |stream| {
+                    let logd = logd.clone();
+                    async move {
+                        let _ = logd.take(stream).await;
+                    }
+                };
+                tokio::spawn(server::serve(tcp, hello, |_: &http::request::Parts| Ok(()), handle));
+            }
+        });
+        logd
+    }
+
+    async fn take(&self, mut stream: Stream<()>) -> Option<()> {
+        loop {
+            let answer = match stream.receiver.next().await.ok()?? {
+                FromSender::Open(open) => {
+                    self.opened.lock().push(open.source);
+                    FromLogd::Opened(Opened { file: open.file, ..Opened::default() })
+                }
+                FromSender::Batches(batches) => {
+                    let mut acks = Vec::new();
+                    for batch in batches.batches {
+                        for record in batch.records().unwrap().iter() {
+                            let line = String::from_utf8(record.payload.to_vec()).unwrap();
+                            self.lines.lock().push(line);
+                        }
+                        *self.lost.lock() +=
+                            batch.losses.iter().map(|loss| loss.records).sum::<u64>();
+                        let (file, to) = (batch.file, batch.to);
+                        acks.push(Ack { file, stored: to, settled: to, gap: 0 });
+                    }
+                    FromLogd::Acks(Acks { acks })
+                }
+                _ => continue,
+            };
+            stream.sender.send(&answer).await.ok()?;
+        }
+    }
+}
+
+#[tokio::test]
+async fn row_80_access_lines_are_the_process_router_in_the_apps_log() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let logd = Logd::listen(listener);
+    let output = Log::default();
+    let world = World::with(|options| {
+        options.logd = Some(url.parse().unwrap());
+        options.access_log = AccessFormat::Deis;
+        options.access_output = output.output();
+    })
+    .await;
+    let web = Backend::named("web").await;
+    world.apply(APP, &[("WEB", &web)]).await;
+    // A request of no app is in no app's log.
+    world.get("http://unknown.example/").await;
+    world.get_with("http://web.example/a?b=1", &[("user-agent", "curl/8.5.0")]).await;
+
+    let lines = eventually("a line at logd", async || {
+        let lines = logd.lines.lock().clone();
+        if lines.is_empty() { Err(lines) } else { Ok(lines) }
+    })
+    .await;
+    // The same line as on standard output.
+    let printed = output.lines(2).await;
+    let expected = printed.iter().find(|line| line.contains("web.example")).unwrap();
+    assert_eq!(lines, std::slice::from_ref(expected));
+    let fields: Vec<_> = lines[0].split(" - ").collect();
+    let upstream = web.address().to_string();
+    assert_eq!(
+        fields[1..6],
+        ["shop/front", "127.0.0.1", "-", "200", "\"GET /a?b=1 HTTP/1.1\""][..]
+    );
+    assert_eq!(fields[10], upstream);
+    let source = logd.opened.lock()[0].clone();
+    let shown = [source.namespace, source.app, source.process];
+    assert_eq!(shown, ["shop", "front", "router"]);
+}
+
+/// What waits fills up; nobody waits for it.
+#[tokio::test]
+async fn with_logd_stopped_requests_are_served_and_missing_lines_are_counted() {
+    const REQUESTS: usize = 900;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let world = World::with(|options| {
+        options.logd = Some(format!("http://{address}").parse().unwrap());
+        options.access_log = AccessFormat::Off;
+    })
+    .await;
+    let web = Backend::named("web").await;
+    world.apply(APP, &[("WEB", &web)]).await;
+    let url = format!("http://web.example/{}", "x".repeat(7000));
+    for _ in 0..REQUESTS {
+        assert_eq!(world.get(&url).await.status, 200);
+    }
+
+    let logd = Logd::listen(TcpListener::bind(address).await.unwrap());
+    let (lines, lost) = eventually("every line, or that it is lost", async || {
+        let (lines, lost) = (logd.lines.lock().len(), *logd.lost.lock());
+        if lines + lost as usize >= REQUESTS { Ok((lines, lost)) } else { Err((lines, lost)) }
+    })
+    .await;
+    assert_eq!(lines + lost as usize, REQUESTS);
+    assert!(lost > 0, "the queue was never full");
+    let metrics = world.admin("/metrics").await.body;
+    let count = format!("fairlead_router_logd_dropped_lines_total {lost}\n");
+    assert!(metrics.contains(&count), "{count} is not in {metrics}");
+}
