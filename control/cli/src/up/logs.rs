@@ -3,13 +3,14 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use fairlead_cluster::NODE;
 use fairlead_logd::{Auth, Claims, Keys, Logd, LogdOptions, Role, TokenKey, mint};
 use fairlead_shipper::{Credentials, Shipper, ShipperOptions, Token};
+use fairlead_wire::Logds;
 use http::HeaderValue;
 use kube::Client;
 
@@ -29,6 +30,8 @@ const NAMESPACE: &str = "default";
 pub(crate) struct Logs {
     logd: Logd,
     shipper: Shipper,
+    /// For further senders: where to send to, and the file with the token to show.
+    sender: (Logds, PathBuf),
 }
 
 impl Logs {
@@ -68,10 +71,13 @@ impl Logs {
             }
             error => UpError::Logd(error),
         })?;
-        let mut ingest = HeaderValue::try_from(format!("Bearer {}", token(Role::Ingest)))
+        let ingest = token(Role::Ingest);
+        let ingest_file = state.write("ingest-token", &ingest)?;
+        let mut ingest = HeaderValue::try_from(format!("Bearer {ingest}"))
             .expect("tokens are of letters, digits, dots and dashes");
         ingest.set_sensitive(true);
-        let url = format!("http://{}", logd.wire_addr()).parse().expect("made of an address");
+        let wire = format!("http://{}", logd.wire_addr());
+        let url = wire.parse().expect("made of an address");
         let shipper = Shipper::start(
             ShipperOptions {
                 pods: pods.to_owned(),
@@ -91,7 +97,13 @@ impl Logs {
         };
         let access = serde_json::to_string(&access).expect("strings are JSON");
         state.write(LOGD_ACCESS, &access)?;
-        Ok(Self { logd, shipper })
+        let logds = wire.parse().expect("made of an address");
+        Ok(Self { logd, shipper, sender: (logds, ingest_file) })
+    }
+
+    /// For further senders: where to send to, and the file with the token to show.
+    pub(crate) fn sender(&self) -> (Logds, PathBuf) {
+        self.sender.clone()
     }
 
     /// Where lines are read.

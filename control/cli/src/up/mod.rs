@@ -4,8 +4,9 @@
 //! manifests -> Kubernetes API (embedded) -> controllers, kubelet -> pods -> log files
 //!                       |                                                      |
 //!                       +-> router -> http, https                           shipper
-//!                       +-> shipper (whose files those are)                    |
-//!                                                     fairlead logs <- logd <--+
+//!                       |      +-> access lines --+                            |
+//!                       +-> shipper               +--> logd <------------------+
+//!                                                        +-> fairlead logs
 //! ```
 //! The parts meet only in the API, as they do in a real cluster.
 

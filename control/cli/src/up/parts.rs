@@ -2,12 +2,13 @@
 
 use std::{
     net::{IpAddr, SocketAddr, TcpListener},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use fairlead_cluster::{Cluster, ClusterOptions, Selector, kinds};
 use fairlead_router::{AccessFormat, Router, RouterOptions, Settings, StartError};
+use fairlead_wire::Logds;
 use kube::{Client, Config, config::AuthInfo};
 use serde_json::Value;
 
@@ -29,8 +30,14 @@ pub(crate) fn client(cluster: &Cluster, user: &str) -> Result<Client, UpError> {
     Client::try_from(config).map_err(|error| UpError::Client(error.into()))
 }
 
-/// The router, listening where `args` say.
-pub(crate) fn router(args: &UpArgs, client: Client) -> Result<Router, UpError> {
+/// The router, listening where `args` say. It logs requests to the logd of `sender` too, with the token
+/// in that file.
+pub(crate) fn router(
+    args: &UpArgs,
+    client: Client,
+    sender: Option<(Logds, PathBuf)>,
+) -> Result<Router, UpError> {
+    let (logd, logd_token) = sender.unzip();
     let https = match args.https_port {
         // Redirects name the port, so it has to be known before the listener has it.
         0 => free_port(args.bind)?,
@@ -46,6 +53,8 @@ pub(crate) fn router(args: &UpArgs, client: Client) -> Result<Router, UpError> {
         access_log: if args.access_log { AccessFormat::Json } else { AccessFormat::Off },
         shutdown_delay: Duration::ZERO,
         drain_timeout: DRAIN,
+        logd,
+        logd_token,
         ..defaults
     };
     Router::start(options, client).map_err(|error| match error {

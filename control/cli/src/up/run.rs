@@ -38,7 +38,6 @@ pub(super) async fn run<W: Write>(args: UpArgs, screen: Screen<W>) -> Result<(),
 
     let cluster = Cluster::start(parts::cluster(&args, state.path())?).await?;
     let kubeconfig = state.write_kubeconfig(&cluster.kubeconfig(&cluster.mint("fairlead-user")))?;
-    let router = parts::router(&args, parts::client(&cluster, "fairlead-router")?)?;
     let sync = Sync::new(parts::client(&cluster, "fairlead-up")?);
     let logs = match args.only {
         Some(Part::Router) => None,
@@ -47,6 +46,8 @@ pub(super) async fn run<W: Write>(args: UpArgs, screen: Screen<W>) -> Result<(),
             Some(Logs::start(&args, &state, &cluster.state().join("pods"), client)?)
         }
     };
+    let sender = logs.as_ref().map(Logs::sender);
+    let router = parts::router(&args, parts::client(&cluster, "fairlead-router")?, sender)?;
     let shown = BTreeSet::new();
     let mut up = Up { screen, cluster, router, logs, folder, sync, shown, requests: 0 };
     for error in errors {

@@ -6,7 +6,10 @@ use std::{
     sync::mpsc::channel,
 };
 
-use crate::process::{PATIENCE, Up, until};
+use crate::{
+    client::http,
+    process::{PATIENCE, Up, until},
+};
 
 /// `fairlead logs` about the running `up`.
 fn logs(up: &Up, args: &[&str]) -> Command {
@@ -55,6 +58,21 @@ fn lines_of_pods_are_shown_and_followed() {
     assert!(!first.contains(line["pod"].as_str().unwrap().rsplit('-').next().unwrap()), "{line}");
     follower.kill().unwrap();
     follower.wait().unwrap();
+}
+
+#[test]
+fn requests_are_shown_in_the_log_of_their_app() {
+    let mut up = Up::example();
+    let port = up.port("http", "hello.localhost");
+    up.ready(3);
+    until("an answer", || {
+        http(port, "hello.localhost", "/seen-by-the-router").filter(|(status, _)| *status == 404)
+    });
+    until("its line", || {
+        let output = logs(&up, &["-a", "hello", "-p", "router"]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().any(|line| line.contains("/seen-by-the-router")).then_some(())
+    });
 }
 
 #[test]
