@@ -169,6 +169,8 @@ async fn a_gap_is_told_until_it_is_acknowledged() {
     web.delete(1);
     let shipper = node.ship(&logd);
     logd.lines(&["one", "three"]).await;
+    // It may come after the line.
+    logd.until("the gap", |state| (state.gaps.len() == 1).then_some(())).await;
     shipper.shutdown().await;
     let shipper = node.ship(&logd);
     logd.until("the gap again", |state| (state.gaps.len() == 2).then_some(())).await;
