@@ -160,10 +160,15 @@ impl Joiner {
         self.deadline_of(0).into_iter().chain(self.deadline_of(1)).min()
     }
 
-    /// The file is at its end for good.
-    pub(super) fn finish(&mut self, out: &mut Pack<'_>) {
+    /// Ends all records.
+    pub(super) fn cut(&mut self, out: &mut Pack<'_>) {
         self.complete(0, out);
         self.complete(1, out);
+    }
+
+    /// The file is at its end for good.
+    pub(super) fn finish(&mut self, out: &mut Pack<'_>) {
+        self.cut(out);
         self.open = [None, None];
         self.release(out);
     }

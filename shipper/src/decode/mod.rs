@@ -117,6 +117,11 @@ impl Decoder {
         self.joiner.finish(out);
     }
 
+    /// Ends all records: what comes next is in another file.
+    pub fn cut(&mut self, out: &mut Pack<'_>) {
+        self.joiner.cut(out);
+    }
+
     /// Ends records that have waited for too long.
     pub fn tick(&mut self, now: Instant, out: &mut Pack<'_>) {
         self.joiner.tick(now, out);

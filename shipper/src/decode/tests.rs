@@ -64,6 +64,29 @@ fn the_rest_of_a_partial_line_is_cut_at_the_end_of_the_file() {
 }
 
 #[test]
+fn a_cut_ends_what_is_open_and_nothing_else() {
+    let now = Instant::now();
+    let (mut records, mut lines) = (Vec::new(), Vec::new());
+    let mut pack = Pack::new(0, &mut records, Rule::Send);
+    let mut decoder = Decoder::resume(Position::default(), false);
+    let file = format!("{T} stdout P one\n{T} stderr F two\n{T} std");
+    let fed = decoder.feed(file.as_bytes(), now, &mut pack);
+    decoder.cut(&mut pack);
+    assert_eq!(decoder.position(), Position::at(fed as u64));
+    let rest = format!("{T} stdout F three\n");
+    decoder.feed(rest.as_bytes(), now, &mut pack);
+    taken(0, decoder.position().to, records, &mut lines);
+    assert_eq!(
+        lines,
+        [
+            (44, Flags::CUT, b"one".to_vec()),
+            (88, Flags::STDERR, b"two".to_vec()),
+            (134, Flags::default(), b"three".to_vec()),
+        ]
+    );
+}
+
+#[test]
 fn what_is_not_understood_is_shipped_as_it_is() {
     let file = format!("garbage\n{T} stdout F a\nmore \u{1F600}\n{{\"log\":1}}\nlast");
     let lines: Vec<_> = text(&file).into_iter().map(|(.., text)| text).collect();

@@ -370,6 +370,9 @@ impl Turn<'_> {
         let ended = at_end && (content.is_complete() || (lingered && (followed || gone)));
         if ended {
             reading.decoder.finish(&self.buffer[fed..read], self.now, &mut pack);
+        } else if at_end && followed {
+            // Lines go on in the next file, which is about to be read.
+            reading.decoder.cut(&mut pack);
         }
         let tally = pack.tally;
         let (from, position) = (reading.sent, reading.decoder.position());

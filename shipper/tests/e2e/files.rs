@@ -39,6 +39,24 @@ async fn rotation_loses_and_repeats_nothing() {
 }
 
 #[tokio::test]
+async fn a_line_that_rotation_cuts_is_sent_before_its_rest() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let _shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    web.write(&["one"]);
+    web.raw("stdout", "P", b"begun, ");
+    logd.lines(&["one"]).await;
+    web.rotate(1);
+    web.write(&["ended"]);
+    let begun = logd
+        .until("the rest has come", |state| {
+            state.with("ended").map(|_| state.with("begun, ").is_some())
+        })
+        .await;
+    assert!(begun);
+}
+
+#[tokio::test]
 async fn after_downtime_reading_goes_on_inside_rotated_and_compressed_files() {
     let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
     let shipper = node.ship(&logd);
