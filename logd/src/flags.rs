@@ -5,7 +5,11 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use clap::Parser;
 use fairlead_wire::tls::{self, Identity, TlsError};
 
-use crate::{AppLimits, Auth, Keys, KeysError, LogdOptions, read::query};
+use crate::{
+    AppLimits, Auth, Keys, KeysError, LogdOptions,
+    read::query,
+    syslog::{Rule, SyslogOptions, SyslogTls},
+};
 
 /// Fairlead's logger: keeps the newest log lines of every app in memory, to be read and followed.
 ///
@@ -68,6 +72,47 @@ pub struct Flags {
     #[arg(long, env = "FAIRLEAD_LOGD_APP_AGE", default_value = "7d", value_parser = duration, value_name = "DURATION")]
     app_age: Duration,
 
+    /// Where syslog comes by UDP and TCP, such as [::]:1514 [default: not taken]
+    #[arg(long, env = "FAIRLEAD_LOGD_SYSLOG", requires = "syslog_apps", value_name = "ADDRESS")]
+    syslog: Option<SocketAddr>,
+
+    /// Where syslog comes by TLS, such as [::]:6514 [default: not taken]
+    #[arg(
+        long,
+        env = "FAIRLEAD_LOGD_SYSLOG_TLS",
+        requires_all = ["syslog_apps", "syslog_cert"],
+        value_name = "ADDRESS"
+    )]
+    syslog_tls: Option<SocketAddr>,
+
+    /// File with the certificate that its senders are shown, PEM
+    #[arg(long, env = "FAIRLEAD_LOGD_SYSLOG_CERT", requires_all = ["syslog_tls", "syslog_key"], value_name = "FILE")]
+    syslog_cert: Option<PathBuf>,
+
+    /// File with its key, PEM
+    #[arg(long, env = "FAIRLEAD_LOGD_SYSLOG_KEY", requires = "syslog_cert", value_name = "FILE")]
+    syslog_key: Option<PathBuf>,
+
+    /// File with the authorities, PEM, of which senders have to show a certificate
+    #[arg(
+        long,
+        env = "FAIRLEAD_LOGD_SYSLOG_CLIENT_CA",
+        requires = "syslog_cert",
+        value_name = "FILE"
+    )]
+    syslog_client_ca: Option<PathBuf>,
+
+    /// Whose messages are: HOSTNAME=NAMESPACE/APP or HOSTNAME/APP-NAME=NAMESPACE/APP, `*` for any
+    /// host. Given several times, or separated by commas; the first that fits says, and messages
+    /// that none fits are dropped
+    #[arg(
+        long = "syslog-app",
+        env = "FAIRLEAD_LOGD_SYSLOG_APP",
+        value_delimiter = ',',
+        value_name = "RULE"
+    )]
+    syslog_apps: Vec<Rule>,
+
     /// What to tell on standard error: error, warn, info, debug or trace; also by module, as in
     /// info,fairlead_logd=debug
     #[arg(long, env = "FAIRLEAD_LOGD_LOG", default_value = "info", value_name = "FILTER")]
@@ -99,7 +144,10 @@ pub enum FlagsError {
     },
     /// Senders cannot be served with TLS.
     #[error("--wire-cert, --wire-key, --wire-client-ca: {0}")]
-    Tls(#[from] TlsError),
+    Tls(#[source] TlsError),
+    /// Nor senders of syslog.
+    #[error("--syslog-cert, --syslog-key, --syslog-client-ca: {0}")]
+    SyslogTls(#[source] TlsError),
 }
 
 impl Flags {
@@ -127,7 +175,18 @@ impl Flags {
         let wire_tls = match (self.wire_cert, self.wire_key) {
             (Some(certificate), Some(key)) => {
                 let identity = Identity { certificate, key };
-                Some(tls::server_config(&identity, self.wire_client_ca.as_deref())?)
+                let trusted = self.wire_client_ca.as_deref();
+                Some(tls::server_config(&identity, trusted).map_err(FlagsError::Tls)?)
+            }
+            _ => None,
+        };
+        let syslog_tls = match (self.syslog_tls, self.syslog_cert, self.syslog_key) {
+            (Some(address), Some(certificate), Some(key)) => {
+                let identity = Identity { certificate, key };
+                let trusted = self.syslog_client_ca.as_deref();
+                let config =
+                    tls::server_config(&identity, trusted).map_err(FlagsError::SyslogTls)?;
+                Some(SyslogTls { address, config, certificates: trusted.is_some() })
             }
             _ => None,
         };
@@ -144,6 +203,7 @@ impl Flags {
                 lines: self.app_lines.or(lines).unwrap_or(default.limits.lines),
                 age: self.app_age,
             },
+            syslog: SyslogOptions { plain: self.syslog, tls: syslog_tls, rules: self.syslog_apps },
         })
     }
 }

@@ -1,7 +1,8 @@
 //! logd: keeps the newest log lines of every app in memory, to be read and followed.
 //!
 //! ```text
-//! senders -> ingest -> store (a thread per shard, a ring per app) -> read -> http
+//! senders -> ingest -+-> store (a thread per shard, a ring per app) -> read -> http
+//!           syslog  -+
 //! ```
 //!
 //! [`Logd`] is the whole component; nothing in it is global, so that several can run in one
@@ -20,6 +21,7 @@ mod options;
 mod origin;
 mod read;
 mod store;
+pub mod syslog;
 mod time;
 
 pub use app::{AppId, AppIdError};

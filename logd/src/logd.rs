@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     LogdOptions, StartError, auth::Auth, http as interface, ingest::Senders, metrics, store::Store,
+    syslog,
 };
 
 /// How long the end may take.
@@ -31,6 +32,8 @@ pub struct Logd {
     api: Arc<interface::Api>,
     http: SocketAddr,
     wire: SocketAddr,
+    syslog: Option<SocketAddr>,
+    syslog_tls: Option<SocketAddr>,
 }
 
 impl Logd {
@@ -40,7 +43,15 @@ impl Logd {
     /// When an address cannot be listened on, or may not be without tokens, or a thread cannot be
     /// started.
     pub fn start(mut options: LogdOptions) -> Result<Self, StartError> {
-        for (flag, address) in [("--http", &mut options.http), ("--wire", &mut options.wire)] {
+        let syslog_tls = options.syslog.tls.as_mut().map(|tls| &mut tls.address);
+        let addresses = [
+            ("--http", Some(&mut options.http)),
+            ("--wire", Some(&mut options.wire)),
+            ("--syslog", options.syslog.plain.as_mut()),
+            ("--syslog-tls", syslog_tls),
+        ];
+        for (flag, address) in addresses {
+            let Some(address) = address else { continue };
             *address = of_this_machine(*address);
             if matches!(options.auth, Auth::Off) && !address.ip().to_canonical().is_loopback() {
                 return Err(StartError::NoAuth { flag, address: *address });
@@ -48,6 +59,8 @@ impl Logd {
         }
         let (http_listener, http) = bind("--http", options.http)?;
         let (wire_listener, wire) = bind("--wire", options.wire)?;
+        let listeners = syslog::Listeners::bind(&options.syslog)?;
+        let (syslog, syslog_tls) = (listeners.plain_addr(), listeners.tls_addr());
         let shards = options.shards.get();
         let (store, tell) = Store::start(shards, options.memory, options.limits)
             .map_err(|error| StartError::Thread("shard", error))?;
@@ -60,10 +73,11 @@ impl Logd {
 
         let auth = Arc::new(options.auth);
         let reading = Arc::<interface::Reading>::default();
+        let messages = Arc::<syslog::Counters>::default();
         let api = Arc::new(interface::Api {
             store: store.clone(),
             auth: auth.clone(),
-            registry: metrics::registry(store.clone(), reading.clone()),
+            registry: metrics::registry(store.clone(), reading.clone(), messages.clone()),
             reading,
             answers: Default::default(),
             ending: AtomicBool::new(false),
@@ -86,11 +100,14 @@ impl Logd {
         };
         let http_listener = bound("--http", http, http_listener)?;
         let wire_listener = bound("--wire", wire, wire_listener)?;
+        listeners
+            .serve(options.syslog, store.clone(), messages)
+            .map_err(|error| StartError::Thread("logd", error))?;
         drop(in_runtime);
         runtime.spawn(interface::serve(http_listener, routes));
         let senders = Arc::new(Senders { hello, auth, store, tls });
         runtime.spawn(senders.serve(wire_listener));
-        Ok(Self { runtime: Some(runtime), api, http, wire })
+        Ok(Self { runtime: Some(runtime), api, http, wire, syslog, syslog_tls })
     }
 
     /// The address where logs are read, with its real port.
@@ -103,6 +120,18 @@ impl Logd {
     #[must_use]
     pub const fn wire_addr(&self) -> SocketAddr {
         self.wire
+    }
+
+    /// The address where syslog comes by UDP and TCP, with its real port.
+    #[must_use]
+    pub const fn syslog_addr(&self) -> Option<SocketAddr> {
+        self.syslog
+    }
+
+    /// The address where it comes by TLS.
+    #[must_use]
+    pub const fn syslog_tls_addr(&self) -> Option<SocketAddr> {
+        self.syslog_tls
     }
 
     /// Names this process to senders.

@@ -19,12 +19,14 @@ use crate::{
         Store,
         counters::{Cause, Counters, Pair},
     },
+    syslog::{self, Transport},
 };
 
 /// Where the numbers are counted.
 struct Sources {
     store: Store,
     reading: Arc<Reading>,
+    messages: Arc<syslog::Counters>,
 }
 
 impl fmt::Debug for Sources {
@@ -34,9 +36,13 @@ impl fmt::Debug for Sources {
 }
 
 /// All metrics of one logd.
-pub(crate) fn registry(store: Store, reading: Arc<Reading>) -> Registry {
+pub(crate) fn registry(
+    store: Store,
+    reading: Arc<Reading>,
+    messages: Arc<syslog::Counters>,
+) -> Registry {
     let mut registry = Registry::with_prefix("fairlead_logd");
-    registry.register_collector(Box::new(Sources { store, reading }));
+    registry.register_collector(Box::new(Sources { store, reading, messages }));
     registry
 }
 
@@ -44,7 +50,8 @@ impl Collector for Sources {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.ingest(&mut encoder)?;
         self.ring(&mut encoder)?;
-        self.reading(&mut encoder)
+        self.reading(&mut encoder)?;
+        self.syslog(&mut encoder)
     }
 }
 
@@ -126,6 +133,27 @@ impl Sources {
         one_gauge(encoder, "followers", "Requests that follow a log now", here)?;
         let help = "Records that followers were told to have missed";
         one_counter(encoder, "follower_missed_records", help, missed.get())
+    }
+
+    fn syslog(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let counts = &*self.messages;
+        let help = "Messages that came by syslog";
+        let mut metric = counters(encoder, "syslog_messages", help)?;
+        let transports =
+            [("udp", Transport::Udp), ("tcp", Transport::Tcp), ("tls", Transport::Tls)];
+        for (name, transport) in transports {
+            counter(&mut metric, &[("transport", name)], counts.messages(transport).get())?;
+        }
+        let help =
+            "Messages that came by syslog and were dropped, since no rule says whose they are";
+        one_counter(encoder, "syslog_unmatched_messages", help, counts.unmatched.get())?;
+        let help = "Messages that came by syslog without a header that can be read";
+        one_counter(encoder, "syslog_headless_messages", help, counts.without_header.get())?;
+        let went = counts.went.get();
+        let here = counts.came.get().saturating_sub(went);
+        one_gauge(encoder, "syslog_connections", "Connections of syslog senders now", here)?;
+        let help = "Connections of syslog senders that TLS refused";
+        one_counter(encoder, "syslog_refused_connections", help, counts.refused.get())
     }
 }
 

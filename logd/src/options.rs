@@ -11,7 +11,7 @@ use std::{
 use fairlead_wire::message;
 use rustls::ServerConfig;
 
-use crate::auth::Auth;
+use crate::{auth::Auth, syslog::SyslogOptions};
 
 /// How a logd is set up; [`crate::Flags`] has the same for the command line.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct LogdOptions {
     pub memory: usize,
     /// What an app may hold where its pods do not say.
     pub limits: AppLimits,
+    /// Messages of what is not a container. Off
+    pub syslog: SyslogOptions,
 }
 
 /// How much an app may hold.
@@ -76,6 +78,7 @@ impl LogdOptions {
             shards: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             memory: 256 << 20,
             limits: AppLimits::default(),
+            syslog: SyslogOptions::default(),
         }
     }
 }

@@ -135,7 +135,7 @@ impl Files {
             restart: incarnation.restart,
             first_line: incarnation.first_line,
         };
-        let outbox = self.outbox.clone();
+        let outbox = Some(self.outbox.clone());
         let file = Arc::new(OpenFile { app: app.clone(), incarnation, number, outbox });
         self.open.insert(number, file.clone());
         Ok(self.store.put(&app, Message::Open(file, source)).await?)

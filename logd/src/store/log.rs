@@ -208,7 +208,9 @@ impl AppLog {
 
     /// The file was read to its end.
     pub(super) fn close(&mut self, file: &OpenFile) {
-        if let Some(known) = self.files.get_mut(&file.incarnation) {
+        if file.outbox.is_none() {
+            self.files.remove(&file.incarnation);
+        } else if let Some(known) = self.files.get_mut(&file.incarnation) {
             (known.closed, known.used) = (true, Instant::now());
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fairlead_wire::{
     Incarnation, Records,
-    message::{Batch, Gap, Source},
+    message::{Ack, Batch, Gap, Source},
 };
 use tokio::sync::oneshot;
 
@@ -18,8 +18,18 @@ pub(crate) struct OpenFile {
     pub(crate) incarnation: Incarnation,
     /// What the sender calls it.
     pub(crate) number: u32,
-    /// Where its answers go. The file is open as long as somebody holds it.
-    pub(crate) outbox: Arc<Outbox>,
+    /// Where its answers go; none for one that is never sent again, and forgotten once it is closed.
+    /// The file is open as long as somebody holds it.
+    pub(crate) outbox: Option<Arc<Outbox>>,
+}
+
+impl OpenFile {
+    /// Tells whoever sends it how far it is.
+    pub(crate) fn answer(&self, ack: Option<Ack>) {
+        if let (Some(outbox), Some(ack)) = (&self.outbox, ack) {
+            outbox.ack(ack);
+        }
+    }
 }
 
 /// What a shard is asked to do.

@@ -59,16 +59,16 @@ impl Shard {
         match message {
             Message::Open(file, source) => {
                 let opened = self.app(&file.app).open(&file, source);
-                file.outbox.opened(opened);
+                if let Some(outbox) = &file.outbox {
+                    outbox.opened(opened);
+                }
                 self.weigh(&file.app);
             }
             Message::Batch(file, batch, records) => self.change(&file, |log, counters| {
-                let ack = log.take(&file, &batch, &records, counters);
-                ack.into_iter().for_each(|ack| file.outbox.ack(ack));
+                file.answer(log.take(&file, &batch, &records, counters));
             }),
             Message::Gap(file, gap) => self.change(&file, |log, counters| {
-                let ack = log.gap(&file, &gap, counters);
-                ack.into_iter().for_each(|ack| file.outbox.ack(ack));
+                file.answer(log.gap(&file, &gap, counters));
             }),
             Message::Close(file) => self.change(&file, |log, _| log.close(&file)),
             Message::Follow(app, reply) => {

@@ -1,17 +1,14 @@
 //! Who may do what.
 
 use fairlead_logd::{Auth, Claims, Keys, Logd, LogdOptions, Role, StartError, TokenKey, mint};
-use std::path::Path;
-
 use fairlead_wire::{
     client::{Endpoint, WireError, connect},
     message::{FromLogd, FromSender, Open},
-    tls::{self, Identity},
+    tls,
 };
 use http::StatusCode;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-use crate::support::{Client, FileName, Sender, source, with};
+use crate::support::{Certificates, Client, FileName, Sender, source, with};
 
 fn key(id: &str) -> TokenKey {
     TokenKey::new(id, id.repeat(32).as_bytes()).unwrap()
@@ -102,29 +99,12 @@ async fn without_tokens_only_this_machine_is_served() {
     assert_eq!(client.ask("GET", "/logs/web", &foreign).await.status, StatusCode::FORBIDDEN);
 }
 
-/// A certificate for 127.0.0.1 and its key, signed by `issuer`, in files.
-fn identity(folder: &Path, name: &str, issuer: &CertifiedIssuer<'_, KeyPair>) -> Identity {
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    let certificate = params.signed_by(&key, issuer).unwrap();
-    let file = |kind: &str, text: String| {
-        let path = folder.join(format!("{name}.{kind}"));
-        std::fs::write(&path, text).unwrap();
-        path
-    };
-    Identity { certificate: file("crt", certificate.pem()), key: file("key", key.serialize_pem()) }
-}
-
 #[tokio::test]
 async fn a_sender_with_a_certificate_that_logd_trusts_needs_no_token() {
     let folder = tempfile::tempdir().unwrap();
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let authority = folder.path().join("ca.crt");
-    std::fs::write(&authority, issuer.pem()).unwrap();
-    let own = identity(folder.path(), "logd", &issuer);
-    let senders = identity(folder.path(), "sender", &issuer);
+    let certificates = Certificates::new(folder.path());
+    let authority = certificates.authority.clone();
+    let (own, senders) = (certificates.identity("logd"), certificates.identity("sender"));
     let logd = with(|options| {
         options.auth = Auth::Tokens(Keys::new(vec![key("a")]).unwrap());
         options.wire_tls = Some(tls::server_config(&own, Some(&authority)).unwrap());

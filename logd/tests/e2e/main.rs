@@ -9,3 +9,4 @@ mod ingest;
 mod logs;
 mod memory;
 mod support;
+mod syslog;

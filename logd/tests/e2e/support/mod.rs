@@ -1,5 +1,6 @@
 //! A logd, senders and readers in one process, over real sockets.
 
+mod certificates;
 mod client;
 pub(crate) mod sender;
 
@@ -8,6 +9,7 @@ use std::{num::NonZeroUsize, time::Duration};
 use fairlead_logd::{Auth, Logd, LogdOptions};
 
 pub(crate) use self::{
+    certificates::Certificates,
     client::Client,
     sender::{FileName, Sender, source},
 };
