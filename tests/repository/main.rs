@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod annotations;
+mod cluster;
 mod links;
 
 use std::path::PathBuf;

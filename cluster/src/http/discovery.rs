@@ -135,6 +135,8 @@ fn verbs(kind: &Kind) -> &'static [&'static str] {
     }
 }
 
+const CHANGE: &[&str] = &["get", "patch", "update"];
+
 /// A path below objects.
 struct Below {
     name: &'static str,
@@ -144,22 +146,14 @@ struct Below {
 }
 
 fn below(kind: &Kind) -> Vec<Below> {
-    const CHANGE: &[&str] = &["get", "patch", "update"];
     let own = ("", "", kind.kind);
-    let mut below = Vec::new();
-    if kind.is(&kinds::NAMESPACE) {
-        below.push(Below { name: "finalize", of: own, verbs: &["update"] });
-    }
-    if kind.is(&kinds::POD) {
-        below.push(Below { name: "log", of: own, verbs: &["get"] });
-    }
-    if kind.scale.is_some() {
-        below.push(Below { name: "scale", of: ("autoscaling", "v1", "Scale"), verbs: CHANGE });
-    }
-    if kind.status && kind.stored {
-        below.push(Below { name: "status", of: own, verbs: CHANGE });
-    }
-    below
+    let parts = kind.subresources().into_iter().map(|name| match name {
+        "finalize" => Below { name, of: own, verbs: &["update"] },
+        "log" => Below { name, of: own, verbs: &["get"] },
+        "scale" => Below { name, of: ("autoscaling", "v1", "Scale"), verbs: CHANGE },
+        _ => Below { name, of: own, verbs: CHANGE },
+    });
+    parts.collect()
 }
 
 fn resource(kind: &'static Kind) -> Vec<Value> {

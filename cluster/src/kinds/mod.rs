@@ -19,6 +19,8 @@ pub use table::*;
 /// A resource type: its names, its scope and what is special about it.
 #[derive(Debug)]
 pub struct Kind {
+    /// What the cluster does with objects, for people.
+    pub about: &'static str,
     /// API group; empty for the core group.
     pub group: &'static str,
     /// Version, as in `v1`.
@@ -144,6 +146,17 @@ impl Kind {
     /// Whether this is that row of the table. Another kind may have the same name in another group.
     pub fn is(&self, other: &Self) -> bool {
         std::ptr::eq(self, other)
+    }
+
+    /// The paths below an object.
+    pub fn subresources(&self) -> Vec<&'static str> {
+        let parts = [
+            ("finalize", self.is(&NAMESPACE)),
+            ("log", self.is(&POD)),
+            ("scale", self.scale.is_some()),
+            ("status", self.status && self.stored),
+        ];
+        parts.into_iter().filter_map(|(name, there)| there.then_some(name)).collect()
     }
 
     /// `kind` of lists.

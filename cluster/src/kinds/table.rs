@@ -6,6 +6,7 @@ use crate::{defaults, tables, validate};
 
 /// What most rows share; a row states only what differs.
 pub(crate) const PLAIN: Kind = Kind {
+    about: "",
     group: "",
     version: "v1",
     kind: "",
@@ -36,8 +37,11 @@ const WORKLOAD: ScalePaths =
     ScalePaths { wanted: "/spec/replicas", found: "/status/replicas", selector: "/spec/selector" };
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident { $($field:ident: $value:expr),* $(,)? })*) => {
-        $($(#[$doc])* pub static $name: Kind = Kind { $($field: $value,)* ..PLAIN };)*
+    ($($(#[doc = $about:literal])* $name:ident { $($field:ident: $value:expr),* $(,)? })*) => {
+        $(
+            $(#[doc = $about])*
+            pub static $name: Kind = Kind { about: concat!($($about),*), $($field: $value,)* ..PLAIN };
+        )*
         /// Every kind that is served, ordered by group and plural name.
         pub static KINDS: &[&Kind] = &[$(&$name),*];
     };
@@ -51,7 +55,7 @@ kinds! {
         table: &tables::CONFIG_MAP,
         validate: validate::config_map,
     }
-    /// What happened to an object.
+    /// What happened to an object; the newest 1,000 are kept.
     EVENT {
         kind: "Event", plural: "events", singular: "event", short_names: &["ev"],
         selectable: &[
@@ -63,7 +67,7 @@ kinds! {
         table: &tables::EVENT,
         defaults: defaults::event,
     }
-    /// Deleting one empties it first.
+    /// Deleting one deletes what is in it first.
     NAMESPACE {
         kind: "Namespace", plural: "namespaces", singular: "namespace", short_names: &["ns"],
         namespaced: false, status: true, name_rule: NameRule::Label,
@@ -73,7 +77,7 @@ kinds! {
         defaults: defaults::namespace, initialize: defaults::new_namespace,
         allocate: defaults::namespace_finalizers, terminate: Some(defaults::emptying_namespace),
     }
-    /// Run by the kubelet as local processes.
+    /// Its containers are run as local processes.
     POD {
         kind: "Pod", plural: "pods", singular: "pod", short_names: &["po"], categories: &["all"],
         status: true, generation: Some(Generation::PodSpec), returns_deleted: true,
@@ -108,7 +112,7 @@ kinds! {
         definition: "io.k8s.api.core.v1.ServiceAccount",
         table: &tables::SERVICE_ACCOUNT,
     }
-    /// Has EndpointSlices made from its selector.
+    /// Gets EndpointSlices of the pods that its selector selects.
     SERVICE {
         kind: "Service", plural: "services", singular: "service", short_names: &["svc"],
         categories: &["all"], status: true, name_rule: NameRule::Label1035, returns_deleted: true,
@@ -118,7 +122,7 @@ kinds! {
         defaults: defaults::service, initialize: defaults::new_load_balanced,
         allocate: defaults::cluster_ip, validate: validate::service,
     }
-    /// Makes a kind. Deleting one deletes the kind's objects first.
+    /// Makes a kind. Deleting one deletes its objects first.
     CUSTOM_RESOURCE_DEFINITION {
         group: "apiextensions.k8s.io", kind: "CustomResourceDefinition",
         plural: "customresourcedefinitions", singular: "customresourcedefinition",
@@ -135,7 +139,7 @@ kinds! {
         singular: "controllerrevision", definition: "io.k8s.api.apps.v1.ControllerRevision",
         validate: validate::controller_revision,
     }
-    /// Keeps a pod on the node.
+    /// Keeps one pod, for there is one node.
     DAEMON_SET {
         group: "apps", kind: "DaemonSet", plural: "daemonsets", singular: "daemonset",
         short_names: &["ds"], categories: &["all"], status: true,
@@ -145,7 +149,7 @@ kinds! {
         defaults: defaults::daemon_set, initialize: defaults::new_daemon_set,
         validate: validate::daemon_set,
     }
-    /// Rolls ReplicaSets.
+    /// Rolls out a new ReplicaSet for a new template, and back.
     DEPLOYMENT {
         group: "apps", kind: "Deployment", plural: "deployments", singular: "deployment",
         short_names: &["deploy"], categories: &["all"], status: true, scale: Some(&WORKLOAD),
@@ -165,7 +169,7 @@ kinds! {
         defaults: defaults::replica_set, initialize: defaults::new_replica_set,
         validate: validate::replica_set,
     }
-    /// Keeps pods with names of their own.
+    /// Keeps pods with names of their own, started and replaced in order.
     STATEFUL_SET {
         group: "apps", kind: "StatefulSet", plural: "statefulsets", singular: "statefulset",
         short_names: &["sts"], categories: &["all"], status: true, scale: Some(&WORKLOAD),
@@ -200,14 +204,14 @@ kinds! {
         table: &tables::JOB,
         defaults: defaults::job, initialize: defaults::new_job, validate: validate::job,
     }
-    /// Who leads, and until when.
+    /// Who leads, and until when: clients write it, nothing acts on it.
     LEASE {
         group: "coordination.k8s.io", kind: "Lease", plural: "leases", singular: "lease",
         definition: "io.k8s.api.coordination.v1.Lease",
         table: &tables::LEASE,
         validate: validate::lease,
     }
-    /// Addresses behind a Service.
+    /// The addresses behind a Service, or of an owner of your own.
     ENDPOINT_SLICE {
         group: "discovery.k8s.io", kind: "EndpointSlice", plural: "endpointslices",
         singular: "endpointslice", generation: Some(Generation::Content),
