@@ -4,7 +4,8 @@ use std::{
     fs, io,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -91,6 +92,11 @@ pub struct Process {
     child: Child,
 }
 
+/// How long a process has to end, each time that it is asked.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks at whether it has.
+const LOOK: Duration = Duration::from_millis(20);
+
 impl Process {
     /// Starts it on `cores`. Its standard output is thrown away.
     ///
@@ -159,15 +165,25 @@ impl Process {
         kill(Pid::from_raw(id), signal).map_err(|errno| failed(errno.into()))
     }
 
-    /// Asks it to end (SIGINT), and waits until it has.
+    /// Asks it to end (SIGINT, then SIGTERM), and waits until it has.
     ///
     /// # Errors
-    /// When it is gone.
+    /// When it is gone, or does not end.
     pub fn interrupt(&mut self) -> Result<(), ProcessError> {
-        self.signal(Signal::SIGINT)?;
-        let failed = |source| ProcessError::Signal { name: self.name, source };
-        self.child.wait().map_err(failed)?;
-        Ok(())
+        let name = self.name;
+        let failed = |source| ProcessError::Signal { name, source };
+        // What a shell runs in the background ignores SIGINT, and so does what that starts.
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
+            self.signal(signal)?;
+            let asked = Instant::now();
+            while asked.elapsed() < PATIENCE {
+                if self.child.try_wait().map_err(failed)?.is_some() {
+                    return Ok(());
+                }
+                thread::sleep(LOOK);
+            }
+        }
+        Err(failed(io::ErrorKind::TimedOut.into()))
     }
 
     fn proc(&self, file: &str) -> String {
