@@ -11,11 +11,15 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use crate::{StartError, access_log::ToLogd, admin, events, publish::Publisher, watch::QUEUE};
+use crate::{
+    StartError, access_log::ToLogd, admin, edge::Edge, events, publish::Publisher, streams,
+    watch::QUEUE,
+};
 
 /// What the control thread works with.
 pub(crate) struct Control {
     pub(crate) client: Client,
+    pub(crate) edge: Edge,
     pub(crate) admin: Arc<admin::Admin>,
     /// Bound, and set to not block.
     pub(crate) listener: TcpListener,
@@ -59,12 +63,15 @@ impl Control {
 
     /// Does not return unless the admin socket is unusable.
     async fn run(self) {
-        let Self { client, admin, listener, to_logd: _ } = self;
+        let Self { client, edge, admin, listener, to_logd: _ } = self;
         let (feed_in, feed) = mpsc::channel(QUEUE);
         let (findings_in, findings) = mpsc::channel(QUEUE);
         tokio::spawn(events::run(client.clone(), findings));
+        tokio::spawn(streams::run(edge.workers.clone(), edge.streams.subscribe()));
         let state = admin.health.state.clone();
-        tokio::spawn(Publisher::new(state, findings_in).run(feed));
+        tokio::spawn(
+            Publisher::new(state, findings_in, move |old, new| edge.take(old, new)).run(feed),
+        );
         let watches = admin.health.watches.clone();
         tokio::spawn(async move { watches.run(client, feed_in).await });
         match listener

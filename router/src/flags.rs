@@ -2,10 +2,16 @@
 
 mod settings;
 
-use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    num::NonZeroUsize,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Parser;
-use fairlead_router_core::{Key, PlatformCertificate, Settings, dialect::value};
+use fairlead_router_core::{Key, PlatformCertificate, Settings, StreamSpec, dialect::value};
 use fairlead_wire::Logds;
 
 use self::settings::SettingFlags;
@@ -62,9 +68,25 @@ pub struct Flags {
     #[command(flatten)]
     setting: SettingFlags,
 
+    /// Port that leads to a Service byte by byte, as PORT=NAMESPACE/NAME:PORT or with ADDRESS:PORT in
+    /// front; several are separated by commas [default: none]
+    #[arg(
+        long,
+        env = "FAIRLEAD_ROUTER_TCP",
+        value_delimiter = ',',
+        value_parser = stream,
+        value_name = "STREAM"
+    )]
+    tcp: Vec<StreamSpec>,
+
+    /// Service of a git builder that port 2222 leads to, as NAMESPACE/NAME; none for none
+    /// [default: deis-builder in the namespace of the settings, if there is one]
+    #[arg(long, env = "FAIRLEAD_ROUTER_BUILDER", value_parser = builder, value_name = "SERVICE")]
+    builder: Option<BuilderFlag>,
+
     /// Secret with the platform certificate, as NAMESPACE/NAME, in a namespace that is watched
     /// [default: deis-router-platform-cert in the namespace of the settings, if there is one]
-    #[arg(long, env = "FAIRLEAD_ROUTER_PLATFORM_CERTIFICATE", value_parser = secret, value_name = "SECRET")]
+    #[arg(long, env = "FAIRLEAD_ROUTER_PLATFORM_CERTIFICATE", value_parser = object_name, value_name = "SECRET")]
     platform_certificate: Option<Key>,
 
     /// Limit for the head of a request, from its first byte
@@ -138,17 +160,31 @@ impl Flags {
             Some(SettingsFlag(source)) => source,
             None => own_pod().map(SettingsSource::OwnerOf),
         };
+        let home = home(settings_from.as_ref(), &self.namespaces);
         let certificate = match self.platform_certificate {
             Some(secret) => Some(PlatformCertificate { secret, optional: false }),
-            None => deis_certificate(settings_from.as_ref(), &self.namespaces),
+            None => home.clone().map(|namespace| PlatformCertificate {
+                secret: Key::new(namespace, "deis-router-platform-cert"),
+                optional: true,
+            }),
         };
+        let builder = match self.builder {
+            Some(BuilderFlag(builder)) => builder,
+            None => home.map(|namespace| Key::new(namespace, "deis-builder")),
+        };
+        let builder = builder.map(|service| StreamSpec {
+            address: (Ipv6Addr::UNSPECIFIED, BUILDER_PORT).into(),
+            service,
+            port: BUILDER_PORT,
+        });
+        let streams = builder.into_iter().chain(self.tcp).collect();
         RouterOptions {
             http: self.http,
             https: self.https,
             admin: self.admin,
             workers: self.workers.unwrap_or(default.workers),
             namespaces: self.namespaces,
-            settings: Settings { platform_certificate: certificate, ..self.setting.0 },
+            settings: Settings { platform_certificate: certificate, streams, ..self.setting.0 },
             settings_from,
             head_timeout: self.head_timeout,
             handshake_timeout: self.handshake_timeout,
@@ -199,21 +235,42 @@ fn settings_object(text: &str) -> Result<SettingsFlag, &'static str> {
     Ok(SettingsFlag(Some(SettingsSource::Object(Key::new(namespace, name).of(kind)))))
 }
 
-/// Where Deis's router has it.
-fn deis_certificate(
-    settings: Option<&SettingsSource>,
-    namespaces: &[String],
-) -> Option<PlatformCertificate> {
+/// The namespace of the settings, if it is watched: there Deis's router has what else it needs.
+fn home(settings: Option<&SettingsSource>, namespaces: &[String]) -> Option<Arc<str>> {
     let namespace = match settings? {
         SettingsSource::Object(object) => &object.key.namespace,
         SettingsSource::OwnerOf(pod) => &pod.namespace,
     };
     let watched = namespaces.is_empty() || namespaces.iter().any(|name| **name == **namespace);
-    let secret = Key::new(namespace.clone(), "deis-router-platform-cert");
-    watched.then_some(PlatformCertificate { secret, optional: true })
+    watched.then(|| namespace.clone())
 }
 
-fn secret(text: &str) -> Result<Key, &'static str> {
+/// The port of Deis's builder, here and there.
+const BUILDER_PORT: u16 = 2222;
+
+/// What `--builder` says.
+#[derive(Clone, Debug)]
+struct BuilderFlag(Option<Key>);
+
+fn builder(text: &str) -> Result<BuilderFlag, &'static str> {
+    if text.trim() == "none" {
+        Ok(BuilderFlag(None))
+    } else {
+        object_name(text).map(|key| BuilderFlag(Some(key)))
+    }
+}
+
+fn stream(text: &str) -> Result<StreamSpec, &'static str> {
+    let wrong = "write it as PORT=NAMESPACE/NAME:PORT, such as 5432=db/postgres:5432";
+    let (address, service) = text.trim().split_once('=').ok_or(wrong)?;
+    let any = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    let address = address.parse().map(any).or_else(|_| address.parse()).map_err(|_| wrong)?;
+    let (service, port) = service.rsplit_once(':').ok_or(wrong)?;
+    let port = port.parse().ok().filter(|port| *port > 0).ok_or(wrong)?;
+    Ok(StreamSpec { address, service: object_name(service).map_err(|_| wrong)?, port })
+}
+
+fn object_name(text: &str) -> Result<Key, &'static str> {
     match text.trim().split_once('/') {
         Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
             Ok(Key::new(namespace, name))

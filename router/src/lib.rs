@@ -14,6 +14,7 @@
 mod access_log;
 mod admin;
 mod control;
+mod edge;
 mod error;
 mod events;
 mod flags;
@@ -22,6 +23,7 @@ mod metrics;
 mod options;
 mod publish;
 mod router;
+mod streams;
 mod tls;
 mod wait;
 mod watch;

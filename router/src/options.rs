@@ -93,11 +93,12 @@ impl RouterOptions {
         Arc::new(Settings { workers: self.workers.get(), ..self.settings.clone() })
     }
 
-    pub(crate) fn limits(&self) -> Limits {
+    /// The bounds on connections under `settings`.
+    pub(crate) fn limits(&self, settings: &Settings) -> Limits {
         Limits {
             handshake: self.handshake_timeout,
             head: self.head_timeout,
-            idle: self.settings.idle_timeout,
+            idle: settings.idle_timeout,
             max_connections: self.max_connections.get(),
             max_connections_per_client: self.max_connections_per_client.get(),
             ..Limits::default()

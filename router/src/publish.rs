@@ -94,6 +94,9 @@ impl State {
     }
 }
 
+/// Told of the table in use and the next one.
+type OnTable = Box<dyn Fn(&Table, &Table) + Send>;
+
 /// Owns the old tables, so that their last reference is dropped here and not by a request.
 pub(crate) struct Publisher {
     state: Arc<State>,
@@ -103,17 +106,25 @@ pub(crate) struct Publisher {
     /// No table before this moment.
     next: Instant,
     findings: mpsc::Sender<Diagnostic>,
+    on_table: OnTable,
 }
 
 impl Publisher {
     /// `findings` is told of each finding that appears; when it is full they are not told.
-    pub(crate) fn new(state: Arc<State>, findings: mpsc::Sender<Diagnostic>) -> Self {
+    /// `on_table` is called with the table in use and the next one, before that is served.
+    pub(crate) fn new(
+        state: Arc<State>,
+        findings: mpsc::Sender<Diagnostic>,
+        on_table: impl Fn(&Table, &Table) + Send + 'static,
+    ) -> Self {
+        let on_table = Box::new(on_table);
         Self {
             state,
             retired: Vec::new(),
             revisions: [0; Kind::COUNT],
             next: Instant::now(),
             findings,
+            on_table,
         }
     }
 
@@ -171,6 +182,7 @@ impl Publisher {
         let publication = self.state.compiler.lock().publish();
         if let Some(Publication { table, compiled, appeared }) = publication {
             tracing::debug!(generation = table.generation, hosts = compiled, "published");
+            (self.on_table)(&self.state.table.load(), &table);
             self.retired.push(self.state.table.swap(table));
             let counts = &self.state.counts;
             counts.publications.fetch_add(1, Relaxed);

@@ -9,15 +9,17 @@ use std::{
 
 use fairlead_router_core::{Diagnostic, Table};
 use fairlead_router_engine::{AccessLog, Engine, EngineMetrics, Shared};
-use fairlead_router_listen::{ListenerSpec, Protocol, Workers, tls};
+use fairlead_router_listen::{ListenerSpec, Protocol, WorkerId, Workers, tls};
 use fairlead_wire::Source;
 use kube::Client;
+use tokio::sync::watch;
 
 use crate::{
     RouterOptions, StartError, access_log,
     access_log::{Dropped, ToLogd},
     admin::Admin,
     control::{Control, Handle},
+    edge::Edge,
     health::Health,
     metrics,
     publish::State,
@@ -33,7 +35,7 @@ pub const HTTPS: &str = "https";
 /// A running router. Several may run in one process. Dropping it ends it at once;
 /// [`Router::shutdown`] ends it in peace.
 pub struct Router {
-    workers: Workers,
+    workers: Arc<Workers>,
     control: Handle,
     health: Arc<Health>,
     engine: Arc<EngineMetrics>,
@@ -68,12 +70,11 @@ impl Router {
         let health = Arc::new(Health::new(state.clone(), watches.clone()));
         let certificates =
             Certificates::new(state.table.clone()).map_err(|e| StartError::Tls(e.into()))?;
-        let certificates = tls::server_config(Arc::new(certificates), tls::ALPN_HTTP)
-            .map_err(|e| StartError::Tls(e.into()))?;
+        let tls = tls::Tls::new(Arc::new(certificates)).map_err(|e| StartError::Tls(e.into()))?;
 
         // Before the workers: a taken port is found before any request is accepted.
         let (listener, admin) = admin_listener(options.admin)?;
-        let (limits, engine_limits) = (options.limits(), options.engine_limits());
+        let (limits, engine_limits) = (options.limits(&settings), options.engine_limits());
         let workers = options.workers.get();
         let dropped = Arc::new(Dropped::default());
         let to_logd = options.logd.map(|logds| ToLogd {
@@ -103,12 +104,15 @@ impl Router {
             ListenerSpec {
                 name: HTTPS.into(),
                 addr: options.https,
-                protocol: Protocol::Https(certificates),
+                protocol: Protocol::Https(tls.clone()),
             },
         ];
-        let workers = fairlead_router_listen::start(workers, specs, limits, move |worker| {
-            Engine::new(worker.0, shared.clone())
-        })?;
+        let engines = move |worker: WorkerId| Engine::new(worker.0, shared.clone());
+        let workers = fairlead_router_listen::start(workers, specs, limits.clone(), engines)?;
+        let workers = Arc::new(workers);
+        let streams = watch::Sender::default();
+        let edge = Edge { workers: workers.clone(), tls, limits, streams };
+        edge.configure(&settings);
         let addresses = [(HTTP, options.http), (HTTPS, options.https)]
             .map(|(name, asked)| (name, workers.addr(name).unwrap_or(asked)));
 
@@ -127,6 +131,7 @@ impl Router {
         let started = Instant::now();
         let control = Control {
             client,
+            edge,
             admin: Arc::new(Admin { health: health.clone(), registry, started }),
             listener,
             to_logd,
@@ -136,9 +141,11 @@ impl Router {
         Ok(Self { workers, control, health, engine, access, addresses, admin, delay, deadline })
     }
 
-    /// The address of the listener [`HTTP`] or [`HTTPS`], with its real port.
+    /// The address of the listener [`HTTP`], [`HTTPS`] or a
+    /// [TCP stream](fairlead_router_core::StreamSpec::name), with its real port.
     pub fn addr(&self, listener: &str) -> Option<SocketAddr> {
-        self.addresses.iter().find(|(name, _)| *name == listener).map(|(_, address)| *address)
+        let known = self.addresses.iter().find(|(name, _)| *name == listener);
+        known.map(|(_, address)| *address).or_else(|| self.workers.addr(listener))
     }
 
     /// The address of the admin endpoints, with its real port.
@@ -181,7 +188,7 @@ impl Router {
 }
 
 /// `[::]` where the system has no IPv6 becomes `0.0.0.0`.
-fn of_this_machine(address: SocketAddr) -> SocketAddr {
+pub(crate) fn of_this_machine(address: SocketAddr) -> SocketAddr {
     let any = Ipv6Addr::UNSPECIFIED;
     if address.ip() == any && TcpListener::bind((any, 0)).is_err() {
         SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()))

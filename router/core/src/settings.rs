@@ -6,10 +6,12 @@ use std::{
 };
 
 use ipnet::IpNet;
+use rustls::CipherSuite;
 
 use crate::{
     object::Key,
     policy::{AccessDefaults, ReferrerPolicy, StrictTransport},
+    stream::StreamSpec,
 };
 
 /// Router-wide settings; one immutable value beside the table. Flags make the first one,
@@ -24,7 +26,11 @@ pub struct Settings {
     pub regex_domains: bool,
     /// Peers whose `X-Forwarded-*` headers are believed. Empty: none.
     pub trusted: Vec<IpNet>,
-    /// The port that https redirects name; left out of the URL when 443.
+    /// Those peers tell who their clients are by the PROXY protocol.
+    pub proxy_protocol: bool,
+    /// The port under which clients reach the router by http.
+    pub public_http_port: u16,
+    /// The port under which clients reach the router by https; https redirects name it, left out of the URL when 443.
     pub public_https_port: u16,
     /// Every app sends its clients to https.
     pub enforce_https: bool,
@@ -44,12 +50,16 @@ pub struct Settings {
     pub default_service: DefaultService,
     /// The Secret with the platform certificate. No object sets it.
     pub platform_certificate: Option<PlatformCertificate>,
+    /// Ports that lead to Services byte by byte. No object sets them.
+    pub streams: Vec<StreamSpec>,
     /// Limit for connecting to an endpoint where an app sets none. Deis's default: 30 s.
     pub connect_timeout: Duration,
     /// Limit between two reads or writes upstream where an app sets none. Deis's default: 1300 s.
     pub tcp_timeout: Duration,
     /// How long a client's connection may be idle between requests. Deis's default: 1300 s.
     pub idle_timeout: Duration,
+    /// What is offered in TLS handshakes.
+    pub tls: TlsSettings,
     /// Number of data-plane workers; sizes the per-worker counters.
     pub workers: usize,
 }
@@ -61,6 +71,8 @@ impl Default for Settings {
             match_any_suffix: false,
             regex_domains: false,
             trusted: Vec::new(),
+            proxy_protocol: false,
+            public_http_port: 80,
             public_https_port: 443,
             enforce_https: false,
             strict_transport: StrictTransport::default(),
@@ -71,11 +83,32 @@ impl Default for Settings {
             referrer_policy: None,
             default_service: DefaultService::default(),
             platform_certificate: None,
+            streams: Vec::new(),
             connect_timeout: Duration::from_secs(30),
             tcp_timeout: Duration::from_secs(1300),
             idle_timeout: Duration::from_secs(1300),
+            tls: TlsSettings::default(),
             workers: 1,
         }
+    }
+}
+
+/// What is offered in TLS handshakes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// HTTP/2.
+    pub http2: bool,
+    /// TLS 1.2 and TLS 1.3.
+    pub versions: (bool, bool),
+    /// Cipher suites of TLS 1.2, the best first. `None`: all that are safe, in the client's order.
+    pub suites: Option<Vec<CipherSuite>>,
+    /// Sessions resume by tickets.
+    pub tickets: bool,
+}
+
+impl Default for TlsSettings {
+    fn default() -> Self {
+        Self { http2: true, versions: (true, true), suites: None, tickets: true }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The routing table: immutable, shared by all workers.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rustls::sign::CertifiedKey;
 
@@ -9,6 +9,7 @@ use crate::{
     path::PathIndex,
     rule::Rule,
     settings::Settings,
+    stream::Stream,
 };
 
 type Map = imbl::GenericHashMap<
@@ -34,6 +35,7 @@ pub struct Table {
     /// Sorted by expression, so that the order of events does not matter. There are few.
     regex: Arc<Vec<(HostRegex, regex::bytes::Regex, Arc<Host>)>>,
     any: Option<Arc<Host>>,
+    streams: Arc<BTreeMap<Arc<str>, Arc<Stream>>>,
 }
 
 /// One host: its rules and its certificate.
@@ -74,6 +76,19 @@ impl Table {
     /// The host for what no other is for.
     pub fn catch_all(&self) -> Option<&Arc<Host>> {
         self.any.as_ref()
+    }
+
+    /// The TCP streams by the names of their listeners.
+    pub const fn streams(&self) -> &Arc<BTreeMap<Arc<str>, Arc<Stream>>> {
+        &self.streams
+    }
+
+    pub(crate) fn set_stream(&mut self, name: &Arc<str>, stream: Option<Arc<Stream>>) {
+        let streams = Arc::make_mut(&mut self.streams);
+        match stream {
+            Some(stream) => streams.insert(name.clone(), stream),
+            None => streams.remove(name),
+        };
     }
 
     fn wildcard(&self, name: &str) -> Option<&Arc<Host>> {

@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use fairlead_router_listen::{Connection, ConnectionInfo, Drain, PhaseHandle};
+use arc_swap::ArcSwap;
+use fairlead_router_core::{Settings, Table};
+use fairlead_router_listen::{Connection, ConnectionInfo, Drain, PhaseHandle, Scheme};
 use http::{HeaderValue, StatusCode};
 use pingora_core::{
     apps::{HttpServerApp, ServerApp},
@@ -38,7 +40,7 @@ pub(crate) struct Origin {
     pub(crate) http2: bool,
     /// The peer's address as `X-Forwarded-For` has it.
     pub(crate) peer: HeaderValue,
-    /// The port that the peer connected to as `X-Forwarded-Port` has it.
+    /// The port under which clients reach us as `X-Forwarded-Port` has it.
     pub(crate) port: HeaderValue,
 }
 
@@ -58,14 +60,15 @@ impl Origin {
 }
 
 /// Serves `connection` to its end.
-pub(crate) async fn serve(proxy: &Arc<HttpProxy<Proxy>>, connection: Connection, drain: Drain) {
+pub(crate) async fn serve(
+    proxy: &Arc<HttpProxy<Proxy>>,
+    table: &ArcSwap<Table>,
+    connection: Connection,
+    drain: Drain,
+) {
     let Connection { stream, info, http2 } = connection;
-    let text = |text: String| HeaderValue::try_from(text);
-    let (Ok(peer), Ok(port)) =
-        (text(info.peer.ip().to_string()), text(info.local.port().to_string()))
-    else {
-        return;
-    };
+    let Ok(peer) = HeaderValue::try_from(info.peer.ip().to_string()) else { return };
+    let port = public_port(&info, &table.load().settings).into();
     let phase = stream.phase();
     let origin = Arc::new(Origin { info, phase, drain, http2, peer, port });
     let Ok(digest) = origin.clone().digest() else { return };
@@ -75,6 +78,14 @@ pub(crate) async fn serve(proxy: &Arc<HttpProxy<Proxy>>, connection: Connection,
         proxy.process_new(io, &shutdown).await;
     } else {
         serve_http1(proxy, ServerSession::new_http1(io), &origin, &shutdown).await;
+    }
+}
+
+/// The port that the client sees: in a pod the listener's own is another one.
+fn public_port(info: &ConnectionInfo, settings: &Settings) -> u16 {
+    match info.scheme {
+        Scheme::Http | Scheme::Tcp => settings.public_http_port,
+        Scheme::Https => settings.public_https_port,
     }
 }
 
@@ -124,11 +135,12 @@ mod tests {
     /// Each connection costs this much for as long as it is open, busy or not.
     #[test]
     fn the_future_of_a_connection_is_small() {
+        type Shared = (&'static Arc<HttpProxy<Proxy>>, &'static ArcSwap<Table>);
         fn size<A, B, C, F>(_: impl Fn(A, B, C) -> F) -> usize {
             size_of::<F>()
         }
-        let size = size(|proxy: &'static Arc<HttpProxy<Proxy>>, connection, drain| {
-            serve(proxy, connection, drain)
+        let size = size(|(proxy, table): Shared, connection, drain| {
+            serve(proxy, table, connection, drain)
         });
         assert!(size <= 2400, "{size} bytes");
     }

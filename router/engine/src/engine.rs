@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use fairlead_router_core::Table;
-use fairlead_router_listen::{Connection, Drain, Serve};
+use fairlead_router_listen::{Connection, Drain, Scheme, Serve};
 
 use pingora_core::{
     apps::HttpServerOptions, protocols::http::v2::server::H2Options,
@@ -12,7 +12,7 @@ use pingora_core::{
 };
 use pingora_proxy::HttpProxy;
 
-use crate::{AccessLog, EngineLimits, EngineMetrics, connection, proxy::Proxy, retry::MOST};
+use crate::{AccessLog, EngineLimits, EngineMetrics, connection, proxy::Proxy, retry::MOST, tcp};
 
 /// What the engines of all workers share.
 pub struct Shared {
@@ -29,7 +29,11 @@ pub struct Shared {
 }
 
 /// Serves the connections of one worker, with connections to endpoints of its own.
-pub struct Engine(Arc<HttpProxy<Proxy>>);
+pub struct Engine {
+    proxy: Arc<HttpProxy<Proxy>>,
+    shared: Arc<Shared>,
+    worker: usize,
+}
 
 impl Engine {
     /// The engine of `worker`, to be made on its thread.
@@ -50,15 +54,36 @@ impl Engine {
         options.h2_idle_timeout = Some(limits.h2_idle);
         let mut h2 = H2Options::default();
         h2.max_concurrent_streams(limits.h2_streams).max_header_list_size(limits.h2_header_list);
-        let mut proxy = HttpProxy::new(Proxy::new(worker, shared), Arc::new(conf));
+        let mut proxy = HttpProxy::new(Proxy::new(worker, shared.clone()), Arc::new(conf));
         proxy.server_options = Some(options);
         proxy.h2_options = Some(h2);
-        Arc::new(Self(Arc::new(proxy)))
+        Arc::new(Self { proxy: Arc::new(proxy), shared, worker })
+    }
+}
+
+impl Engine {
+    async fn serve_tcp(&self, connection: Connection) {
+        // One that has just been taken away closes what it still accepts.
+        let stream = self.shared.table.load().streams().get(&connection.info.listener).cloned();
+        if let Some(stream) = stream {
+            tcp::serve(connection, &stream, self.worker, || self.shared.now()).await;
+        }
+    }
+}
+
+impl Shared {
+    /// Milliseconds since the start: the clock of [`fairlead_router_core::Endpoint`].
+    pub(crate) fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
 impl Serve for Engine {
     async fn serve(self: Arc<Self>, connection: Connection, drain: Drain) {
-        connection::serve(&self.0, connection, drain).await;
+        if connection.info.scheme == Scheme::Tcp {
+            // Boxed: its size would be that of every connection.
+            return Box::pin(self.serve_tcp(connection)).await;
+        }
+        connection::serve(&self.proxy, &self.shared.table, connection, drain).await;
     }
 }

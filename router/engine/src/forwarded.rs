@@ -65,7 +65,7 @@ impl Client {
             Scheme::Http if trusted => {
                 last(headers, PROTO).and_then(Proto::parse).unwrap_or(Proto::Http)
             }
-            Scheme::Http => Proto::Http,
+            Scheme::Http | Scheme::Tcp => Proto::Http,
         };
         Self { address, proto, trusted }
     }

@@ -28,6 +28,7 @@ mod respond;
 mod retry;
 mod route;
 mod strict;
+mod tcp;
 mod upstream;
 
 pub use access::{AccessEntry, AccessLog};

@@ -50,17 +50,12 @@ impl Proxy {
         Self { worker, shared, fresh: AtomicU64::new(0), quiet_until: AtomicU64::new(0) }
     }
 
-    /// Milliseconds since the start: the clock of [`fairlead_router_core::Endpoint`].
-    fn now(&self) -> u64 {
-        u64::try_from(self.shared.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
     /// An endpoint for the next attempt.
     fn pick(&self, context: &mut Context) -> Option<SocketAddr> {
         // Given back first: the request does not compete with itself.
         context.upstream.lease = None;
         let backend = &context.flight.as_ref()?.rule.backend;
-        let lease = backend.pick(context.upstream.attempts.avoid, self.now())?;
+        let lease = backend.pick(context.upstream.attempts.avoid, self.shared.now())?;
         let address = lease.address;
         context.upstream.lease = Some(lease);
         Some(address)
@@ -70,7 +65,7 @@ impl Proxy {
     fn tell(&self, error: &Error, context: &Context) {
         let app = context.flight.as_ref().map(|flight| flight.rule.app.id.as_str());
         let endpoint = context.upstream.lease.as_deref().map(|endpoint| endpoint.address);
-        let now = self.now();
+        let now = self.shared.now();
         let ours = *error.esource() != ErrorSource::Downstream;
         if ours && now >= self.quiet_until.load(Relaxed) {
             self.quiet_until.store(now + QUIET, Relaxed);
@@ -202,7 +197,7 @@ impl ProxyHttp for Proxy {
         let mut again = false;
         if let Some(lease) = &context.upstream.lease {
             let address = lease.address;
-            lease.failed(self.now());
+            lease.failed(self.shared.now());
             again = self.retry(context, Failure::Connect(address));
         }
         error.set_retry(again);

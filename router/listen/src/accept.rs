@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
@@ -26,7 +27,8 @@ pub(crate) struct Acceptor<S> {
     pub(crate) name: Arc<str>,
     pub(crate) protocol: Protocol,
     pub(crate) caps: Arc<Caps>,
-    pub(crate) edge: Arc<Edge>,
+    /// What holds for the next connection.
+    pub(crate) edge: Arc<ArcSwap<Edge>>,
     pub(crate) serve: Arc<S>,
     pub(crate) connections: TaskTracker,
     pub(crate) drain: Drain,
@@ -64,7 +66,7 @@ impl<S: Serve> Acceptor<S> {
 
     /// Counts a failure of `accept`, logs the first in a row, and says how long to pause.
     fn failed(&self, error: &io::Error, failures: &mut u32) -> Duration {
-        self.edge.counters.accept_errors.increment();
+        self.edge.load().counters.accept_errors.increment();
         if is_of_one_connection(error) {
             return Duration::ZERO;
         }
@@ -76,17 +78,23 @@ impl<S: Serve> Acceptor<S> {
     }
 
     fn take(&self, tcp: TcpStream, peer: SocketAddr) {
-        let counters = &self.edge.counters;
+        let edge = self.edge.load_full();
+        let counters = &edge.counters;
         counters.accepted.increment();
         let peer = canonical(peer);
         // Whoever is over a cap is closed without an answer: an answer would cost most when there is least to spare.
-        let permit = match self.caps.admit(peer.ip()) {
+        // A proxy has a connection for each of its clients: they are counted when it has named them.
+        let admitted = match edge.is_proxy(peer.ip()) {
+            true => self.caps.admit_proxy(),
+            false => self.caps.admit(peer.ip()),
+        };
+        let permit = match admitted {
             Ok(permit) => permit,
             Err(Refusal::Total) => return counters.refused_total.increment(),
             Err(Refusal::Client) => return counters.refused_client.increment(),
         };
         let accepted = Accepted { tcp, peer, permit, listener: Arc::clone(&self.name) };
-        let (protocol, edge) = (self.protocol.clone(), Arc::clone(&self.edge));
+        let protocol = self.protocol.clone();
         let (serve, drain) = (Arc::clone(&self.serve), self.drain.clone());
         self.connections.spawn(async move {
             match establish(accepted, &protocol, &edge, &drain).await {

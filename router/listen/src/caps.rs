@@ -55,7 +55,8 @@ pub(crate) enum Refusal {
 #[derive(Debug)]
 pub(crate) struct Permit {
     caps: Arc<Caps>,
-    client: Client,
+    /// `None` for a connection that counts in the total alone.
+    client: Option<Client>,
 }
 
 impl Caps {
@@ -72,23 +73,39 @@ impl Caps {
 
     /// A place for a connection from `ip`.
     pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Permit, Refusal> {
+        self.admit_proxy()?.pass_to(ip)
+    }
+
+    /// A place for a connection whose client is not known yet, or has none: it is a proxy's.
+    pub(crate) fn admit_proxy(self: &Arc<Self>) -> Result<Permit, Refusal> {
         if !self.counters.open.increment_below(self.total as u64) {
             return Err(Refusal::Total);
         }
-        let client = Client::from(ip);
+        Ok(Permit { caps: Arc::clone(self), client: None })
+    }
+
+    /// Counts one more connection of `client`.
+    fn enter(&self, client: Client) -> Result<(), Refusal> {
         let mut shard = self.shard(client).lock();
         let open = shard.entry(client).or_insert(0);
         if *open >= self.per_client {
             if *open == 0 {
                 shard.remove(&client);
             }
-            drop(shard);
-            self.counters.open.decrement();
             return Err(Refusal::Client);
         }
         *open += 1;
-        drop(shard);
-        Ok(Permit { caps: Arc::clone(self), client })
+        Ok(())
+    }
+
+    /// Counts one connection of `client` less.
+    fn leave(&self, client: Client) {
+        if let Entry::Occupied(mut open) = self.shard(client).lock().entry(client) {
+            *open.get_mut() -= 1;
+            if *open.get() == 0 {
+                open.remove();
+            }
+        }
     }
 
     fn shard(&self, client: Client) -> &Mutex<HashMap<Client, usize>> {
@@ -96,13 +113,23 @@ impl Caps {
     }
 }
 
+impl Permit {
+    /// This place of a proxy, counted for its client at `ip` from now on.
+    ///
+    /// # Errors
+    /// When that client is at its limit; the place is given back.
+    pub(crate) fn pass_to(mut self, ip: IpAddr) -> Result<Self, Refusal> {
+        let client = Client::from(ip);
+        self.caps.enter(client)?;
+        self.client = Some(client);
+        Ok(self)
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut open) = self.caps.shard(self.client).lock().entry(self.client) {
-            *open.get_mut() -= 1;
-            if *open.get() == 0 {
-                open.remove();
-            }
+        if let Some(client) = self.client {
+            self.caps.leave(client);
         }
         self.caps.counters.open.decrement();
     }
@@ -142,6 +169,19 @@ mod tests {
         assert!(caps.admit(ip("192.0.2.2")).is_ok());
         drop(a);
         assert!(caps.admit(ip("192.0.2.1")).is_ok());
+    }
+
+    #[test]
+    fn a_place_of_a_proxy_passes_to_its_client_unless_that_one_is_at_its_limit() {
+        let caps = caps(10, 1);
+        let [one, two, check] = std::array::from_fn(|_| caps.admit_proxy().unwrap());
+        assert_eq!((clients(&caps), caps.counters.open.get()), (0, 3));
+        let one = one.pass_to(ip("192.0.2.1")).unwrap();
+        assert_eq!(caps.admit(ip("192.0.2.1")).unwrap_err(), Refusal::Client);
+        assert_eq!(two.pass_to(ip("192.0.2.1")).unwrap_err(), Refusal::Client);
+        assert_eq!((clients(&caps), caps.counters.open.get()), (1, 2));
+        drop((one, check));
+        assert_eq!((clients(&caps), caps.counters.open.get()), (0, 0));
     }
 
     #[test]

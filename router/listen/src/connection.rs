@@ -42,14 +42,17 @@ pub enum Scheme {
     Http,
     /// Over TLS.
     Https,
+    /// Bytes of any protocol.
+    Tcp,
 }
 
 impl Scheme {
-    /// `http` or `https`.
+    /// `http`, `https` or `tcp`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Https => "https",
+            Self::Tcp => "tcp",
         }
     }
 }

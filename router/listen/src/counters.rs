@@ -43,6 +43,8 @@ pub struct Counters {
     pub accept_errors: Counter,
     /// TLS handshakes that failed, timeouts not included.
     pub handshake_failures: Counter,
+    /// Peers that are trusted with the PROXY protocol and did not speak it.
+    pub proxy_failures: Counter,
     /// Request heads larger than `head_bytes`, answered 431.
     pub heads_too_large: Counter,
     /// Connections closed by a deadline.
@@ -52,6 +54,8 @@ pub struct Counters {
 /// Connections closed by a deadline, by the deadline.
 #[derive(Debug, Default)]
 pub struct Timeouts {
+    /// A header of the PROXY protocol that did not come.
+    pub proxy: Counter,
     /// TLS handshake or start of HTTP/2.
     pub handshake: Counter,
     /// No byte of HTTP after the connection was made.

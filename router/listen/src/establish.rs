@@ -16,6 +16,7 @@ use crate::caps::Permit;
 use crate::connection::{Connection, ConnectionInfo, Scheme, TlsInfo};
 use crate::drain::Drain;
 use crate::preface::{Ahead, Verdict, judge};
+use crate::proxied::{Arrived, arrive};
 use crate::socket::Socket;
 use crate::stream::{Edge, EdgeStream};
 use crate::transport::Transport;
@@ -41,6 +42,10 @@ pub(crate) enum Failure {
     FirstByte,
     #[error("deadline passed during the TLS handshake")]
     HandshakeTimeout,
+    #[error("deadline passed before the whole PROXY header")]
+    ProxyTimeout,
+    #[error("a peer that is trusted with the PROXY protocol did not speak it")]
+    Proxy,
     #[error("TLS handshake failed: {0}")]
     Handshake(io::Error),
     #[error("{0}")]
@@ -54,9 +59,9 @@ pub(crate) async fn establish(
     edge: &Arc<Edge>,
     drain: &Drain,
 ) -> Result<Connection, Failure> {
-    let Accepted { tcp, peer, permit, listener } = accepted;
-    let _ = tcp.set_nodelay(true);
-    let local = canonical(tcp.local_addr()?);
+    let listener = Arc::clone(&accepted.listener);
+    let _ = accepted.tcp.set_nodelay(true);
+    let Arrived { tcp, peer, local, permit } = arrive(accepted, edge, drain).await?;
     match protocol {
         Protocol::Http => {
             let (socket, http2, head_since) = sniff(tcp, edge, drain).await?;
@@ -65,9 +70,15 @@ pub(crate) async fn establish(
             let stream = EdgeStream::new(io, http2, Some(head_since), Arc::clone(edge), permit);
             Ok(Connection { stream, info: Arc::new(info), http2 })
         }
+        Protocol::Tcp => {
+            let info = ConnectionInfo { listener, peer, local, scheme: Scheme::Tcp, tls: None };
+            let io = Transport::Plain(Socket::new(tcp, Ahead::default()));
+            let stream = EdgeStream::new(io, false, None, Arc::clone(edge), permit);
+            Ok(Connection { stream, info: Arc::new(info), http2: false })
+        }
         Protocol::Https(config) => {
             // Boxed: it is large, and gone when the connection is served.
-            let tls = Box::pin(handshake(tcp, config, edge)).await?;
+            let tls = Box::pin(handshake(tcp, &config.get(), edge)).await?;
             let session = tls.get_ref().1;
             let http2 = session.alpn_protocol() == Some(b"h2");
             let version = session.protocol_version().ok_or(Failure::Quiet)?;
@@ -145,7 +156,7 @@ async fn sniff(
     Ok((Socket::new(tcp, ahead), http2, since))
 }
 
-async fn grace(drain: &Drain) {
+pub(crate) async fn grace(drain: &Drain) {
     drain.signalled().await;
     tokio::time::sleep(DRAIN_GRACE).await;
 }

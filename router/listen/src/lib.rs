@@ -19,6 +19,8 @@ mod error;
 mod establish;
 mod limits;
 mod preface;
+mod proxied;
+pub mod proxy_protocol;
 mod socket;
 mod stream;
 pub mod tls;

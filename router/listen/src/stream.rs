@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::io::{ErrorKind, IoSlice, Result};
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
@@ -38,7 +40,16 @@ const LINGER_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Edge {
     pub(crate) limits: Limits,
+    /// Peers that tell who their clients are by the PROXY protocol.
+    pub(crate) proxies: Box<[IpNet]>,
     pub(crate) counters: Arc<Counters>,
+}
+
+impl Edge {
+    /// Whether the peer at `ip` has to begin with a header of the PROXY protocol.
+    pub(crate) fn is_proxy(&self, ip: IpAddr) -> bool {
+        self.proxies.iter().any(|network| network.contains(&ip))
+    }
 }
 
 /// An accepted connection's bytes.

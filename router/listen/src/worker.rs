@@ -5,6 +5,7 @@ use std::io;
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -49,14 +50,14 @@ impl Listening {
 pub(crate) struct Worker<S> {
     serve: Arc<S>,
     caps: Arc<Caps>,
-    edge: Arc<Edge>,
+    edge: Arc<ArcSwap<Edge>>,
     listeners: HashMap<Arc<str>, Listening>,
     connections: TaskTracker,
     drain: watch::Sender<bool>,
 }
 
 impl<S: Serve> Worker<S> {
-    pub(crate) fn new(serve: Arc<S>, caps: Arc<Caps>, edge: Arc<Edge>) -> Self {
+    pub(crate) fn new(serve: Arc<S>, caps: Arc<Caps>, edge: Arc<ArcSwap<Edge>>) -> Self {
         Self {
             serve,
             caps,

@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use parking_lot::Mutex;
-use rustls::ServerConfig;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -19,6 +20,7 @@ use crate::counters::Counters;
 use crate::error::ListenError;
 use crate::limits::Limits;
 use crate::stream::Edge;
+use crate::tls::Tls;
 use crate::worker::{Bound, Command, Worker};
 
 /// Number of a worker, from 0.
@@ -42,7 +44,9 @@ pub enum Protocol {
     /// HTTP/1, or HTTP/2 with prior knowledge, in the clear.
     Http,
     /// HTTP over TLS; the version is agreed by ALPN, and is HTTP/1 without.
-    Https(Arc<ServerConfig>),
+    Https(Tls),
+    /// Anything: the bytes are handed on as they come.
+    Tcp,
 }
 
 /// Threads that accept and serve connections. Dropping it ends them at once; [`drain`](Self::drain) ends them in peace.
@@ -50,6 +54,7 @@ pub struct Workers {
     /// `None` once drained. Held over a change, so that changes follow one another.
     commands: tokio::sync::Mutex<Option<Vec<mpsc::Sender<Command>>>>,
     addrs: Mutex<HashMap<Arc<str>, SocketAddr>>,
+    edge: Arc<ArcSwap<Edge>>,
     counters: Arc<Counters>,
 }
 
@@ -87,7 +92,9 @@ where
     let caps =
         Caps::new(limits.max_connections, limits.max_connections_per_client, Arc::clone(&counters));
     let caps = Arc::new(caps);
-    let edge = Arc::new(Edge { limits, counters: Arc::clone(&counters) });
+    let edge = Edge { limits, proxies: Box::default(), counters: Arc::clone(&counters) };
+    let edge = Arc::new(ArcSwap::from_pointee(edge));
+    let of_workers = Arc::clone(&edge);
     let factory = Arc::new(factory);
 
     let mut commands = Vec::new();
@@ -113,6 +120,7 @@ where
     Ok(Workers {
         commands: tokio::sync::Mutex::new(Some(commands)),
         addrs: Mutex::new(addrs),
+        edge: of_workers,
         counters,
     })
 }
@@ -171,6 +179,13 @@ impl Workers {
     /// What the listeners have seen.
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.counters)
+    }
+
+    /// Sets the bounds for connections to come, but for those on their number, which hold from the start. Peers in `proxies` have to begin
+    /// each connection with a header of the PROXY protocol, version 1 or 2, and are believed; of others none is read.
+    pub fn configure(&self, limits: Limits, proxies: &[IpNet]) {
+        let counters = Arc::clone(&self.counters);
+        self.edge.store(Arc::new(Edge { limits, proxies: proxies.into(), counters }));
     }
 
     /// Begins to listen on a further address, and returns it with its real port once every worker accepts there. Not to be abandoned

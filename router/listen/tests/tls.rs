@@ -6,9 +6,11 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fairlead_router_listen::{Connection, Limits, Scheme, TlsInfo, start, tls as edge_tls};
+use fairlead_router_listen::{
+    Connection, Limits, Protocol, Scheme, TlsInfo, start, tls as edge_tls, tls::Offer,
+};
 use rustls::version::{TLS12, TLS13};
-use rustls::{HandshakeKind, ProtocolVersion};
+use rustls::{CipherSuite, HandshakeKind, ProtocolVersion};
 use support::tls::{client, connect, https};
 use support::{
     GET, OK, handler, keep_alive, listening, reaches, read_exactly, read_to_end, spec, within,
@@ -172,4 +174,58 @@ fn the_default_provider_can_be_installed_twice() {
     edge_tls::install_default_provider();
     edge_tls::install_default_provider();
     assert!(rustls::crypto::CryptoProvider::get_default().is_some());
+}
+
+#[tokio::test]
+async fn an_offer_holds_for_the_handshakes_to_come() {
+    let offering = support::tls::offering();
+    let (_workers, addr) =
+        listening(Protocol::Https(offering.clone()), Limits::default(), keep_alive);
+    let agreed = async |alpn: &[&str], version| {
+        let tls = connect(addr, &Arc::new(client(alpn, version)), "app.example").await.ok()?;
+        let session = tls.get_ref().1;
+        let http2 = session.alpn_protocol() == Some(b"h2");
+        Some((http2, session.negotiated_cipher_suite().unwrap().suite()))
+    };
+    let both = ["h2", "http/1.1"];
+    assert!(agreed(&both, &TLS12).await.unwrap().0);
+
+    offering.offer(&Offer { http2: false, ..Offer::default() }).unwrap();
+    assert!(!agreed(&both, &TLS13).await.unwrap().0);
+
+    offering.offer(&Offer { tls12: false, ..Offer::default() }).unwrap();
+    assert_eq!(agreed(&both, &TLS12).await, None);
+    assert!(agreed(&both, &TLS13).await.is_some());
+    offering.offer(&Offer { tls13: false, ..Offer::default() }).unwrap();
+    assert_eq!(agreed(&both, &TLS13).await, None);
+
+    // The client would rather have another one.
+    let suite = CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256;
+    assert_ne!(agreed(&both, &TLS12).await.unwrap().1, suite);
+    offering.offer(&Offer { suites: Some(vec![suite]), ..Offer::default() }).unwrap();
+    assert_eq!(agreed(&both, &TLS12).await.unwrap().1, suite);
+    assert!(agreed(&both, &TLS13).await.is_some(), "its suites are of another kind");
+
+    // What leaves nothing to offer changes nothing.
+    let none = Offer { tls12: false, tls13: false, ..Offer::default() };
+    assert!(offering.offer(&none).is_err());
+    assert_eq!(agreed(&both, &TLS12).await.unwrap().1, suite);
+}
+
+#[tokio::test]
+async fn without_tickets_no_session_resumes() {
+    for tickets in [true, false] {
+        let offering = support::tls::offering();
+        offering.offer(&Offer { tickets, ..Offer::default() }).unwrap();
+        let (_workers, addr) = listening(Protocol::Https(offering), Limits::default(), keep_alive);
+        let config = Arc::new(client(&[], &TLS13));
+        for again in [false, true] {
+            let mut tls = connect(addr, &config, "app.example").await.unwrap();
+            // Tickets come with the first answer.
+            tls.write_all(GET.as_bytes()).await.unwrap();
+            assert_eq!(read_exactly(&mut tls, OK.len()).await, OK);
+            let resumed = tls.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+            assert_eq!(resumed, again && tickets, "tickets {tickets}");
+        }
+    }
 }

@@ -27,6 +27,8 @@ fn flags_are_read() {
         "--shutdown-delay=0s",
         "--access-log=deis",
         "--request-ids",
+        "--tcp=5432=db/postgres:5432,127.0.0.1:0=db/redis:6379",
+        "--builder=none",
         "--ssl-enforce=false",
         "--settings=Deployment/deis/deis-router",
     ])
@@ -40,9 +42,32 @@ fn flags_are_read() {
     assert_eq!(options.shutdown_delay, Duration::ZERO);
     assert_eq!(options.access_log, AccessFormat::Deis);
     assert!(options.settings.request_ids && !options.settings.enforce_https);
+    let stream = |address: &str, name, port| StreamSpec {
+        address: address.parse().unwrap(),
+        service: Key::new("db", name),
+        port,
+    };
+    let expected = [stream("[::]:5432", "postgres", 5432), stream("127.0.0.1:0", "redis", 6379)];
+    assert_eq!(options.settings.streams, expected);
     let object = Key::new("deis", "deis-router").of(Kind::Deployment);
     assert_eq!(options.settings_from, Some(SettingsSource::Object(object)));
     assert_eq!(parse(&["--settings=none"]).unwrap().settings_from, None);
+}
+
+#[test]
+fn what_deis_has_beside_its_router_is_found_where_it_is_watched() {
+    let options = parse(&["--settings=deployment/deis/deis-router"]).unwrap();
+    let secret = Key::new("deis", "deis-router-platform-cert");
+    let certificate = PlatformCertificate { secret, optional: true };
+    assert_eq!(options.settings.platform_certificate, Some(certificate));
+    let builder = StreamSpec {
+        address: "[::]:2222".parse().unwrap(),
+        service: Key::new("deis", "deis-builder"),
+        port: 2222,
+    };
+    assert_eq!(options.settings.streams, [builder]);
+    let options = parse(&["--settings=deployment/deis/deis-router", "--namespaces=shop"]).unwrap();
+    assert_eq!(options.settings, Settings::default());
 }
 
 #[test]
@@ -57,6 +82,10 @@ fn a_bad_value_names_its_flag() {
         "--tcp-timeout=fast",
         "--max-connections=0",
         "--settings=deis-router",
+        "--tcp=5432",
+        "--tcp=5432=postgres:5432",
+        "--tcp=5432=db/postgres",
+        "--builder=deis-builder",
         "--settings=secret/deis/deis-router",
         "--default-whitelist=10.0.0.0/8,office",
         "--ssl-enforce=yes",

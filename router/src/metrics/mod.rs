@@ -88,6 +88,11 @@ impl Sources {
             ("connections_accepted", "Connections accepted, refused ones included", &c.accepted),
             ("accept_errors", "Failures to accept a connection", &c.accept_errors),
             ("tls_handshake_failures", "TLS handshakes that failed", &c.handshake_failures),
+            (
+                "proxy_protocol_failures",
+                "Peers that are trusted with the PROXY protocol and did not speak it",
+                &c.proxy_failures,
+            ),
             ("request_heads_too_large", "Requests answered 431", &c.heads_too_large),
         ] {
             one_counter(encoder, name, help, value.get())?;
@@ -108,6 +113,7 @@ impl Sources {
         )?;
         let t = &c.timeouts;
         for (deadline, value) in [
+            ("proxy", &t.proxy),
             ("handshake", &t.handshake),
             ("first_byte", &t.first_byte),
             ("head", &t.head),

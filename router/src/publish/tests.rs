@@ -25,7 +25,7 @@ fn start() -> Loop {
     let state = Arc::new(State::new(&Arc::default()));
     let (feed, feed_out) = mpsc::channel(64);
     let (findings_in, findings) = mpsc::channel(64);
-    tokio::spawn(Publisher::new(state.clone(), findings_in).run(feed_out));
+    tokio::spawn(Publisher::new(state.clone(), findings_in, |_, _| {}).run(feed_out));
     Loop { state, feed, findings }
 }
 

@@ -49,7 +49,11 @@ pub(crate) fn router(
         https: SocketAddr::new(args.bind, https),
         admin: SocketAddr::new(args.bind, args.admin_port),
         workers: args.workers.unwrap_or(defaults.workers),
-        settings: Settings { public_https_port: https, ..Settings::default() },
+        settings: Settings {
+            public_http_port: if args.http_port == 0 { 80 } else { args.http_port },
+            public_https_port: https,
+            ..Settings::default()
+        },
         access_log: if args.access_log { AccessFormat::Json } else { AccessFormat::Off },
         shutdown_delay: Duration::ZERO,
         drain_timeout: DRAIN,

@@ -48,7 +48,7 @@ impl Compiler {
             }
         }
         if let Some(old) = std::mem::replace(&mut self.default, new) {
-            self.release(&old.claim);
+            self.release(&old.claim.app, &old.claim.backend);
         }
         self.dirty.insert(HostPattern::Any);
     }

@@ -17,6 +17,8 @@ pub(super) enum Source {
     Names(Key),
     /// Finding the Service that is served where no host is found.
     Default,
+    /// TCP streams to a Service.
+    Stream(Key),
     /// The platform certificate.
     Platform,
     /// Compiling one host.

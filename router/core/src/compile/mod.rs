@@ -14,6 +14,7 @@ mod rule;
 mod secrets;
 mod services;
 mod settings;
+mod streams;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -27,6 +28,7 @@ use self::{
     default::CatchAll,
     findings::{Findings, Source},
     secrets::SecretState,
+    streams::StreamClaim,
 };
 use crate::{
     app::{App, AppId},
@@ -51,6 +53,8 @@ pub struct Compiler {
     ports: HashMap<Key, Box<[ServicePort]>>,
     /// What is served where no host is found.
     default: Option<CatchAll>,
+    /// TCP streams by the names of their listeners.
+    streams: HashMap<Arc<str>, StreamClaim>,
     backends: Backends,
     apps: HashMap<AppId, Members>,
     secrets: HashMap<Key, SecretState>,
@@ -91,6 +95,7 @@ impl Compiler {
             claims: HashMap::new(),
             ports: HashMap::new(),
             default: None,
+            streams: HashMap::new(),
             backends: Backends::default(),
             apps: HashMap::new(),
             secrets: HashMap::new(),
@@ -209,11 +214,6 @@ impl Context<'_> {
     }
 
     fn app(&self, claim: &Claim) -> Arc<App> {
-        self.compiler
-            .apps
-            .get(&claim.app)
-            .expect("made with the claim and removed with its last")
-            .app
-            .clone()
+        self.compiler.app(&claim.app)
     }
 }

@@ -8,6 +8,7 @@ use std::{
 use super::{Compiler, Members, findings::Source};
 use crate::{
     app::{App, AppId},
+    backend::BackendKey,
     diagnostic::{Diagnostic, Severity},
     dialect::service::{self, Claim},
     object::{Key, Kind, Service},
@@ -17,6 +18,7 @@ impl Compiler {
     pub(super) fn apply_service(&mut self, key: Key, service: Option<Service>) {
         let reading = service.as_ref().map(service::read).unwrap_or_default();
         self.findings.set(Source::Object(key.of(Kind::Service)), reading.findings);
+        self.refresh_streams(&key, service.as_ref());
         match service {
             // An ExternalName has none that could be served.
             Some(service) if service.external_name.is_none() => {
@@ -38,7 +40,7 @@ impl Compiler {
         }
         // After the new claim is counted, so that an edit keeps the app's counters and endpoints.
         if let Some(old) = old {
-            self.release(&old);
+            self.release(&old.app, &old.backend);
         }
     }
 
@@ -98,13 +100,19 @@ impl Compiler {
         self.apps.entry(app.clone()).or_insert_with(new).claims += 1;
     }
 
-    /// One claim less on its app and backend.
-    pub(super) fn release(&mut self, claim: &Claim) {
-        self.backends.release(&claim.backend);
-        if let Some(members) = self.apps.get_mut(&claim.app) {
+    /// The app of a claim.
+    pub(super) fn app(&self, app: &AppId) -> Arc<App> {
+        let members = self.apps.get(app).expect("made with the claim and removed with its last");
+        members.app.clone()
+    }
+
+    /// One claim less on an app and a backend.
+    pub(super) fn release(&mut self, app: &AppId, backend: &BackendKey) {
+        self.backends.release(backend);
+        if let Some(members) = self.apps.get_mut(app) {
             members.claims -= 1;
             if members.claims == 0 {
-                self.apps.remove(&claim.app);
+                self.apps.remove(app);
             }
         }
     }

@@ -26,13 +26,16 @@ impl ResolvesServerCert for Resolver {
 
 /// A TLS listener that offers HTTP/2 and HTTP/1.1.
 pub(crate) fn https() -> Protocol {
+    Protocol::Https(offering())
+}
+
+/// What it offers can be changed.
+pub(crate) fn offering() -> tls::Tls {
     let made = rcgen::generate_simple_self_signed(vec!["app.example".into()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
     let chain = vec![made.cert.der().clone()];
     let certified = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).unwrap();
-    Protocol::Https(
-        tls::server_config(Arc::new(Resolver(Arc::new(certified))), tls::ALPN_HTTP).unwrap(),
-    )
+    tls::Tls::new(Arc::new(Resolver(Arc::new(certified)))).unwrap()
 }
 
 /// Takes any certificate: these tests are not about the client's checks.

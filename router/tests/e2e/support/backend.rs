@@ -15,6 +15,7 @@ use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::AsyncWriteExt as _,
     net::{TcpListener, TcpSocket, TcpStream},
     task::JoinHandle,
 };
@@ -60,6 +61,25 @@ impl Backend {
         Self::accepting(Arc::default(), |stream| async move {
             let _open = stream;
             std::future::pending::<()>().await;
+        })
+        .await
+    }
+
+    /// Reads to the end of what comes and tells how many bytes that were.
+    pub(crate) async fn counting() -> Self {
+        Self::accepting(Arc::default(), |mut stream| async move {
+            let count = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+            // The client may be gone.
+            let _ = stream.write_all(format!("{} bytes\n", count.unwrap_or(0)).as_bytes()).await;
+        })
+        .await
+    }
+
+    /// Echoes what comes, byte by byte.
+    pub(crate) async fn echoing_bytes() -> Self {
+        Self::accepting(Arc::default(), |mut stream| async move {
+            let (mut read, mut write) = stream.split();
+            let _ = tokio::io::copy(&mut read, &mut write).await;
         })
         .await
     }

@@ -10,7 +10,8 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{
-    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    CipherSuite, ClientConfig, DigitallySignedStruct, HandshakeKind, ProtocolVersion,
+    SignatureScheme, SupportedProtocolVersion,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, ServerName, UnixTime},
@@ -62,7 +63,11 @@ pub(crate) struct Connection {
 impl Connection {
     /// HTTP/1.1 in the clear.
     pub(crate) async fn plain(address: SocketAddr) -> Self {
-        let stream = within("a connection", TcpStream::connect(address)).await.unwrap();
+        Self::over(within("a connection", TcpStream::connect(address)).await.unwrap()).await
+    }
+
+    /// HTTP/1.1 in the clear over `stream`.
+    pub(crate) async fn over(stream: TcpStream) -> Self {
         let (sender, driver) = start_http1(stream).await;
         Self { sender, scheme: "http", driver, certificate: None }
     }
@@ -76,7 +81,13 @@ impl Connection {
 
     /// Over TLS, with `name` as SNI; any certificate is accepted and kept.
     pub(crate) async fn tls(address: SocketAddr, name: &str, alpn: &[&[u8]]) -> Self {
-        let stream = tls(address, name, alpn).await;
+        let stream = within("a connection", TcpStream::connect(address)).await.unwrap();
+        Self::tls_over(stream, name, alpn).await
+    }
+
+    /// As [`Connection::tls`], over `stream`.
+    pub(crate) async fn tls_over(stream: TcpStream, name: &str, alpn: &[&[u8]]) -> Self {
+        let stream = tls(stream, name, alpn).await;
         let (_, session) = stream.get_ref();
         let certificate = session.peer_certificates().map(|chain| chain[0].clone().into_owned());
         let (sender, driver) = if session.alpn_protocol() == Some(b"h2") {
@@ -179,21 +190,58 @@ where
     (Sender::Two(sender), tokio::spawn(async { drop(driver.await) }))
 }
 
-async fn tls(address: SocketAddr, name: &str, alpn: &[&[u8]]) -> TlsStream<TcpStream> {
+/// A client that makes one handshake after another and remembers sessions.
+pub(crate) struct Handshake(TlsConnector);
+
+/// What a handshake agreed on.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Agreed {
+    pub(crate) version: ProtocolVersion,
+    pub(crate) suite: CipherSuite,
+    pub(crate) kind: HandshakeKind,
+}
+
+impl Handshake {
+    /// Knows `versions`.
+    pub(crate) fn new(versions: &[&'static SupportedProtocolVersion]) -> Self {
+        Self(TlsConnector::from(Arc::new(config(versions))))
+    }
+
+    /// A handshake and a request; `None` when there is nothing to agree on.
+    pub(crate) async fn with(&self, address: SocketAddr, name: &str) -> Option<Agreed> {
+        let stream = within("a connection", TcpStream::connect(address)).await.unwrap();
+        let host = ServerName::try_from(name.to_owned()).unwrap();
+        let stream = within("a handshake", self.0.connect(host, stream)).await.ok()?;
+        let session = stream.get_ref().1;
+        let agreed = Agreed {
+            version: session.protocol_version().unwrap(),
+            suite: session.negotiated_cipher_suite().unwrap().suite(),
+            kind: session.handshake_kind().unwrap(),
+        };
+        // A ticket comes with the answer.
+        let (Sender::One(mut sender), _driver) = start_http1(stream).await else { unreachable!() };
+        let request = Request::get("/").header("host", name).body(Full::default()).unwrap();
+        within("an answer", sender.send_request(request)).await.unwrap();
+        Some(agreed)
+    }
+}
+
+fn config(versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+    ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate))
-        .with_no_client_auth();
+        .with_no_client_auth()
+}
+
+async fn tls(stream: TcpStream, name: &str, alpn: &[&[u8]]) -> TlsStream<TcpStream> {
+    let mut config = config(rustls::ALL_VERSIONS);
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     let name = ServerName::try_from(name.to_owned()).unwrap();
-    within("a TLS connection", async {
-        let stream = TcpStream::connect(address).await.unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
-    })
-    .await
+    let connect = TlsConnector::from(Arc::new(config)).connect(name, stream);
+    within("a TLS connection", connect).await.unwrap()
 }
 
 /// Tests compare certificates themselves.

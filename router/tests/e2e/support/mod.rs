@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 pub(crate) use self::{
     api::Api,
     backend::Backend,
-    client::{Answer, Connection},
+    client::{Answer, Connection, Handshake},
     log::Log,
     pki::Pair,
     websocket::WebSocket,

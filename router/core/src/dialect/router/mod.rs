@@ -6,6 +6,7 @@
 
 mod read;
 mod setting;
+mod tls;
 
 pub use read::read;
 pub use setting::{Problem, SETTINGS, SWITCH, Setting, VOID};

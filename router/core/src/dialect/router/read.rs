@@ -35,6 +35,11 @@ pub fn read(
             report(&name, problem.severity, problem.reason);
         }
     }
+    if settings.proxy_protocol && settings.trusted.is_empty() {
+        let reason = "nobody is trusted with the PROXY protocol, so that no proxy that speaks it is understood; \
+                      name the proxies in proxyRealIpCidrs (Deis's default was 10.0.0.0/8)";
+        report("useProxyProtocol", Severity::Error, reason.to_owned());
+    }
     for name in annotations.keys() {
         if !dialect::PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
             continue;

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::tls;
 use crate::{
     diagnostic::Severity,
     dialect::{
@@ -107,12 +108,36 @@ pub const SETTINGS: &[Setting] = &[
         apply: trusted,
     },
     Setting {
+        name: "useProxyProtocol",
+        flag: "use-proxy-protocol",
+        syntax: SWITCH,
+        default: "false",
+        meaning: "The proxies in proxyRealIpCidrs tell who their clients are by the PROXY protocol, \
+                  version 1 or 2, on every port but that of the admin endpoints.",
+        apply: switch!(proxy_protocol),
+    },
+    Setting {
+        name: "publicHttpPort",
+        flag: "public-http-port",
+        syntax: "port",
+        default: "80",
+        meaning: "Port under which clients reach HTTP; apps are told in X-Forwarded-Port.",
+        apply: |settings, text| {
+            settings.public_http_port = port(text)?;
+            Ok(())
+        },
+    },
+    Setting {
         name: "publicHttpsPort",
         flag: "public-https-port",
         syntax: "port",
         default: "443",
-        meaning: "Port under which clients reach HTTPS; https redirects name it.",
-        apply: public_https_port,
+        meaning: "Port under which clients reach HTTPS; https redirects name it, and apps are told \
+                  in X-Forwarded-Port.",
+        apply: |settings, text| {
+            settings.public_https_port = port(text)?;
+            Ok(())
+        },
     },
     Setting {
         name: "ssl.enforce",
@@ -121,6 +146,38 @@ pub const SETTINGS: &[Setting] = &[
         default: "false",
         meaning: "Every app answers http requests with 301 to the same URL under https.",
         apply: switch!(enforce_https),
+    },
+    Setting {
+        name: "ssl.protocols",
+        flag: "ssl-protocols",
+        syntax: "TLSv1.2, TLSv1.3 or both",
+        default: "TLSv1.2 TLSv1.3",
+        meaning: "Versions of TLS that are offered. Older ones are not.",
+        apply: tls::protocols,
+    },
+    Setting {
+        name: "ssl.ciphers",
+        flag: "ssl-ciphers",
+        syntax: "names of OpenSSL with colons between them",
+        default: "all that are safe, in the client's order",
+        meaning: "Cipher suites of TLS 1.2 that are offered, the best first. Those of TLS 1.3 always are.",
+        apply: tls::ciphers,
+    },
+    Setting {
+        name: "ssl.useSessionTickets",
+        flag: "ssl-use-session-tickets",
+        syntax: SWITCH,
+        default: "true",
+        meaning: "TLS sessions resume by tickets.",
+        apply: switch!(tls.tickets),
+    },
+    Setting {
+        name: "http2Enabled",
+        flag: "http2-enabled",
+        syntax: SWITCH,
+        default: "true",
+        meaning: "HTTP/2 is offered over TLS.",
+        apply: switch!(tls.http2),
     },
     Setting {
         name: "ssl.hsts.enabled",
@@ -312,12 +369,15 @@ pub const SETTINGS: &[Setting] = &[
 ];
 
 const STREAMED: &str = "responses are always streamed, so there are no buffers to set";
+const HEADS: &str = "the head of a request may have 64 KiB, and a single field all of them";
 const NO_HASH: &str = "any number of names of any length is looked up alike";
 const COMPRESSION: &str = "every client is answered by what it asks for in Accept-Encoding";
 const SESSIONS: &str = "TLS sessions are resumed by tickets alone; nothing is stored";
 
 /// Settings of Deis Workflow and Hephy that mean nothing here.
 pub const VOID: &[Void] = &[
+    Void { name: "largeHeaderBuffersCount", instead: HEADS },
+    Void { name: "largeHeaderBuffersSize", instead: HEADS },
     Void { name: "workerProcesses", instead: "set the number of threads with --workers" },
     Void { name: "maxWorkerConnections", instead: "set the limit with --max-connections" },
     Void { name: "trafficStatusZoneSize", instead: "metrics need no zone of memory" },
@@ -354,10 +414,9 @@ fn platform_domain(settings: &mut Settings, text: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn public_https_port(settings: &mut Settings, text: &str) -> Result<(), Problem> {
+fn port(text: &str) -> Result<u16, Problem> {
     let port = value::number(text, 1..=65_535)?;
-    settings.public_https_port = u16::try_from(port).expect("the number is in range");
-    Ok(())
+    Ok(u16::try_from(port).expect("the number is in range"))
 }
 
 fn default_service_ip(settings: &mut Settings, text: &str) -> Result<(), Problem> {
@@ -379,8 +438,17 @@ fn service_key(text: &str) -> Result<Key, Problem> {
     }
 }
 
+/// Some words of a list are of no use.
+pub(super) fn partly(words: &[&str], why: &str) -> Result<(), Problem> {
+    if words.is_empty() {
+        return Ok(());
+    }
+    let words: Vec<_> = words.iter().map(|word| format!("{word:?}")).collect();
+    Err(Problem { severity: Severity::Warning, reason: format!("{} {why}", words.join(", ")) })
+}
+
 /// The value is of no use.
-fn warning(reason: String) -> Problem {
+pub(super) fn warning(reason: String) -> Problem {
     Problem { severity: Severity::Warning, reason: format!("{reason}. The default stands") }
 }
 

@@ -17,7 +17,7 @@ use fairlead_router_engine::{
 };
 use fairlead_router_listen::{
     Limits, ListenerSpec, Protocol, Workers, start,
-    tls::{ALPN_HTTP, install_default_provider, server_config},
+    tls::{Tls, install_default_provider},
 };
 use tokio::net::TcpStream;
 
@@ -113,7 +113,7 @@ impl Router {
             limits: setup.limits,
             started: Instant::now(),
         });
-        let tls = server_config(tls::resolver(), ALPN_HTTP).unwrap();
+        let tls = Tls::new(tls::resolver()).unwrap();
         let spec = |name: &str, protocol| ListenerSpec {
             name: name.into(),
             addr: ([127, 0, 0, 1], 0).into(),
