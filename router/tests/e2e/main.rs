@@ -6,10 +6,12 @@
 mod access_log;
 mod admin;
 mod faults;
+mod from_deis;
 mod https;
 mod lifecycle;
 mod listeners;
 mod logd;
+mod parity;
 mod policies;
 mod process;
 mod reconfigure;

@@ -2,16 +2,23 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
+    net::SocketAddr,
     process::{Child, Command, Stdio},
 };
 
-use fairlead_cluster::{Cluster, ClusterOptions};
+use fairlead_cluster::{Cluster, ClusterOptions, Edit, Patch, Subresource, WriteOptions, kinds};
+use fairlead_router::Router;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 
-use crate::support::{Connection, eventually, within};
+use serde_json::json;
+
+use crate::{
+    admin::APP,
+    support::{Backend, Connection, World, eventually, options, within},
+};
 
 /// The program with no way to a cluster but the one given.
 fn program(kubeconfig: &str) -> Command {
@@ -49,6 +56,61 @@ async fn wait_fails_at_its_deadline_and_says_who_is_behind() {
         message.contains("revision 1 is not in effect everywhere: no replica is ready"),
         "{message}"
     );
+}
+
+/// A replica as a Deployment elsewhere would have made it; `admin` is its declared port.
+fn replica(world: &World, name: &str, admin: SocketAddr) {
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "namespace": "edge", "labels": {"app": "router"}},
+        "spec": {
+            "nodeName": "elsewhere",
+            "containers": [{
+                "name": "router", "image": "router",
+                "ports": [{"name": "admin", "containerPort": admin.port()}],
+            }],
+        },
+    });
+    world.put(pod);
+    let status = json!({"status": {
+        "podIP": admin.ip().to_string(),
+        "conditions": [{"type": "Ready", "status": "True"}],
+    }});
+    let (registry, by) = (world.cluster.registry(), WriteOptions::by("test"));
+    let (status, part) = (Patch::Edit(Edit::Merge(status)), Some(Subresource::Status));
+    registry.patch(&kinds::POD, Some("edge"), name, part, status, &by).unwrap();
+}
+
+#[tokio::test]
+async fn wait_exits_with_0_once_every_ready_replica_serves_the_revision() {
+    let (world, web) = (World::start().await, Backend::named("web").await);
+    let second = Router::start(options(), world.api.client().await).unwrap();
+    within("the second router is ready", second.ready()).await;
+    replica(&world, "router-0", world.router.admin_addr());
+    replica(&world, "router-1", second.admin_addr());
+    world.write(APP, &[("WEB", &web)]);
+    let (registry, slices) = (world.cluster.registry(), &kinds::ENDPOINT_SLICE);
+    let written = registry.get(slices, Some("shop"), "web").unwrap();
+    let revision = written["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+
+    let config = kubeconfig(&world.cluster);
+    let wait = async |revision: &str, timeout: &str| {
+        let mut command = program(config.path().to_str().unwrap());
+        command.args(["wait", "--selector=app=router", "--namespace=edge"]);
+        command.args(["--revision", revision, "--timeout", timeout]);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, message) = wait(&revision, "20s").await;
+    assert_eq!(code, Some(0), "{message}");
+    assert_eq!(world.get("http://web.example/").await.brief(), (200, "web"));
+    let (code, message) = wait("1000000", "1s").await;
+    assert_eq!(code, Some(1), "{message}");
+    for behind in
+        ["revision 1000000 is not in effect everywhere: router-0 serves ", "; router-1 serves "]
+    {
+        assert!(message.contains(behind), "{message}");
+    }
 }
 
 /// Killed when the test ends, however it ends.
