@@ -10,7 +10,6 @@ use std::{
 };
 
 use fairlead_router_core::Settings;
-use fairlead_router_engine::EngineLimits;
 use fairlead_router_listen::Limits;
 use fairlead_wire::Logds;
 
@@ -103,9 +102,5 @@ impl RouterOptions {
             max_connections_per_client: self.max_connections_per_client.get(),
             ..Limits::default()
         }
-    }
-
-    pub(crate) fn engine_limits(&self) -> EngineLimits {
-        EngineLimits { h2_idle: self.settings.idle_timeout, ..EngineLimits::default() }
     }
 }

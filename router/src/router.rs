@@ -8,7 +8,7 @@ use std::{
 };
 
 use fairlead_router_core::{Diagnostic, Table};
-use fairlead_router_engine::{AccessLog, Engine, EngineMetrics, Shared};
+use fairlead_router_engine::{AccessLog, Engine, EngineLimits, EngineMetrics, Shared};
 use fairlead_router_listen::{ListenerSpec, Protocol, WorkerId, Workers, tls};
 use fairlead_wire::Source;
 use kube::Client;
@@ -74,7 +74,7 @@ impl Router {
 
         // Before the workers: a taken port is found before any request is accepted.
         let (listener, admin) = admin_listener(options.admin)?;
-        let (limits, engine_limits) = (options.limits(&settings), options.engine_limits());
+        let limits = options.limits(&settings);
         let workers = options.workers.get();
         let dropped = Arc::new(Dropped::default());
         let to_logd = options.logd.map(|logds| ToLogd {
@@ -96,7 +96,7 @@ impl Router {
             table: state.table.clone(),
             access: access.clone(),
             metrics: engine.clone(),
-            limits: engine_limits,
+            limits: EngineLimits::default(),
             started: Instant::now(),
         });
         let specs = vec![

@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     future::{pending, poll_fn},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::Poll,
     time::Duration,
@@ -14,8 +14,11 @@ use fairlead_router_core::{Settings, Table};
 use fairlead_router_listen::{Connection, ConnectionInfo, Drain, PhaseHandle, Scheme};
 use http::{HeaderValue, StatusCode};
 use pingora_core::{
-    apps::{HttpServerApp, ServerApp},
-    protocols::{http::ServerSession, raw_connect::ProxyDigest},
+    apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp},
+    protocols::{
+        http::{ServerSession, v2::server::H2Options},
+        raw_connect::ProxyDigest,
+    },
     server::ShutdownWatch,
 };
 use pingora_error::Result;
@@ -75,7 +78,8 @@ pub(crate) async fn serve(
     let io = Box::new(EdgeIo::new(stream, http2, digest));
     let shutdown = origin.drain.watch();
     if http2 {
-        proxy.process_new(io, &shutdown).await;
+        let idle = table.load().settings.idle_timeout;
+        Http2::over(proxy.clone(), idle).process_new(io, &shutdown).await;
     } else {
         serve_http1(proxy, ServerSession::new_http1(io), &origin, &shutdown).await;
     }
@@ -86,6 +90,45 @@ fn public_port(info: &ConnectionInfo, settings: &Settings) -> u16 {
     match info.scheme {
         Scheme::Http | Scheme::Tcp => settings.public_http_port,
         Scheme::Https => settings.public_https_port,
+    }
+}
+
+/// The proxy for one HTTP/2 connection, which may be without a stream for as long as the settings
+/// said when it began. Those of HTTP/1 have that from their `EdgeStream`.
+struct Http2 {
+    proxy: Arc<HttpProxy<Proxy>>,
+    options: HttpServerOptions,
+}
+
+impl Http2 {
+    fn over(proxy: Arc<HttpProxy<Proxy>>, idle: Duration) -> Arc<Self> {
+        let mut options = HttpServerOptions::default();
+        options.h2_idle_timeout = Some(idle);
+        Arc::new(Self { proxy, options })
+    }
+}
+
+impl HttpServerApp for Http2 {
+    // As `async_trait` would have it, but with the proxy's own future and not one around it.
+    fn process_new_http<'a, 'b, 'c>(
+        self: &'a Arc<Self>,
+        session: ServerSession,
+        shutdown: &'b ShutdownWatch,
+    ) -> Pin<Box<dyn Future<Output = Option<ReusedHttpStream>> + Send + 'c>>
+    where
+        'a: 'c,
+        'b: 'c,
+        Self: 'c,
+    {
+        self.proxy.process_new_http(session, shutdown)
+    }
+
+    fn h2_options(&self) -> Option<H2Options> {
+        self.proxy.h2_options()
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        Some(&self.options)
     }
 }
 

@@ -6,10 +6,7 @@ use arc_swap::ArcSwap;
 use fairlead_router_core::Table;
 use fairlead_router_listen::{Connection, Drain, Scheme, Serve};
 
-use pingora_core::{
-    apps::HttpServerOptions, protocols::http::v2::server::H2Options,
-    server::configuration::ServerConf,
-};
+use pingora_core::{protocols::http::v2::server::H2Options, server::configuration::ServerConf};
 use pingora_proxy::HttpProxy;
 
 use crate::{AccessLog, EngineLimits, EngineMetrics, connection, proxy::Proxy, retry::MOST, tcp};
@@ -50,12 +47,9 @@ impl Engine {
             ca_file: Some("/dev/null".to_owned()),
             ..ServerConf::default()
         };
-        let mut options = HttpServerOptions::default();
-        options.h2_idle_timeout = Some(limits.h2_idle);
         let mut h2 = H2Options::default();
         h2.max_concurrent_streams(limits.h2_streams).max_header_list_size(limits.h2_header_list);
         let mut proxy = HttpProxy::new(Proxy::new(worker, shared.clone()), Arc::new(conf));
-        proxy.server_options = Some(options);
         proxy.h2_options = Some(h2);
         Arc::new(Self { proxy: Arc::new(proxy), shared, worker })
     }

@@ -13,8 +13,6 @@ pub struct EngineLimits {
     /// How long the rest of a body is still read when it was answered without having been read;
     /// to close on unread bytes could cost the client the answer (RFC 9112 §9.6). 1 s.
     pub body_discard: Duration,
-    /// An HTTP/2 connection without a stream. 1,300 s, as for HTTP/1.
-    pub h2_idle: Duration,
     /// Streams open at a time per HTTP/2 connection. 100.
     pub h2_streams: u32,
     /// Header list of an HTTP/2 request (RFC 9113 §6.5.2). 64 KiB.
@@ -34,7 +32,6 @@ impl Default for EngineLimits {
             body_read: Duration::from_secs(60),
             body_write: Duration::from_secs(60),
             body_discard: Duration::from_secs(1),
-            h2_idle: Duration::from_secs(1300),
             h2_streams: 100,
             h2_header_list: 64 * 1024,
             strict: true,

@@ -30,8 +30,6 @@ pub(crate) async fn serve(
         return;
     };
     let _ = tcp.set_nodelay(true);
-    // The limits here are the stream's own.
-    connection.stream.phase().busy();
     let moved = Moved::new();
     let mut client = Counted { io: connection.stream, read: &flight.received, moved: &moved };
     let mut endpoint = Counted { io: tcp, read: &flight.sent, moved: &moved };

@@ -73,7 +73,8 @@ pub(crate) async fn establish(
         Protocol::Tcp => {
             let info = ConnectionInfo { listener, peer, local, scheme: Scheme::Tcp, tls: None };
             let io = Transport::Plain(Socket::new(tcp, Ahead::default()));
-            let stream = EdgeStream::new(io, false, None, Arc::clone(edge), permit);
+            let stream = EdgeStream::new(io, false, None, Arc::new(edge.without_limits()), permit);
+            stream.phase().busy();
             Ok(Connection { stream, info: Arc::new(info), http2: false })
         }
         Protocol::Https(config) => {

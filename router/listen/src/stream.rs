@@ -50,7 +50,16 @@ impl Edge {
     pub(crate) fn is_proxy(&self, ip: IpAddr) -> bool {
         self.proxies.iter().any(|network| network.contains(&ip))
     }
+
+    /// For bytes that are no HTTP: who serves them keeps their limits, on writes too.
+    pub(crate) fn without_limits(&self) -> Self {
+        let limits = Limits { write: NEVER, ..self.limits.clone() };
+        Self { limits, proxies: Box::default(), counters: Arc::clone(&self.counters) }
+    }
 }
+
+/// Longer than any connection lasts.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// An accepted connection's bytes.
 ///

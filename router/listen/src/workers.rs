@@ -45,7 +45,7 @@ pub enum Protocol {
     Http,
     /// HTTP over TLS; the version is agreed by ALPN, and is HTTP/1 without.
     Https(Tls),
-    /// Anything: the bytes are handed on as they come.
+    /// Anything: the bytes are handed on as they come, and no limit but the caps applies.
     Tcp,
 }
 

@@ -5,14 +5,15 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fairlead_router_listen::{
     Connection, Limits, ListenError, ListenerSpec, Protocol, WorkerId, start,
 };
 use parking_lot::Mutex;
 use support::{
-    GET, OK, answer, connect, handler, keep_alive, plain, read_exactly, read_head, read_to_end,
-    spec, within,
+    GET, OK, answer, connect, handler, keep_alive, listening, plain, read_exactly, read_head,
+    read_to_end, spec, within,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -160,4 +161,22 @@ async fn a_connection_that_panics_costs_only_itself() {
     assert_eq!(read_to_end(&mut ill).await, "");
     ask(&mut well).await;
     support::reaches(&workers.counters().open, 1).await;
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_http_have_no_limits_here() {
+    const ALL: usize = 16 << 20;
+    let short = Duration::from_millis(100);
+    let limits =
+        Limits { first_byte: short, idle: short, head: short, write: short, ..Limits::default() };
+    let (_workers, addr) = listening(Protocol::Tcp, limits, |connection, _| async move {
+        assert!(!connection.http2 && connection.info.tls.is_none());
+        let mut stream = connection.stream;
+        let _ = stream.write_all(&vec![b'x'; ALL]).await;
+        let _ = stream.shutdown().await;
+    });
+    let mut client = connect(addr).await;
+    // Says nothing and takes nothing for longer than each of them.
+    tokio::time::sleep(5 * short).await;
+    assert_eq!(read_to_end(&mut client).await.len(), ALL);
 }

@@ -207,7 +207,7 @@ async fn a_reset_by_the_client_frees_the_endpoint() {
 #[tokio::test]
 async fn a_connection_without_streams_is_closed() {
     let mut setup = Setup::default();
-    setup.limits.h2_idle = Duration::from_millis(300);
+    setup.settings.idle_timeout = Duration::from_millis(300);
     let mut router = Router::start(setup);
     router.app("web", &[], &[]);
     let mut client = plain(&router).await;

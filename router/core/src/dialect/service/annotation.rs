@@ -43,7 +43,7 @@ pub const ANNOTATIONS: &[Annotation] = &[
         name: "regexDomain",
         syntax: "regular expression",
         default: "none",
-        meaning: r"Hosts below the platform domain whose first part the expression describes: `store-\d*`. \
+        meaning: "Hosts below the platform domain whose first part the expression describes: `store-\\d*`. \
                   The router has to allow it (`enableRegexDomains`).",
         apply: regex_domain,
     },
@@ -170,6 +170,7 @@ pub const VOID: &[Void] = &[
     Void { name: "ssl.hsts.maxAge", instead: ROUTER_WIDE },
     Void { name: "ssl.hsts.includeSubDomains", instead: ROUTER_WIDE },
     Void { name: "ssl.hsts.preload", instead: ROUTER_WIDE },
+    Void { name: "nginx.tcellAppID", instead: router::FIREWALL },
     Void { name: "tcellAppID", instead: router::FIREWALL },
 ];
 
