@@ -54,7 +54,7 @@ pub fn on<T>(cores: &Cores, work: impl FnOnce() -> T) -> io::Result<T> {
     Ok(result)
 }
 
-/// Processor, number of cores, memory and kernel, in one line.
+/// Processor, number of cores, memory, kernel, and how busy all were in the last minute, in one line.
 pub fn describe() -> String {
     let read = |file| fs::read_to_string(file).unwrap_or_default();
     let (info, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
@@ -66,8 +66,9 @@ pub fn describe() -> String {
     let kilobytes =
         value(&memory, "MemTotal").and_then(|text| text.split(' ').next()?.parse().ok());
     let gigabytes = kilobytes.map_or(0.0, |kilobytes: f64| kilobytes / 1024.0 / 1024.0);
-    let kernel = read("/proc/sys/kernel/osrelease");
-    format!("{model}, {cores} cores{kind}, {gigabytes:.0} GiB, Linux {}", kernel.trim())
+    let (kernel, load) = (read("/proc/sys/kernel/osrelease"), read("/proc/loadavg"));
+    let (kernel, load) = (kernel.trim(), load.split(' ').next().unwrap_or_default());
+    format!("{model}, {cores} cores{kind}, {gigabytes:.0} GiB, Linux {kernel}, load {load} before")
 }
 
 /// The value of a line `key : value`.

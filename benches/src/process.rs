@@ -65,12 +65,29 @@ pub enum ProcessError {
 }
 
 /// CPU time used.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cpu {
     /// In all.
     pub total: Duration,
-    /// The part of it in the process's own code, not in the kernel on its behalf.
-    pub user: Duration,
+    /// How often the clock's tick found the process in its own code, and in the kernel on its behalf.
+    ticks: Ticks,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Ticks {
+    user: u64,
+    system: u64,
+}
+
+impl Cpu {
+    /// The part of it in the process's own code: as exact as ticks are, a hundred a second.
+    pub fn user(&self) -> Duration {
+        let all = self.ticks.user + self.ticks.system;
+        if all == 0 {
+            return Duration::ZERO;
+        }
+        self.total.mul_f64(self.ticks.user as f64 / all as f64)
+    }
 }
 
 impl std::ops::Sub for Cpu {
@@ -79,7 +96,10 @@ impl std::ops::Sub for Cpu {
     fn sub(self, earlier: Self) -> Self {
         Self {
             total: self.total.saturating_sub(earlier.total),
-            user: self.user.saturating_sub(earlier.user),
+            ticks: Ticks {
+                user: self.ticks.user.saturating_sub(earlier.ticks.user),
+                system: self.ticks.system.saturating_sub(earlier.ticks.system),
+            },
         }
     }
 }
@@ -214,9 +234,10 @@ fn cpu_of(tasks: &Path) -> io::Result<Cpu> {
         // A thread may have ended since.
         let Ok(schedstat) = fs::read_to_string(task.join("schedstat")) else { continue };
         let stat = fs::read_to_string(task.join("stat")).unwrap_or_default();
-        let total = parse_schedstat(&schedstat).unwrap_or_default();
-        cpu.total += total;
-        cpu.user += total.mul_f64(parse_user_share(&stat).unwrap_or_default());
+        cpu.total += parse_schedstat(&schedstat).unwrap_or_default();
+        let ticks = parse_ticks(&stat).unwrap_or_default();
+        cpu.ticks.user += ticks.user;
+        cpu.ticks.system += ticks.system;
     }
     if cpu.total.is_zero() { Err(io::ErrorKind::NotFound.into()) } else { Ok(cpu) }
 }
@@ -226,13 +247,12 @@ fn parse_schedstat(text: &str) -> Option<Duration> {
     Some(Duration::from_nanos(text.split(' ').next()?.parse().ok()?))
 }
 
-/// Of fields 14 (user) and 15 (system) of /proc/PID/stat, in ticks, the share of the first
-/// (proc(5)); the name in field 2 may hold spaces and brackets.
-fn parse_user_share(stat: &str) -> Option<f64> {
+/// Fields 14 (user) and 15 (system) of /proc/PID/stat (proc(5)); the name in field 2 may hold
+/// spaces and brackets.
+fn parse_ticks(stat: &str) -> Option<Ticks> {
     let (_, fields) = stat.rsplit_once(") ")?;
-    let mut ticks = fields.split(' ').skip(11).map(|field| field.parse::<f64>().ok());
-    let (user, system) = (ticks.next()??, ticks.next()??);
-    (user + system > 0.0).then(|| user / (user + system))
+    let mut ticks = fields.split(' ').skip(11).map(|field| field.parse().ok());
+    Some(Ticks { user: ticks.next()??, system: ticks.next()?? })
 }
 
 fn parse_pss(text: &str) -> Option<u64> {
@@ -245,10 +265,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_user_share_is_read_behind_a_name_with_brackets() {
+    fn ticks_are_read_behind_a_name_with_brackets() {
         let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194560 100 0 0 0 30 10 0 0 20 0 1 0 100 200 300";
-        assert_eq!(parse_user_share(stat), Some(0.75));
-        assert_eq!(parse_user_share("7 (a) S 1"), None);
+        assert_eq!(parse_ticks(stat), Some(Ticks { user: 30, system: 10 }));
+        assert_eq!(parse_ticks("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn the_user_part_is_that_of_the_time_between() {
+        let at = |millis, user, system| Cpu {
+            total: Duration::from_millis(millis),
+            ticks: Ticks { user, system },
+        };
+        assert_eq!((at(1_000, 100, 0) - at(600, 60, 0)).user(), Duration::from_millis(400));
+        assert_eq!((at(1_000, 60, 40) - at(600, 60, 0)).user(), Duration::ZERO);
+        assert_eq!((at(1_000, 50, 50) - at(600, 40, 20)).user(), Duration::from_millis(100));
     }
 
     #[test]

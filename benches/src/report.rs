@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs, io, path::Path};
 
 use serde::Serialize;
 
-use crate::{Row, Scenario, plot};
+use crate::{Part, Row, Scenario, plot};
 
 /// From which ratio on somebody is said to need more.
 const NOTICEABLE: f64 = 1.05;
@@ -115,7 +115,7 @@ impl Report {
         let mut lines = String::new();
         for scenario in &self.scenarios {
             let Some(own) = scenario.row(self.subject) else { continue };
-            for (number, column) in scenario.compared() {
+            for (number, column) in scenario.weighed() {
                 let better = scenario.rows.iter().filter(|row| row.compared).filter_map(|row| {
                     let ratio = own.ratio(row, number).filter(|ratio| *ratio > NOTICEABLE)?;
                     Some(format!("{ratio:.2} × {}", row.name))
@@ -140,7 +140,7 @@ impl Report {
         text += "| |";
         for column in columns {
             let _ = write!(text, " {} |", column.name);
-            if column.compared {
+            if column.part == Part::Compared {
                 references.iter().for_each(|row| text += &format!(" × {} |", row.name));
             }
         }
@@ -150,7 +150,7 @@ impl Report {
             let _ = write!(text, "| {} |", row.name);
             for (number, column) in columns.iter().enumerate() {
                 let _ = write!(text, " {} |", cell(shown(row, number, column.digits)));
-                if column.compared {
+                if column.part == Part::Compared {
                     for reference in &references {
                         let ratio = row.ratio(reference, number).filter(|_| row.compared);
                         let ratio = cell(ratio.map(|ratio| format!("{ratio:.2}")));
@@ -187,7 +187,7 @@ mod tests {
 
     fn report() -> Report {
         let row = |name: &str, cpu: [f64; 3]| Row {
-            samples: cpu.map(|cpu| vec![cpu, 100.0]).into(),
+            samples: cpu.map(|cpu| vec![cpu, 10.0 * cpu, cpu]).into(),
             ..Row::new(name)
         };
         let none = Row { compared: false, ..row("no proxy", [1.0, 1.0, 1.0]) };
@@ -205,7 +205,11 @@ mod tests {
                 name: "h1-plain",
                 title: "HTTP/1.1".to_owned(),
                 setting: "Small answers.".to_owned(),
-                columns: vec![Column::compared("CPU µs", 1), Column::beside("p50 µs", 0)],
+                columns: vec![
+                    Column::compared("CPU µs", 1),
+                    Column::weighed("p50 µs", 0),
+                    Column::beside("load, %", 0),
+                ],
                 rows: vec![
                     none,
                     row("nginx", [12.0, 10.0, 11.0]),
@@ -237,16 +241,17 @@ Below 1, Fairlead needs less.
 ## Where Fairlead loses
 
 * HTTP/1.1, CPU µs: 2.00 × nginx
+* HTTP/1.1, p50 µs: 2.00 × nginx
 
 ## HTTP/1.1
 
 Small answers.
 
-| | CPU µs | × nginx | p50 µs |
-|---|---|---|---|
-| no proxy | 1.0 (1.0–1.0) | – | 100 (100–100) |
-| nginx | 11.0 (10.0–12.0) | 1.00 | 100 (100–100) |
-| Fairlead | 24.0 (20.0–33.0) | 2.00 | 100 (100–100) |
+| | CPU µs | × nginx | p50 µs | load, % |
+|---|---|---|---|---|
+| no proxy | 1.0 (1.0–1.0) | – | 10 (10–10) | 1 (1–1) |
+| nginx | 11.0 (10.0–12.0) | 1.00 | 110 (100–120) | 11 (10–12) |
+| Fairlead | 24.0 (20.0–33.0) | 2.00 | 240 (200–330) | 24 (20–33) |
 
 ![HTTP/1.1](edge-h1-plain.svg)
 "

@@ -26,8 +26,20 @@ pub struct Column {
     pub name: String,
     /// Digits behind the point.
     pub digits: usize,
-    /// Whether it is what the comparison is about: then it has ratios and a plot.
-    pub compared: bool,
+    /// What it is to the comparison.
+    pub part: Part,
+}
+
+/// What a quantity is to a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// It is what the comparison is about: it has ratios and a plot.
+    Compared,
+    /// It is said where the subject loses.
+    Weighed,
+    /// It only shows something about the comparison.
+    Beside,
 }
 
 /// One of those compared.
@@ -44,12 +56,17 @@ pub struct Row {
 impl Column {
     /// A quantity that the comparison is about.
     pub fn compared(name: impl Into<String>, digits: usize) -> Self {
-        Self { name: name.into(), digits, compared: true }
+        Self { name: name.into(), digits, part: Part::Compared }
     }
 
-    /// A quantity beside it.
+    /// A quantity that the subject may lose in, without ratios of its own.
+    pub fn weighed(name: impl Into<String>, digits: usize) -> Self {
+        Self { name: name.into(), digits, part: Part::Weighed }
+    }
+
+    /// A quantity that only shows something.
     pub fn beside(name: impl Into<String>, digits: usize) -> Self {
-        Self { name: name.into(), digits, compared: false }
+        Self { name: name.into(), digits, part: Part::Beside }
     }
 }
 
@@ -94,7 +111,12 @@ impl Scenario {
 
     /// The columns that the comparison is about, with their numbers.
     pub fn compared(&self) -> impl Iterator<Item = (usize, &Column)> {
-        self.columns.iter().enumerate().filter(|(_, column)| column.compared)
+        self.columns.iter().enumerate().filter(|(_, column)| column.part == Part::Compared)
+    }
+
+    /// The columns that the subject can lose in, with their numbers.
+    pub fn weighed(&self) -> impl Iterator<Item = (usize, &Column)> {
+        self.columns.iter().enumerate().filter(|(_, column)| column.part != Part::Beside)
     }
 }
 

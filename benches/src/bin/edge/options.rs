@@ -57,7 +57,7 @@ const FULL: Extent = Extent {
     rounds: 5,
     seconds: 2.5,
     warm_up: 0.5,
-    starts: 3,
+    starts: 5,
     settle: 1.0,
     idle: 2_000,
     changes: 200,

@@ -4,7 +4,7 @@
 
 pub(crate) mod bare_hyper;
 pub(crate) mod bare_pingora;
-mod envoy;
+pub(crate) mod envoy;
 mod fairlead;
 pub(crate) mod haproxy;
 pub(crate) mod nginx;

@@ -54,9 +54,9 @@ pub(super) async fn run(stage: &Stage) -> Result<Scenario, BenchError> {
         title: "From a change to its being served".to_owned(),
         setting: format!(
             "From just before the write to the first request that sees it, asked 4,000 times a second; {} changes of each kind with Fairlead, one after another on a router at rest, {} reloads. \
-             With Fairlead the write is to the Kubernetes API; nothing but the old answer and then, without return, the new one was seen. \
-             nginx and HAProxy have no such way: an app is added by writing the whole file and a reload, and a new connection asks; what a controller needs to notice and to write it is not counted. \
-             Envoy would need a control plane, and is left out.",
+             With Fairlead the write is one to the store of the Kubernetes API in this process, which its watches tell the router of; nothing but the old answer and then, without return, the new one was seen. \
+             To nginx and HAProxy an app is added by writing the whole file and a reload, and a new connection asks (HAProxy can change servers, maps and certificates of a backend that it has while it runs, but not add one); what a controller needs to notice and to write it is not counted. \
+             Envoy takes changes from a control plane or from files that it watches, and is left out.",
             stage.extent.changes, stage.extent.reloads
         ),
         columns: columns.collect(),

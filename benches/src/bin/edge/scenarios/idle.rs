@@ -23,7 +23,9 @@ pub(super) async fn run(stage: &Stage) -> Result<Scenario, BenchError> {
     let peers = &stage.peers.found;
     let mut rows: Vec<_> = peers.iter().map(|peer| Row::new(peer.name)).collect();
     for round in 0..stage.extent.starts {
-        for (peer, row) in peers.iter().zip(&mut rows) {
+        for turn in 0..peers.len() {
+            let number = (round + turn) % peers.len();
+            let (peer, row) = (&peers[number], &mut rows[number]);
             let sample = vec![
                 per_connection(stage, peer, None).await? / 1024.0,
                 per_connection(stage, peer, Some(&tls)).await? / 1024.0,

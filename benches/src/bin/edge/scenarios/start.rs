@@ -14,15 +14,15 @@ use crate::{
     api::Api,
     fleet,
     load::Target,
-    peers::{Peer, haproxy, nginx},
+    peers::{Peer, envoy, haproxy, nginx},
     stage::{self, Stage},
 };
 
 pub(super) const NAME: &str = "start";
 
-/// Who takes part. nginx and HAProxy read a file that somebody has written already; Fairlead reads
-/// the API.
-const PEERS: [&str; 3] = ["nginx", "HAProxy", "Fairlead"];
+/// Who takes part. nginx, HAProxy and Envoy read a file that somebody has written already; Fairlead
+/// reads the API. The bare proxies know no apps.
+const PEERS: [&str; 4] = ["nginx", "HAProxy", "Envoy", "Fairlead"];
 
 pub(super) async fn run(stage: &Stage) -> Result<Scenario, BenchError> {
     let sizes = stage.extent.started;
@@ -35,7 +35,9 @@ pub(super) async fn run(stage: &Stage) -> Result<Scenario, BenchError> {
         for &n in sizes {
             fleet::populate(&api, known..n, stage.backend.address)?;
             known = n;
-            for (peer, found) in peers.iter().zip(&mut found) {
+            for turn in 0..peers.len() {
+                let number = (round + turn) % peers.len();
+                let (peer, found) = (&peers[number], &mut found[number]);
                 let started = start(stage, peer, n, &api.kubeconfig).await?;
                 eprintln!(
                     "{NAME}, round {}: {} with {n} apps in {:.0} ms, {:.1} MiB",
@@ -62,7 +64,7 @@ pub(super) async fn run(stage: &Stage) -> Result<Scenario, BenchError> {
     let most = sizes.iter().max();
     let column = |n: &usize, name: &str, digits| {
         let name = format!("{name} {n} apps");
-        if Some(n) == most { Column::compared(name, digits) } else { Column::beside(name, digits) }
+        if Some(n) == most { Column::compared(name, digits) } else { Column::weighed(name, digits) }
     };
     let times = sizes.iter().map(|n| column(n, "ms to serve", 0));
     let memory = sizes.iter().map(|n| column(n, "MiB with", 1));
@@ -70,7 +72,7 @@ pub(super) async fn run(stage: &Stage) -> Result<Scenario, BenchError> {
         name: NAME,
         title: "Start and memory with many apps".to_owned(),
         setting: format!(
-            "From the start of the process to the first right answer for the last app, and its memory (Pss) {} s later. An app is a host with one endpoint of its own: a Service and an EndpointSlice for Fairlead, which lists them from the API; for nginx and HAProxy a configuration file that is there already (what a controller needs to write it is not counted). KiB per app by least squares; {} starts of each.",
+            "From the start of the process to the first right answer for the last app, and its memory (Pss) {} s later. An app is a host with one endpoint of its own: a Service and an EndpointSlice for Fairlead, which lists them from the API; for the others a configuration file that is there already (what a controller needs to write it is not counted). KiB per app by least squares; {} starts of each.",
             stage.extent.settle, stage.extent.starts
         ),
         columns: times.chain(memory).chain([Column::compared("KiB per app", 2)]).collect(),
@@ -101,6 +103,10 @@ async fn start(
             "HAProxy" => fleet::haproxy(n, place.http, upstream, place.folder)
                 .and_then(|text| haproxy::command(&peer.program, &text, place.folder))
                 .map_err(failed),
+            "Envoy" => {
+                let apps = (0..n).map(fleet::name).map(|name| (fleet::host(&name), name));
+                envoy::fleet(&peer.program, place, apps).map_err(failed)
+            }
             _ => peer.command(place),
         };
         Ok((command?, place.http))

@@ -87,9 +87,9 @@ impl Traffic {
             columns: vec![
                 Column::compared("CPU µs per request", 1),
                 Column::beside("of it user", 1),
-                Column::beside("p50 µs", 0),
-                Column::beside("p99 µs", 0),
-                Column::beside("p99.9 µs", 0),
+                Column::weighed("p50 µs", 0),
+                Column::weighed("p99 µs", 0),
+                Column::weighed("p99.9 µs", 0),
                 Column::beside("load's core, %", 0),
             ],
             rows: runs.into_iter().map(|run| run.row).collect(),
@@ -144,7 +144,7 @@ impl Traffic {
         let per_request = |time: Duration| time.as_secs_f64() * 1e6 / latencies.len() as f64;
         Ok(vec![
             per_request(cpu.total),
-            per_request(cpu.user),
+            per_request(cpu.user()),
             quantile(&latencies, 0.5),
             quantile(&latencies, 0.99),
             quantile(&latencies, 0.999),
