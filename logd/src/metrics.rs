@@ -149,6 +149,8 @@ impl Sources {
         one_counter(encoder, "syslog_unmatched_messages", help, counts.unmatched.get())?;
         let help = "Messages that came by syslog without a header that can be read";
         one_counter(encoder, "syslog_headless_messages", help, counts.without_header.get())?;
+        let help = "Datagrams of syslog senders that the system dropped, since they came too fast";
+        one_counter(encoder, "syslog_dropped_datagrams", help, counts.dropped())?;
         let went = counts.went.get();
         let here = counts.came.get().saturating_sub(went);
         one_gauge(encoder, "syslog_connections", "Connections of syslog senders now", here)?;

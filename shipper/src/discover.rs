@@ -124,3 +124,28 @@ impl Watcher {
 pub(crate) fn descriptor(content: &crate::file::Content) -> i32 {
     content.file().as_raw_fd()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn that_events_were_lost_is_told() {
+        let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+        let limit: usize = limit.trim().parse().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let mut watcher = Watcher::new().unwrap();
+        assert!(watcher.directory(directory.path(), Watched::Root));
+        let path = directory.path().join("name");
+        // Two events each, which the system does not join.
+        for _ in 0..=limit / 2 {
+            std::fs::write(&path, "").unwrap();
+            std::fs::remove_file(&path).unwrap();
+        }
+        let mut events = Vec::new();
+        while events.last() != Some(&None) {
+            events.extend(watcher.events().await.unwrap());
+        }
+        assert!(events.contains(&Some(Watched::Root)));
+    }
+}

@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     Counters, Shared, SyslogOptions, Transport,
+    drops::Inode,
     frame::{Frame, Framer, without_line_end},
     intake::Intake,
 };
@@ -88,6 +89,10 @@ impl Listeners {
         };
         let shared = Arc::new(Shared { store, rules: options.rules, counters, tls, certificates });
         if let Some((listener, socket, _)) = self.plain {
+            if let Some(inode) = Inode::of(&socket) {
+                // This is the only one.
+                let _ = shared.counters.socket.set(inode);
+            }
             let listener = TcpListener::from_std(listener)?;
             tokio::spawn(accept(listener, shared.clone(), Transport::Tcp));
             tokio::spawn(datagrams(UdpSocket::from_std(socket)?, shared.clone()));

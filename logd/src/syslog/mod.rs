@@ -5,13 +5,17 @@
 //! listen -> frame (messages in a stream) -> message (what one says) -> rule (whose it is) -> intake
 //! ```
 
+mod drops;
 mod frame;
 mod intake;
 mod listen;
 mod message;
 mod rule;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use rustls::ServerConfig;
 use tokio_rustls::TlsAcceptor;
@@ -67,11 +71,18 @@ pub(crate) struct Counters {
     pub(crate) went: Counter,
     /// Connections that were refused: handshakes that failed.
     pub(crate) refused: Counter,
+    /// The socket for datagrams.
+    socket: OnceLock<drops::Inode>,
 }
 
 impl Counters {
     pub(crate) fn messages(&self, transport: Transport) -> &Counter {
         &self.messages[transport as usize]
+    }
+
+    /// Datagrams that the system dropped, as far as it says.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.socket.get().and_then(drops::Inode::dropped).unwrap_or_default()
     }
 }
 

@@ -6,7 +6,9 @@
 mod access;
 mod follow;
 mod ingest;
+mod limits;
 mod logs;
 mod memory;
+mod shards;
 mod support;
 mod syslog;

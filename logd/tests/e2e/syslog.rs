@@ -92,6 +92,11 @@ async fn messages_by_udp_are_lines_of_the_app_that_a_rule_says() {
         socket.send_to(message.as_bytes(), logd.syslog_addr().unwrap()).await.unwrap();
     }
     assert_eq!(json!(parts(&lines(&logd, "shop/db", 2).await)), one_and_two());
+    for (stream, expected) in [("stderr", "one"), ("stdout", "two")] {
+        let answer = Client::of(&logd).get(&format!("/logs/shop/db?stream={stream}")).await;
+        let [line] = answer.lines()[..] else { panic!("{answer:?}") };
+        assert!(line.ends_with(expected), "{line}");
+    }
     let hosts = lines(&logd, "ops/hosts", 2).await;
     let names = |line: &Value| json!([line["pod"], line["process"], line["message"]]);
     assert_eq!(names(&hosts[0]), json!(["db-1", "sshd", "three"]));
@@ -101,6 +106,7 @@ async fn messages_by_udp_are_lines_of_the_app_that_a_rule_says() {
     accounts(&logd, "ops/hosts", 2).await;
     assert_eq!(metric(&logd, "fairlead_logd_syslog_messages_total{transport=\"udp\"}").await, 4);
     assert_eq!(metric(&logd, "fairlead_logd_syslog_headless_messages_total").await, 1);
+    assert_eq!(metric(&logd, "fairlead_logd_syslog_dropped_datagrams_total").await, 0);
 }
 
 #[tokio::test]

@@ -333,6 +333,9 @@ impl Turn<'_> {
         let Stage::Reading(number, reading) = &mut file.stage else { return Step::Pass };
         let Some(content) = &mut file.content else { return Step::Pass };
         if full {
+            // What is there and not read may be cut off before it is.
+            let all = |size| size <= reading.decoder.at();
+            reading.at_end &= content.size().is_ok_and(all);
             self.next.blocked = true;
             return Step::Stop;
         }
@@ -430,14 +433,15 @@ impl Turn<'_> {
         let Stage::Reading(_, reading) = &file.stage else { return Step::Stop };
         let sent = reading.sent.to;
         tracing::warn!(container = %container.directory.display(), "log file was truncated");
-        let missing = reading.decoder.at() - sent;
+        // Where more was there when it was last looked at, nobody knows how much there was in the end.
+        let missing = reading.at_end.then(|| reading.decoder.at() - sent);
         (file.place, file.inode) = (Place::Gone, None);
         file.gone = Some(self.now);
-        if missing > 0 {
-            self.lose(container, index, sent, GapReason::Truncated, Some(missing));
-        } else {
+        if missing == Some(0) {
             file.complete = Some(sent);
             file.content = None;
+        } else {
+            self.lose(container, index, sent, GapReason::Truncated, missing);
         }
         container.files[index].stage = Stage::Ending(number);
         self.next.rescan = true;

@@ -4,6 +4,9 @@ use std::fs;
 
 use crate::support::{Logd, Manner, Node, WEB, until_metric};
 
+/// As Linux numbers it.
+const EIO: i32 = 5;
+
 #[tokio::test]
 async fn row_35_goes_on_after_a_restart_without_loss_or_duplicates() {
     let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
@@ -83,4 +86,33 @@ async fn a_directory_that_cannot_be_written_is_told_and_stops_nothing() {
     until_metric(shipper.admin_addr(), errors, |count| count > 1).await;
     web.write(&["two"]);
     logd.lines(&["one", "two"]).await;
+}
+
+#[tokio::test]
+async fn errors_of_the_disk_under_the_checkpoint_are_told_and_stop_nothing() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    fs::create_dir(node.state()).unwrap();
+    // Reading and writing it at its beginning fails with EIO.
+    let broken = "/proc/self/mem";
+    assert_eq!(fs::read(broken).unwrap_err().raw_os_error(), Some(EIO));
+    let (old, new) = (node.state().join("checkpoint"), node.state().join("checkpoint.tmp"));
+    std::os::unix::fs::symlink(broken, &old).unwrap();
+    std::os::unix::fs::symlink(broken, &new).unwrap();
+    let shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    web.write(&["one"]);
+    logd.lines(&["one"]).await;
+    let errors = "fairlead_shipper_checkpoint_errors_total";
+    until_metric(shipper.admin_addr(), errors, |count| count > 1).await;
+    web.write(&["two"]);
+    logd.lines(&["one", "two"]).await;
+    fs::remove_file(&new).unwrap();
+    let written = "fairlead_shipper_checkpoints_total";
+    until_metric(shipper.admin_addr(), written, |count| count > 0).await;
+    shipper.shutdown().await;
+    assert!(fs::symlink_metadata(&old).unwrap().is_file());
+    web.write(&["three"]);
+    let _shipper = node.ship(&logd);
+    logd.lines(&["one", "two", "three"]).await;
+    assert!(logd.look(|state| state.gaps.is_empty() && state.faults.is_empty()));
 }

@@ -58,7 +58,7 @@ async fn clocks_that_jump_change_no_order() {
 }
 
 #[tokio::test]
-async fn a_truncated_file_begins_anew_and_what_was_not_read_is_a_gap() {
+async fn a_truncated_file_begins_anew_and_leaves_no_gap_where_all_of_it_was_read() {
     let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
     let _shipper = node.ship(&logd);
     let mut web = node.container(WEB, "web");
@@ -70,6 +70,37 @@ async fn a_truncated_file_begins_anew_and_what_was_not_read_is_a_gap() {
     logd.look(|state| {
         assert_eq!(state.files.len(), 2);
         assert!(state.gaps.is_empty() && state.faults.is_empty(), "{state:?}");
+    });
+}
+
+#[tokio::test]
+async fn what_was_truncated_before_it_was_read_is_a_gap() {
+    let manner = Manner { acknowledges: false, ..Manner::default() };
+    let (node, logd) = (Node::new(), Logd::start(manner).await);
+    let mut options = node.options(&logd);
+    options.window = 1 << 20;
+    let mut web = node.container(WEB, "web");
+    let payload = vec![b'x'; 10_000];
+    for _ in 0..800 {
+        web.raw("stdout", "F", &payload);
+    }
+    let shipper = fairlead_shipper::Shipper::start(options, None).unwrap();
+    let unacknowledged = "fairlead_shipper_unacknowledged_bytes";
+    until_metric(shipper.admin_addr(), unacknowledged, |bytes| bytes >= 1 << 20).await;
+    std::fs::File::create(web.live()).unwrap();
+    web.write(&["after"]);
+    logd.be(|manner| manner.acknowledges = true);
+    logd.acknowledge().await;
+    logd.until("the next line", |state| state.with("after").map(drop)).await;
+    logd.until("the gap", |state| (!state.gaps.is_empty()).then_some(())).await;
+    logd.look(|state| {
+        let [gap] = state.gaps.as_slice() else { panic!("{:?}", state.gaps) };
+        // Nobody knows how much it was.
+        assert_eq!((gap.reason, gap.bytes), (i32::from(GapReason::Truncated), None));
+        let cut = &state.files[&state.order[0]];
+        assert_eq!(gap.before.as_ref().map(|edge| edge.offset), cut.to);
+        assert!((1..800).contains(&cut.lines.len()));
+        assert!(state.faults.is_empty(), "{:?}", state.faults);
     });
 }
 

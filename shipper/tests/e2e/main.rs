@@ -5,6 +5,7 @@
 
 mod admin;
 mod checkpoint;
+mod crash;
 mod docker;
 mod faults;
 mod files;

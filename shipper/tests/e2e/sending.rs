@@ -73,3 +73,31 @@ async fn a_broken_connection_loses_and_repeats_nothing() {
     }
     assert!(logd.look(|state| state.faults.clone()).is_empty());
 }
+
+#[tokio::test]
+async fn a_noisy_container_delays_no_other() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let mut noisy = node.container("shop_noisy-1_a", "web");
+    let payload = vec![b'x'; 16_000];
+    let size: u64 = (0..2_000).map(|_| noisy.raw("stdout", "F", &payload)).sum();
+    // Found after it, whichever is found first: a turn is 256 KiB.
+    let quiet = ["shop_quiet-1_b", "shop_aquiet-1_c"].map(|pod| {
+        let mut log = node.container(pod, "web");
+        log.write(&[pod]);
+        pod
+    });
+    let _shipper = node.ship(&logd);
+    let read = logd
+        .until("the quiet lines", |state| {
+            quiet.iter().all(|line| state.with(line).is_some()).then(|| {
+                let noisy = state.files.iter().find(|(key, _)| key.0 == "a");
+                noisy.and_then(|(_, file)| file.to).unwrap_or_default()
+            })
+        })
+        .await;
+    assert!(read < size / 2, "{read} of {size} bytes came before");
+    logd.until("all lines", |state| {
+        (state.files.values().map(|file| file.lines.len()).sum::<usize>() == 2_002).then_some(())
+    })
+    .await;
+}

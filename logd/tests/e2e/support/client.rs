@@ -44,7 +44,11 @@ pub(crate) struct Follow {
 
 impl Client {
     pub(crate) fn of(logd: &Logd) -> Self {
-        Self { address: logd.http_addr(), token: None }
+        Self::at(logd.http_addr())
+    }
+
+    pub(crate) fn at(address: std::net::SocketAddr) -> Self {
+        Self { address, token: None }
     }
 
     pub(crate) fn with_token(logd: &Logd, token: &str) -> Self {

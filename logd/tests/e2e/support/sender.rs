@@ -1,5 +1,7 @@
 //! A sender that says what a test tells it to.
 
+use std::net::SocketAddr;
+
 use fairlead_logd::Logd;
 use fairlead_wire::{
     Record,
@@ -51,7 +53,15 @@ impl Sender {
     }
 
     pub(crate) async fn with_token(logd: &Logd, token: Option<&str>) -> Self {
-        let url = format!("http://{}", logd.wire_addr()).parse().unwrap();
+        Self::to(logd.wire_addr(), token).await
+    }
+
+    pub(crate) async fn at(address: SocketAddr) -> Self {
+        Self::to(address, None).await
+    }
+
+    async fn to(address: SocketAddr, token: Option<&str>) -> Self {
+        let url = format!("http://{address}").parse().unwrap();
         let token = token.map(|token| format!("Bearer {token}").parse().unwrap());
         let endpoint = Endpoint { url, tls: None, token };
         let connection = connect(&endpoint, "test").await.unwrap();

@@ -1,0 +1,129 @@
+//! Limits of an app, as flags and as its pods state them: which line leaves first.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use fairlead_logd::Logd;
+use fairlead_wire::message::Limits;
+
+use crate::support::{Client, FileName, SECOND, Sender, TEN, sender::batch, source, with, within};
+
+/// The numbers of the lines that are left of 200 lines of 1,000 bytes, a second apart, the last of
+/// which was just written.
+async fn left(logd: &Logd, limits: Option<Limits>) -> Vec<u64> {
+    let mut sender = Sender::connect(logd).await;
+    let mut source = source("web/web", "web", "web-1-a");
+    source.limits = limits;
+    sender.open(&FileName::new("a"), source).await;
+    let lines: Vec<String> = (0..200).map(|n| format!("{n:01000}")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap();
+    sender.batch(batch(1, 0, now - 199 * SECOND, &lines)).await;
+    held(logd).await
+}
+
+async fn held(logd: &Logd) -> Vec<u64> {
+    let answer = Client::of(logd).get("/logs/web?log_lines=1000").await;
+    let number = |line: &&str| line.rsplit(' ').next().unwrap().parse().unwrap();
+    answer.lines().iter().map(number).collect()
+}
+
+#[tokio::test]
+async fn over_the_bytes_the_oldest_lines_leave_a_sixteenth_at_once() {
+    let by_flag = with(|logd| logd.limits.bytes = 100_000);
+    let by_annotation = with(|_| {});
+    let stated = Limits { bytes: 100_000, lines: 0, age: 0 };
+    for (logd, limits) in [(by_flag, None), (by_annotation, Some(stated))] {
+        let left = left(&logd, limits).await;
+        assert!((90..=100).contains(&left.len()), "{}", left.len());
+        assert_eq!(left, (200 - left.len() as u64..200).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn over_the_number_of_lines_exactly_the_oldest_leave() {
+    let by_flag = with(|logd| logd.limits.lines = 7);
+    let by_annotation = with(|_| {});
+    let stated = Limits { bytes: 0, lines: 7, age: 0 };
+    for (logd, limits) in [(by_flag, None), (by_annotation, Some(stated))] {
+        assert_eq!(left(&logd, limits).await, (193..200).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn over_the_age_the_oldest_lines_leave_and_no_younger_one() {
+    let age = 100;
+    let by_flag = with(|logd| logd.limits.age = Duration::from_secs(age));
+    let by_annotation = with(|_| {});
+    let stated = Limits { bytes: 0, lines: 0, age };
+    for (logd, limits) in [(by_flag, None), (by_annotation, Some(stated))] {
+        let mut left = left(&logd, limits).await;
+        let expired = async {
+            // It is looked at once a second.
+            while left.len() > age as usize {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                left = held(&logd).await;
+            }
+        };
+        within("the oldest leave", expired).await;
+        // Some more may have become too old by now.
+        let first = left[0];
+        assert!((100..150).contains(&first), "{first}");
+        assert_eq!(left, (first..200).collect::<Vec<_>>());
+    }
+}
+
+/// What pods state is theirs: an app without limits of its own has logd's.
+#[tokio::test]
+async fn limits_of_one_app_are_not_another_s() {
+    let logd = with(|_| {});
+    let mut sender = Sender::connect(&logd).await;
+    let mut limited = source("a/a", "web", "web-1-a");
+    limited.limits = Some(Limits { bytes: 0, lines: 1, age: 0 });
+    sender.open(&FileName::new("a"), limited).await;
+    sender.open(&FileName::new("b"), source("b/b", "web", "web-1-b")).await;
+    sender.batch(batch(1, 0, TEN, &["0", "1"])).await;
+    sender.batch(batch(2, 0, TEN, &["0", "1"])).await;
+    let client = Client::of(&logd);
+    assert_eq!(client.get("/logs/a").await.lines().len(), 1);
+    assert_eq!(client.get("/logs/b").await.lines().len(), 2);
+}
+
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The address that the program says it listens on.
+fn said(line: &str, name: &str) -> Option<String> {
+    let (_, rest) = line.split_once(&format!("{name}="))?;
+    rest.split_whitespace().next().map(str::to_owned)
+}
+
+#[tokio::test]
+async fn row_43_the_program_takes_the_limit_of_lines_from_deis_s_variable() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_fairlead-logd"));
+    program.args(["--no-auth", "--http=127.0.0.1:0", "--wire=127.0.0.1:0", "--app-age=36500d"]);
+    let mut program =
+        Killed(program.env("NUMBER_OF_LINES", "3").stderr(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(program.0.stderr.take().unwrap()).lines();
+    let (http, wire) = lines
+        .find_map(|line| {
+            let line = line.unwrap();
+            Some((said(&line, "http")?, said(&line, "wire")?))
+        })
+        .unwrap();
+    let mut sender = Sender::at(wire.parse().unwrap()).await;
+    sender.open(&FileName::new("a"), source("web/web", "web", "web-1-a")).await;
+    sender.lines(1, 0, &["0", "1", "2", "3", "4"]).await;
+    let answer = Client::at(http.parse().unwrap()).get("/logs/web?log_lines=1000").await;
+    let numbers: Vec<_> = answer.lines().iter().map(|l| l.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(numbers, ["2", "3", "4"]);
+}

@@ -1,0 +1,193 @@
+//! A container writes, its files are rotated and compressed, and the shipper and logd are ended in the
+//! middle of it, wherever that is: what logd has in the end is what was written.
+
+use std::time::Duration;
+
+use fairlead_wire::record::Flags;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use crate::process::Program;
+use crate::support::{Api, Logd, Manner, NODE, Node, State};
+
+/// A line as the runtime writes it.
+#[derive(Debug, Clone)]
+struct Line {
+    stderr: bool,
+    partial: bool,
+    payload: Vec<u8>,
+}
+
+/// What happens between two pieces of what is written.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    /// The file is renamed, at the end of a line.
+    Rotate,
+    /// The oldest renamed file is compressed.
+    Compress,
+    /// `kill -9` of the shipper; or it is started again.
+    Shipper,
+    /// Another instance of logd, with nothing in its memory.
+    Logd,
+    /// The connection between both breaks.
+    Cut,
+    /// Time passes.
+    Pause(u8),
+}
+
+#[derive(Debug, Clone)]
+struct Script {
+    lines: Vec<Line>,
+    multiline: bool,
+    /// How much is written, and what happens then.
+    steps: Vec<(usize, Event)>,
+}
+
+fn script() -> impl Strategy<Value = Script> {
+    let heads = prop_oneof![4 => Just(""), 1 => Just("\tat a.b"), 1 => Just("Caused by: x")];
+    let length = prop_oneof![9 => 0..200_usize, 1 => 2_000..6_000_usize];
+    let line = (any::<bool>(), any::<bool>(), heads, length, any::<u8>()).prop_map(
+        |(stderr, partial, head, length, fill)| {
+            let mut payload = head.as_bytes().to_vec();
+            payload.resize(payload.len() + length, if fill == b'\n' { 0 } else { fill });
+            Line { stderr, partial, payload }
+        },
+    );
+    let event = prop_oneof![
+        3 => Just(Event::Rotate),
+        2 => Just(Event::Compress),
+        3 => Just(Event::Shipper),
+        1 => Just(Event::Logd),
+        1 => Just(Event::Cut),
+        3 => (0..100_u8).prop_map(Event::Pause),
+    ];
+    let steps = proptest::collection::vec((1..3_000_usize, event), 4..30);
+    (proptest::collection::vec(line, 10..120), any::<bool>(), steps).prop_map(
+        |(mut lines, multiline, steps)| {
+            // Each stream ends its last line.
+            for stderr in [false, true] {
+                lines.push(Line { stderr, partial: false, payload: b"end".to_vec() });
+            }
+            Script { lines, multiline, steps }
+        },
+    )
+}
+
+/// The bytes of the file, in which no two lines are the same.
+fn content(lines: &[Line]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (number, Line { stderr, partial, payload }) in lines.iter().enumerate() {
+        let stream = if *stderr { "stderr" } else { "stdout" };
+        let tag = if *partial { "P" } else { "F" };
+        let head = format!("2026-11-20T10:00:00.{number:09}Z {stream} {tag} ");
+        bytes.extend_from_slice(head.as_bytes());
+        bytes.extend_from_slice(payload);
+        bytes.push(b'\n');
+    }
+    bytes
+}
+
+/// What the application wrote to each stream.
+fn written(lines: &[Line]) -> [Vec<u8>; 2] {
+    let mut streams = [Vec::new(), Vec::new()];
+    for Line { stderr, partial, payload } in lines {
+        let stream = &mut streams[usize::from(*stderr)];
+        stream.extend_from_slice(payload);
+        if !partial {
+            stream.push(b'\n');
+        }
+    }
+    streams
+}
+
+/// What logd has of each stream.
+fn received(state: &State) -> [Vec<u8>; 2] {
+    let mut streams = [Vec::new(), Vec::new()];
+    for line in state.order.iter().flat_map(|key| &state.files[key].lines) {
+        let stream = &mut streams[line.flags.stream() as usize];
+        stream.extend_from_slice(&line.payload);
+        if !line.flags.contains(Flags::CUT) {
+            stream.push(b'\n');
+        }
+    }
+    streams
+}
+
+async fn play(api: &Api, case: u32, script: &Script) -> Result<(), TestCaseError> {
+    let node = Node::new();
+    let kubeconfig = node.pods().with_file_name("kubeconfig");
+    std::fs::write(&kubeconfig, api.cluster.kubeconfig(&api.cluster.mint("shipper"))).unwrap();
+    let multiline = if script.multiline { "true" } else { "false" };
+    let annotations = json!({"annotations": {"fairlead.dev/log-multiline": multiline}});
+    let pod = api.pod(&format!("web-{case}"), annotations);
+    let mut log = node.container(&pod, "web");
+    let logd = Logd::start(Manner { history: 1 << 30, ..Manner::default() }).await;
+    let start = || {
+        Program::start_with(&node, &logd, |command| {
+            command.env("KUBECONFIG", &kubeconfig).arg(format!("--node={NODE}"))
+        })
+    };
+    let bytes = content(&script.lines);
+    let mut shipper = Some(start());
+    let (mut at, mut rotated, mut compressed) = (0, 0, 0);
+    for (number, (length, event)) in script.steps.iter().enumerate() {
+        let mut end = (at + length).min(bytes.len());
+        if matches!(event, Event::Rotate) {
+            let line = bytes[end..].iter().position(|b| *b == b'\n');
+            end = line.map_or(bytes.len(), |rest| end + rest + 1);
+        }
+        if at < end {
+            log.bytes(&bytes[at..end]);
+            at = end;
+        }
+        match event {
+            Event::Rotate if log.live().exists() => {
+                log.rotate(rotated);
+                rotated += 1;
+            }
+            // The kubelet leaves the newest as it is.
+            Event::Compress if compressed + 1 < rotated => {
+                log.compress(compressed);
+                compressed += 1;
+            }
+            Event::Rotate | Event::Compress => {}
+            Event::Shipper => shipper = if shipper.is_some() { None } else { Some(start()) },
+            Event::Logd => logd.restart(&format!("instance {number}")),
+            Event::Cut => logd.cut(),
+            Event::Pause(time) => tokio::time::sleep(Duration::from_millis(u64::from(*time))).await,
+        }
+    }
+    if at < bytes.len() {
+        log.bytes(&bytes[at..]);
+    }
+    let _shipper = shipper.unwrap_or_else(start);
+    let expected = written(&script.lines);
+    logd.until("all that was written", |state| {
+        let received = received(state);
+        let all = received.iter().zip(&expected).all(|(has, all)| has.len() >= all.len());
+        all.then_some(())
+    })
+    .await;
+    logd.look(|state| {
+        prop_assert!(received(state) == expected, "{state:#?}");
+        prop_assert!(state.gaps.is_empty(), "{:?}", state.gaps);
+        prop_assert!(state.faults.is_empty(), "{:?}", state.faults);
+        Ok(())
+    })
+}
+
+#[test]
+fn whoever_is_ended_whenever_every_line_is_there_once() {
+    let runtime = Runtime::new().unwrap();
+    let api = runtime.block_on(Api::start());
+    let mut runner =
+        TestRunner::new(Config { cases: 12, max_shrink_iters: 30, ..Config::default() });
+    let case = std::cell::Cell::new(0);
+    let run = runner.run(&script(), |script| {
+        case.set(case.get() + 1);
+        runtime.block_on(play(&api, case.get(), &script))
+    });
+    run.unwrap();
+}
