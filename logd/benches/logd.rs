@@ -33,7 +33,7 @@ struct Sender {
 impl Sender {
     async fn start(logd: &Logd) -> Self {
         let url = format!("http://{}", logd.wire_addr()).parse().expect("made of an address");
-        let endpoint = Endpoint { url, tls: None, token: None };
+        let endpoint = Endpoint::at(url);
         let mut connection = connect(&endpoint, "bench").await.expect("logd listens");
         for file in 1..=FILES {
             let incarnation = File {

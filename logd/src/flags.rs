@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::Parser;
-use fairlead_wire::tls::{self, Identity, TlsError};
+use fairlead_wire::{
+    Logds,
+    tls::{self, Identity, TlsError},
+};
 
 use crate::{
     AppLimits, Auth, Keys, KeysError, LogdOptions,
@@ -50,6 +53,16 @@ pub struct Flags {
     /// Ask nobody for a token; all addresses have to be loopback ones
     #[arg(long, env = "FAIRLEAD_LOGD_NO_AUTH")]
     no_auth: bool,
+
+    /// logd's own Service, service:NAMESPACE/NAME, where there are several: what is asked of an app
+    /// that another of its ready endpoints has is asked there [default: this logd has all apps]
+    #[arg(long, env = "FAIRLEAD_LOGD_PEERS", conflicts_with_all = ["syslog", "syslog_tls"], value_parser = service, value_name = "SERVICE")]
+    peers: Option<Logds>,
+
+    /// What this logd is called among them: the name of its pod, or its address where the endpoints
+    /// name no pods [default: POD_NAME, else the name of the host]
+    #[arg(long, env = "FAIRLEAD_LOGD_NAME", requires = "peers", value_name = "NAME")]
+    name: Option<String>,
 
     /// Threads that write logs [default: one per core that the process may use]
     #[arg(long, env = "FAIRLEAD_LOGD_SHARDS", value_name = "N")]
@@ -142,6 +155,9 @@ pub enum FlagsError {
         /// Why.
         source: KeysError,
     },
+    /// It does not know its own name.
+    #[error("--peers: which of them this logd is has to be told with --name, POD_NAME or HOSTNAME")]
+    Name,
     /// Senders cannot be served with TLS.
     #[error("--wire-cert, --wire-key, --wire-client-ca: {0}")]
     Tls(#[source] TlsError),
@@ -163,7 +179,18 @@ impl Flags {
         self.shutdown_delay
     }
 
-    /// What the flags say. `lines` is the number that Deis's logger took from `NUMBER_OF_LINES`.
+    /// logd's own Service and what this logd is called among its endpoints, where there are several.
+    ///
+    /// # Errors
+    /// Where nothing says its name.
+    pub fn peers(&self) -> Result<Option<(Logds, String)>, FlagsError> {
+        let Some(service) = self.peers.clone() else { return Ok(None) };
+        let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let name = self.name.clone().or_else(|| var("POD_NAME")).or_else(|| var("HOSTNAME"));
+        Ok(Some((service, name.ok_or(FlagsError::Name)?)))
+    }
+
+    /// What the flags say, but for [`LogdOptions::peers`]. `lines` is the number that Deis's logger took from `NUMBER_OF_LINES`.
     ///
     /// # Errors
     /// Where a file cannot be read or used.
@@ -196,6 +223,7 @@ impl Flags {
             wire: self.wire,
             wire_tls,
             auth,
+            peers: None,
             shards: self.shards.unwrap_or(default.shards),
             memory: usize::try_from(self.memory).unwrap_or(usize::MAX),
             limits: AppLimits {
@@ -212,6 +240,13 @@ fn keys(path: PathBuf) -> Result<Keys, FlagsError> {
     match std::fs::read_to_string(&path) {
         Ok(text) => Keys::parse(&text).map_err(|source| FlagsError::Keys { path, source }),
         Err(source) => Err(FlagsError::Read { path, source }),
+    }
+}
+
+fn service(text: &str) -> Result<Logds, String> {
+    match text.parse::<Logds>() {
+        Ok(service @ Logds::Service { .. }) => Ok(service),
+        _ => Err("write service:NAMESPACE/NAME".to_owned()),
     }
 }
 

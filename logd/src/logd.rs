@@ -77,6 +77,7 @@ impl Logd {
         let api = Arc::new(interface::Api {
             store: store.clone(),
             auth: auth.clone(),
+            peers: options.peers,
             registry: metrics::registry(store.clone(), reading.clone(), messages.clone()),
             reading,
             answers: Default::default(),

@@ -4,7 +4,8 @@
 use std::{io::IsTerminal as _, process::ExitCode, time::Duration};
 
 use clap::Parser as _;
-use fairlead_logd::{Flags, Logd, LogdOptions};
+use fairlead_logd::{Flags, Logd, LogdOptions, Peers};
+use fairlead_wire::Logds;
 use tokio::{
     runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
@@ -15,6 +16,8 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Before anything else: other crates install another provider where there is none.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let flags = Flags::parse();
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(flags.log()))
@@ -24,17 +27,34 @@ fn main() -> ExitCode {
 
     let delay = flags.shutdown_delay();
     let lines = std::env::var("NUMBER_OF_LINES").ok().and_then(|lines| lines.parse().ok());
-    let run = flags.options(lines).map_err(Into::into).and_then(|options| {
+    let run = || -> Result<(), Box<dyn std::error::Error>> {
+        let peers = flags.peers()?;
+        let options = flags.options(lines)?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(run(options, delay))
-    });
-    match run {
+        runtime.block_on(async {
+            let peers = match peers {
+                Some((service, name)) => Some(follow(service, name).await?),
+                None => None,
+            };
+            run(LogdOptions { peers, ..options }, delay).await
+        })
+    };
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::FAILURE
         }
     }
+}
+
+async fn follow(service: Logds, name: String) -> Result<Peers, Box<dyn std::error::Error>> {
+    let mut config = kube::Config::infer().await.map_err(|error| {
+        format!("no Kubernetes API: {error}; set KUBECONFIG, or leave out --peers")
+    })?;
+    // Longer than a watch may be silent; a server that went away without a word is noticed.
+    config.read_timeout = Some(Duration::from_secs(300));
+    Ok(Peers::follow(service, name, kube::Client::try_from(config)?))
 }
 
 async fn run(options: LogdOptions, delay: Duration) -> Result<(), Box<dyn std::error::Error>> {

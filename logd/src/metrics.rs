@@ -126,13 +126,17 @@ impl Sources {
     }
 
     fn reading(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let Reading { missed, followed, unfollowed, tails } = &*self.reading;
+        let Reading { missed, followed, unfollowed, tails, forwarded, unanswered } = &*self.reading;
         one_counter(encoder, "tails", "Requests for the newest lines", tails.get())?;
         let gone = unfollowed.get();
         let here = followed.get().saturating_sub(gone);
         one_gauge(encoder, "followers", "Requests that follow a log now", here)?;
         let help = "Records that followers were told to have missed";
-        one_counter(encoder, "follower_missed_records", help, missed.get())
+        one_counter(encoder, "follower_missed_records", help, missed.get())?;
+        let help = "Requests that the logd was asked that has the app";
+        one_counter(encoder, "forwarded_requests", help, forwarded.get())?;
+        let help = "Requests that it did not answer";
+        one_counter(encoder, "unanswered_requests", help, unanswered.get())
     }
 
     fn syslog(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

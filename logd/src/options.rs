@@ -11,7 +11,7 @@ use std::{
 use fairlead_wire::message;
 use rustls::ServerConfig;
 
-use crate::{auth::Auth, syslog::SyslogOptions};
+use crate::{auth::Auth, peers::Peers, syslog::SyslogOptions};
 
 /// How a logd is set up; [`crate::Flags`] has the same for the command line.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub struct LogdOptions {
     pub wire_tls: Option<Arc<ServerConfig>>,
     /// Who is let in.
     pub auth: Auth,
+    /// The logds of a Service, among which the apps are divided. This logd has all
+    pub peers: Option<Peers>,
     /// Threads that write logs. One per core that the process may use.
     pub shards: NonZeroUsize,
     /// Bytes of memory for the logs of all apps. 256 MiB
@@ -75,6 +77,7 @@ impl LogdOptions {
             wire: any(8089),
             wire_tls: None,
             auth,
+            peers: None,
             shards: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             memory: 256 << 20,
             limits: AppLimits::default(),

@@ -13,6 +13,11 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The endpoints of a Service are asked for, and nobody can be asked.
+    #[error(
+        "--logd names a Service, which only the Kubernetes API knows: give a URL with --no-api"
+    )]
+    NoApi,
     /// The thread or its runtime could not be started, or there is no inotify.
     #[error("cannot start: {0}; is fs.inotify.max_user_instances large enough?")]
     Thread(#[source] io::Error),

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use fairlead_wire::Logds;
 use fairlead_wire::tls::{Identity, TlsError, client_config};
 
-use crate::options::{Credentials, Logd, ShipperOptions, Token};
+use crate::options::{Credentials, ShipperOptions, Token};
 
 /// Fairlead's node agent: tails the logs of a node's containers and sends them to logd.
 ///
@@ -15,15 +16,17 @@ use crate::options::{Credentials, Logd, ShipperOptions, Token};
 #[derive(Debug, Parser)]
 #[command(name = "fairlead-shipper", version)]
 pub struct Flags {
-    /// Where lines are sent to: http://HOST:PORT or https://HOST:PORT
-    #[arg(long, env = "FAIRLEAD_SHIPPER_LOGD", value_parser = logd, value_name = "URL")]
-    logd: Logd,
+    /// Where lines are sent to: service:NAMESPACE/NAME, an app's to the endpoint that has it;
+    /// or http://HOST:PORT or https://HOST:PORT
+    #[arg(long, env = "FAIRLEAD_SHIPPER_LOGD", value_name = "LOGD")]
+    logd: Logds,
 
     /// File with the token that logd is shown; it may be replaced at any time [default: none]
     #[arg(long, env = "FAIRLEAD_SHIPPER_LOGD_TOKEN_FILE", value_name = "FILE")]
     logd_token_file: Option<PathBuf>,
 
-    /// File with the certificates, in PEM, that logd's has to be signed with; needed for https
+    /// File with the certificates, in PEM, that logd's has to be signed with; needed for https. The
+    /// endpoints of a Service are spoken to by TLS then, and theirs has to be for NAME.NAMESPACE.svc
     /// [default: none]
     #[arg(long, env = "FAIRLEAD_SHIPPER_LOGD_CA", value_name = "FILE")]
     logd_ca: Option<PathBuf>,
@@ -73,8 +76,8 @@ pub struct Flags {
     #[arg(long, env = "FAIRLEAD_SHIPPER_POD_WAIT", default_value = "30s", value_parser = duration, value_name = "DURATION")]
     pod_wait: Duration,
 
-    /// Namespaces whose containers are not shipped, separated by commas; Fairlead's own is among
-    /// them in the chart [default: none]
+    /// Namespaces whose containers are not shipped, separated by commas, beside Fairlead's own
+    /// [default: none]
     #[arg(
         long,
         env = "FAIRLEAD_SHIPPER_EXCLUDE_NAMESPACES",
@@ -82,6 +85,11 @@ pub struct Flags {
         value_name = "NAMES"
     )]
     exclude_namespaces: Vec<String>,
+
+    /// Ship the containers of Fairlead's own namespaces, too: that of POD_NAMESPACE or of the service
+    /// account, and that of the Service in --logd
+    #[arg(long, env = "FAIRLEAD_SHIPPER_SHIP_OWN_NAMESPACE", value_parser = clap::value_parser!(bool), default_value = "false", default_missing_value = "true", num_args = 0..=1, require_equals = true, value_name = "BOOL")]
+    ship_own_namespace: bool,
 
     /// Lines a second that a container may write, in bursts of ten seconds' worth; what is more is
     /// dropped and counted [default: no limit]
@@ -129,11 +137,18 @@ impl Flags {
         !self.no_api
     }
 
-    /// What the flags say.
+    /// What the flags say, in a pod of the namespace `own` as [`own_namespace`] tells it.
     ///
     /// # Errors
     /// Where a file for TLS cannot be used.
-    pub fn options(self) -> Result<ShipperOptions, TlsError> {
+    pub fn options(self, own: Option<String>) -> Result<ShipperOptions, TlsError> {
+        let mut excluded_namespaces = self.exclude_namespaces;
+        if !self.ship_own_namespace {
+            excluded_namespaces.extend(own);
+            if let Logds::Service { namespace, .. } = &self.logd {
+                excluded_namespaces.push(namespace.clone());
+            }
+        }
         let identity = self.logd_certificate.zip(self.logd_key);
         let identity = identity.map(|(certificate, key)| Identity { certificate, key });
         let tls = self.logd_ca.map(|ca| client_config(&ca, identity.as_ref())).transpose()?;
@@ -144,7 +159,7 @@ impl Flags {
             pod_wait: self.pod_wait,
             logd: self.logd,
             credentials: Credentials { token: self.logd_token_file.map(Token::File), tls },
-            excluded_namespaces: self.exclude_namespaces,
+            excluded_namespaces,
             rate: self.rate,
             window: self.window << 20,
             held: self.held << 20,
@@ -153,13 +168,14 @@ impl Flags {
     }
 }
 
-fn logd(text: &str) -> Result<Logd, String> {
-    let url: http::Uri = text.parse().map_err(|error| format!("{error}"))?;
-    let plain = matches!(url.path(), "" | "/") && url.query().is_none();
-    if !matches!(url.scheme_str(), Some("http" | "https")) || url.port().is_none() || !plain {
-        return Err("write http://HOST:PORT or https://HOST:PORT".to_owned());
-    }
-    Ok(Logd::At(url))
+/// The namespace of the pod that this process runs in: `POD_NAMESPACE`, else that of its service
+/// account; none outside of pods.
+#[must_use]
+pub fn own_namespace() -> Option<String> {
+    const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+    let told = std::env::var("POD_NAMESPACE").ok().filter(|namespace| !namespace.is_empty());
+    let namespace = told.or_else(|| std::fs::read_to_string(SERVICE_ACCOUNT).ok())?;
+    Some(namespace.trim().to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, &'static str> {

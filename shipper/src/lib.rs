@@ -30,6 +30,6 @@ mod pods;
 mod shipper;
 
 pub use error::StartError;
-pub use flags::Flags;
-pub use options::{Credentials, Logd, ShipperOptions, Token};
+pub use flags::{Flags, own_namespace};
+pub use options::{Credentials, ShipperOptions, Token};
 pub use shipper::Shipper;

@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use fairlead_wire::client::{self, Endpoint, WireError};
+use fairlead_wire::members::Member;
 use fairlead_wire::message::{FromLogd, FromSender, LogdHello};
-use http::Uri;
 use http::header::HeaderValue;
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -51,7 +51,7 @@ impl Drop for LinkTask {
 /// Begins to connect. Events go to `events`, with the link's id.
 pub(crate) fn start(
     id: LinkId,
-    url: Uri,
+    member: Member,
     credentials: Credentials,
     name: String,
     events: mpsc::Sender<(LinkId, LinkEvent)>,
@@ -61,7 +61,7 @@ pub(crate) fn start(
         let mut told = false;
         loop {
             let conversation = async {
-                let endpoint = endpoint(&url, &credentials)?;
+                let endpoint = endpoint(&member, &credentials)?;
                 converse(id, &endpoint, &name, &events, &mut backoff).await.map_err(Into::into)
             };
             let error: LinkError = match conversation.await {
@@ -70,7 +70,7 @@ pub(crate) fn start(
             };
             // Told once for each time that it goes away, not for each attempt.
             if !std::mem::replace(&mut told, true) {
-                tracing::warn!(%error, logd = %url, "no connection to logd");
+                tracing::warn!(%error, logd = %member.url, "no connection to logd");
             }
             if events.send((id, LinkEvent::Down)).await.is_err() {
                 return;
@@ -83,7 +83,7 @@ pub(crate) fn start(
     }))
 }
 
-fn endpoint(url: &Uri, credentials: &Credentials) -> Result<Endpoint, LinkError> {
+fn endpoint(member: &Member, credentials: &Credentials) -> Result<Endpoint, LinkError> {
     let token = match &credentials.token {
         None => None,
         Some(Token::Header(token)) => Some(token.clone()),
@@ -91,7 +91,8 @@ fn endpoint(url: &Uri, credentials: &Credentials) -> Result<Endpoint, LinkError>
             Some(token(file).map_err(|error| LinkError::Token(file.clone(), error))?)
         }
     };
-    Ok(Endpoint { url: url.clone(), tls: credentials.tls.clone(), token })
+    let Member { url, server_name, .. } = member.clone();
+    Ok(Endpoint { url, server_name, tls: credentials.tls.clone(), token })
 }
 
 fn token(file: &Path) -> io::Result<HeaderValue> {

@@ -4,7 +4,7 @@
 use std::{io::IsTerminal as _, process::ExitCode, time::Duration};
 
 use clap::Parser as _;
-use fairlead_shipper::{Flags, Shipper};
+use fairlead_shipper::{Flags, Shipper, own_namespace};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
     runtime::Builder,
@@ -62,7 +62,11 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     } else {
         None
     };
-    let shipper = Shipper::start(flags.options()?, client)?;
+    let options = flags.options(own_namespace())?;
+    if !options.excluded_namespaces.is_empty() {
+        tracing::info!(namespaces = ?options.excluded_namespaces, "not shipped");
+    }
+    let shipper = Shipper::start(options, client)?;
     tracing::info!(admin = %shipper.admin_addr(), "started");
     tokio::select! {
         _ = terminate.recv() => {}

@@ -38,6 +38,7 @@ pub(crate) struct Metrics {
     pub(crate) unacknowledged_bytes: AtomicU64,
     pub(crate) connections: AtomicU64,
     pub(crate) connects: AtomicU64,
+    pub(crate) connect_failures: AtomicU64,
     pub(crate) batches: AtomicU64,
     pub(crate) checkpoints: AtomicU64,
     pub(crate) checkpoint_errors: AtomicU64,

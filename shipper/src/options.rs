@@ -5,15 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Uri;
+use fairlead_wire::Logds;
 use http::header::HeaderValue;
-
-/// Where logds are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Logd {
-    /// One, at `http://HOST:PORT` or `https://HOST:PORT`.
-    At(Uri),
-}
 
 /// What a logd is shown, and whom to trust.
 #[derive(Clone, Default)]
@@ -52,8 +45,9 @@ pub struct ShipperOptions {
     /// How long lines wait for what the API knows of their pod; those of a pod that was known before
     /// the start, a tenth of it. Then their app is named like the pod. 30 s
     pub pod_wait: Duration,
-    /// Where lines are sent to.
-    pub logd: Logd,
+    /// Where lines are sent to. The members of a Service are spoken to by TLS where `credentials` say
+    /// whom to trust.
+    pub logd: Logds,
     /// What is shown there. Nothing
     pub credentials: Credentials,
     /// Namespaces whose containers are not shipped. Empty: none.
@@ -71,7 +65,7 @@ pub struct ShipperOptions {
 impl ShipperOptions {
     /// The defaults, and where lines are sent to.
     #[must_use]
-    pub fn to(logd: Logd) -> Self {
+    pub fn to(logd: Logds) -> Self {
         Self {
             pods: "/var/log/pods".into(),
             state: "/var/lib/fairlead/shipper".into(),

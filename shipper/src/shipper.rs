@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use fairlead_wire::members::{Port, WIRE};
 use kube::Client;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
@@ -13,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::admin::{self, Admin};
 use crate::engine::{Engine, Inputs, QUEUE, Settings};
 use crate::metrics::Metrics;
-use crate::options::{Logd, ShipperOptions};
+use crate::options::ShipperOptions;
 use crate::{StartError, pods};
 
 /// A running shipper. Several may run in one process. Dropping it ends it after a last checkpoint.
@@ -31,7 +32,8 @@ impl Shipper {
     /// `client` belongs to the runtime that it was made on, which has to go on running.
     ///
     /// # Errors
-    /// Where an address cannot be listened on or the thread cannot be started.
+    /// Where an address cannot be listened on, the thread cannot be started, or lines go to a Service
+    /// and there is no `client`.
     pub fn start(options: ShipperOptions, client: Option<Client>) -> Result<Self, StartError> {
         let (listener, admin) = admin_listener(of_this_machine(options.admin))?;
         let metrics = Arc::new(Metrics::default());
@@ -47,23 +49,29 @@ impl Shipper {
             window: options.window,
             held: options.held,
         };
+        let wire = Port { name: WIRE, secure: options.credentials.tls.is_some() };
         // What is made of a runtime's reactor has to be made in it.
-        let engine = {
+        let made = {
             let _in = runtime.enter();
-            Engine::new(settings, options.credentials, metrics.clone())
-                .map_err(StartError::Thread)?
+            let members = options.logd.follow(wire, client.clone()).ok_or(StartError::NoApi);
+            let engine = Engine::new(settings, options.credentials, metrics.clone());
+            members.and_then(|members| Ok((engine.map_err(StartError::Thread)?, members)))
+        };
+        let (engine, members) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                // Dropping it would wait, which a thread of another runtime must not.
+                runtime.shutdown_background();
+                return Err(error);
+            }
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let run = move || {
             runtime.block_on(async move {
                 let (pods_in, pods) = mpsc::channel(QUEUE);
-                let (members_in, members) = mpsc::channel(1);
                 if let Some(client) = client {
                     tokio::spawn(pods::watch(client, options.node, pods_in));
                 }
-                let Logd::At(url) = options.logd;
-                // There is room for it.
-                let _ = members_in.try_send(vec![url]);
                 tokio::spawn(admin::serve(listener, Arc::new(Admin::new(metrics))));
                 let stop = async {
                     let _ = stopped.await;

@@ -250,7 +250,7 @@ mod tests {
         let arrivals = Arrivals::new(Lines::new(1));
         let receiver = Receiver::start(arrivals.clone()).await.unwrap();
         let url = format!("http://{}", receiver.address).parse().unwrap();
-        let endpoint = Endpoint { url, tls: None, token: None };
+        let endpoint = Endpoint::at(url);
         let file = File {
             pod_uid: "a".to_owned(),
             container: "web".to_owned(),

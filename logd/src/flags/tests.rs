@@ -34,12 +34,26 @@ fn flags_are_read() {
 
 #[test]
 fn a_bad_value_names_its_flag() {
-    for arg in ["--http=8088", "--memory=0", "--memory=1Ti", "--app-age=1y", "--shards=0"] {
+    let bad = ["--http=8088", "--memory=0", "--memory=1Ti", "--app-age=1y", "--shards=0"];
+    for arg in bad.into_iter().chain(["--peers=http://logd:8088", "--peers=service:logd"]) {
         let error = parse(&["--no-auth", arg]).unwrap_err();
         let flag = arg.split_once('=').unwrap().0;
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains(flag), "{error}");
     }
+}
+
+#[test]
+fn which_of_several_it_is_is_told_with_them() {
+    assert!(parse(&["--no-auth"]).unwrap().peers().unwrap().is_none());
+    let flags = parse(&["--no-auth", "--peers=service:fairlead/logd", "--name=logd-0"]).unwrap();
+    let service = Logds::Service { namespace: "fairlead".to_owned(), name: "logd".to_owned() };
+    assert_eq!(flags.peers().unwrap(), Some((service, "logd-0".to_owned())));
+    assert!(parse(&["--no-auth", "--name=logd-0"]).is_err());
+    // What comes by syslog stays where it comes, and would be looked for elsewhere.
+    let both = ["--no-auth", "--peers=service:a/b", "--syslog=[::]:1514", "--syslog-app=*=c/d"];
+    let error = parse(&both).unwrap_err().to_string();
+    assert!(error.contains("--peers") && error.contains("cannot be used with"), "{error}");
 }
 
 #[test]

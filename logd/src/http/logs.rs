@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    future::pending,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -9,17 +10,18 @@ use std::{
 use axum::{
     body::Body,
     extract::{Path, RawQuery, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
 use futures::StreamExt as _;
 use tokio::sync::Semaphore;
 
-use super::{Api, access};
+use super::{Api, access, forward};
 use crate::{
     app::AppId,
     auth::{Grant, Role},
+    peers::Place,
     read::{
         follow::Following,
         line::{Format, Lines},
@@ -30,6 +32,8 @@ use crate::{
     time,
 };
 
+/// Where a client of events goes on (HTML, "Server-sent events", §9.2.4).
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Answers that are made at a time.
 const MAKING: usize = 8;
 /// Kibibytes of answers that wait for their readers, at most.
@@ -42,25 +46,33 @@ pub(super) async fn read(
     State(api): State<Arc<Api>>,
     Path(path): Path<String>,
     RawQuery(parameters): RawQuery,
-    headers: HeaderMap,
+    parts: Parts,
 ) -> Response {
-    let (app, grant) = match access::app(&api, &headers, &path, Role::Read) {
+    let (app, grant) = match access::app(&api, &parts.headers, &path, Role::Read) {
         Ok(granted) => granted,
         Err(answer) => return *answer,
     };
     let parameters = parameters.unwrap_or_default();
     let parameters: Vec<_> = form_urlencoded::parse(parameters.as_bytes()).collect();
     let pairs = parameters.iter().map(|(name, value)| (&**name, &**value));
-    let query = match Query::parse(pairs, time::now()) {
+    let mut query = match Query::parse(pairs, time::now()) {
         Ok(query) => query,
         Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     };
-    let events = headers
+    // What a client of events has when it comes back is newer than what it asked for at first.
+    let last = parts.headers.get(LAST_EVENT_ID).and_then(|last| last.to_str().ok());
+    query.after = last.and_then(|last| last.parse().ok()).or(query.after);
+    let place = api.place(&app);
+    if let Some(answer) = forward::to_owner(&api, &app, &place, &parts, query.follow).await {
+        return answer;
+    }
+    let events = parts
+        .headers
         .get(header::ACCEPT)
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("text/event-stream"));
     if query.follow {
-        return follow(&api, &app, grant, query, events).await.unwrap_or_else(ending);
+        return follow(&api, &app, place, grant, query, events).await.unwrap_or_else(ending);
     }
     answer(&api, &app, query).await
 }
@@ -68,14 +80,18 @@ pub(super) async fn read(
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
     Path(path): Path<String>,
-    headers: HeaderMap,
+    parts: Parts,
 ) -> Response {
-    match access::app(&api, &headers, &path, Role::Write) {
-        Ok((app, _)) => match api.store.clear(&app).await {
-            Ok(()) => StatusCode::OK.into_response(),
-            Err(error) => ending(error),
-        },
-        Err(answer) => *answer,
+    let app = match access::app(&api, &parts.headers, &path, Role::Write) {
+        Ok((app, _)) => app,
+        Err(answer) => return *answer,
+    };
+    if let Some(answer) = forward::to_owner(&api, &app, &api.place(&app), &parts, false).await {
+        return answer;
+    }
+    match api.store.clear(&app).await {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(error) => ending(error),
     }
 }
 
@@ -135,10 +151,12 @@ impl Answers {
     }
 }
 
-/// What was there and what comes, until the client goes or its token ends.
+/// What was there and what comes, until the client goes, its token ends or the app is no longer in
+/// its place.
 async fn follow(
     api: &Api,
     app: &AppId,
+    place: Place,
     grant: Grant,
     query: Query,
     events: bool,
@@ -154,10 +172,23 @@ async fn follow(
             reading.missed.add(missed);
         })
         .map(Ok::<_, Infallible>);
+    let (peers, app) = (api.peers.clone(), app.clone());
     let end = async move {
-        match grant.expires.map(remaining) {
-            Some(remaining) => tokio::time::sleep(remaining).await,
-            None => std::future::pending().await,
+        let expired = async {
+            match grant.expires.map(remaining) {
+                Some(remaining) => tokio::time::sleep(remaining).await,
+                None => pending().await,
+            }
+        };
+        let left = async {
+            match peers {
+                Some(peers) => peers.left(app, place).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = expired => {}
+            () = left => {}
         }
     };
     let body = Body::from_stream(stream.take_until(Box::pin(end)));
@@ -165,7 +196,7 @@ async fn follow(
         (header::CONTENT_TYPE, media_type),
         (header::CACHE_CONTROL, "no-store"),
         // Proxies that gather answers would hold lines back.
-        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+        (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     Ok((headers, body).into_response())
 }

@@ -1,6 +1,7 @@
 //! The HTTP interface.
 
 mod access;
+mod forward;
 mod logs;
 mod pages;
 mod serve;
@@ -16,7 +17,9 @@ use prometheus_client::registry::Registry;
 use self::logs::Answers;
 pub(crate) use self::serve::serve;
 use crate::{
+    app::AppId,
     auth::Auth,
+    peers::{Peers, Place},
     store::{Store, counters::Counter},
 };
 
@@ -24,10 +27,18 @@ use crate::{
 pub(crate) struct Api {
     pub(crate) store: Store,
     pub(crate) auth: Arc<Auth>,
+    pub(crate) peers: Option<Peers>,
     pub(crate) registry: Registry,
     pub(crate) reading: Arc<Reading>,
     pub(crate) answers: Answers,
     pub(crate) ending: AtomicBool,
+}
+
+impl Api {
+    /// Where an app is. What is done with the answer takes time, in which that may change.
+    fn place(&self, app: &AppId) -> Place {
+        self.peers.as_ref().map_or(Place::Here, |peers| peers.place(app))
+    }
 }
 
 /// What is counted of reading.
@@ -39,6 +50,9 @@ pub(crate) struct Reading {
     pub(crate) followed: Counter,
     pub(crate) unfollowed: Counter,
     pub(crate) tails: Counter,
+    /// Requests that another logd was asked, and those of them that it did not answer.
+    pub(crate) forwarded: Counter,
+    pub(crate) unanswered: Counter,
 }
 
 /// The interface, as served on `address`.

@@ -5,12 +5,12 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 use axum::{
     Json,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
 
-use super::{Api, access};
-use crate::auth::Role;
+use super::{Api, access, forward};
+use crate::{auth::Role, peers::Peers};
 
 /// The process answers.
 pub(super) async fn healthz() -> &'static str {
@@ -21,6 +21,10 @@ pub(super) async fn healthz() -> &'static str {
 pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Response {
     if api.ending.load(Relaxed) {
         return (StatusCode::SERVICE_UNAVAILABLE, "not ready\nending\n").into_response();
+    }
+    if !api.peers.as_ref().is_none_or(Peers::are_known) {
+        let text = "not ready\nthe endpoints of --peers are not known yet\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     }
     "ready\n".into_response()
 }
@@ -39,12 +43,15 @@ pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
 pub(super) async fn ledger(
     State(api): State<Arc<Api>>,
     Path(path): Path<String>,
-    headers: HeaderMap,
+    parts: Parts,
 ) -> Response {
-    let app = match access::app(&api, &headers, &path, Role::Read) {
+    let app = match access::app(&api, &parts.headers, &path, Role::Read) {
         Ok((app, _)) => app,
         Err(answer) => return *answer,
     };
+    if let Some(answer) = forward::to_owner(&api, &app, &api.place(&app), &parts, false).await {
+        return answer;
+    }
     match api.store.ledger(&app).await {
         Ok(Some(ledger)) => Json(ledger).into_response(),
         Ok(None) => (StatusCode::NOT_FOUND, "There is no such app.\n").into_response(),

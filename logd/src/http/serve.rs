@@ -14,9 +14,9 @@ const CONNECTIONS: usize = 4_096;
 /// Limit for a request head, and for how long a connection may be idle.
 const HEAD: Duration = Duration::from_secs(30);
 /// A silent connection is looked after so often.
-const KEEPALIVE: Duration = Duration::from_secs(60);
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(60);
 /// Limit for a request head in bytes, and for what waits to be sent.
-const BUFFER: usize = 64 * 1024;
+pub(super) const BUFFER: usize = 64 * 1024;
 
 /// Serves `routes` on `listener` for ever.
 pub(crate) async fn serve(listener: TcpListener, routes: axum::Router) {

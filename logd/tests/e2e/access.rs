@@ -10,11 +10,11 @@ use http::StatusCode;
 
 use crate::support::{Certificates, Client, FileName, Sender, source, with};
 
-fn key(id: &str) -> TokenKey {
+pub(crate) fn key(id: &str) -> TokenKey {
     TokenKey::new(id, id.repeat(32).as_bytes()).unwrap()
 }
 
-fn token(id: &str, role: Role, apps: &[&str]) -> String {
+pub(crate) fn token(id: &str, role: Role, apps: &[&str]) -> String {
     let apps = apps.iter().map(|&app| app.to_owned()).collect();
     mint(&key(id), &Claims { role, apps, exp: 1 << 40 })
 }
@@ -112,7 +112,7 @@ async fn a_sender_with_a_certificate_that_logd_trusts_needs_no_token() {
     let url: http::Uri = format!("https://{}", logd.wire_addr()).parse().unwrap();
     let shows = |identity| {
         let tls = Some(tls::client_config(&authority, identity).unwrap());
-        Endpoint { url: url.clone(), tls, token: None }
+        Endpoint { tls, ..Endpoint::at(url.clone()) }
     };
     connect(&shows(Some(&senders)), "test").await.unwrap();
     let refused = connect(&shows(None), "test").await.unwrap_err();

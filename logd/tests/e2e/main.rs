@@ -9,6 +9,8 @@ mod ingest;
 mod limits;
 mod logs;
 mod memory;
+mod several;
 mod shards;
+mod shipped;
 mod support;
 mod syslog;

@@ -37,11 +37,21 @@ const QUEUE: usize = 2;
 pub struct Endpoint {
     /// `http://HOST:PORT` or `https://HOST:PORT`.
     pub url: Uri,
+    /// For `https`: what logd's certificate has to be for; `None`: the URL's host.
+    pub server_name: Option<ServerName<'static>>,
     /// For `https`: whom to trust, and the sender's own certificate where logd wants one; see
     /// [`crate::tls::client_config`].
     pub tls: Option<Arc<rustls::ClientConfig>>,
     /// A bearer token of role `ingest`.
     pub token: Option<HeaderValue>,
+}
+
+impl Endpoint {
+    /// This logd, which is shown nothing.
+    #[must_use]
+    pub const fn at(url: Uri) -> Self {
+        Self { url, server_name: None, tls: None, token: None }
+    }
 }
 
 impl std::fmt::Debug for Endpoint {
@@ -152,7 +162,10 @@ async fn open(endpoint: &Endpoint, name: &str) -> Result<Connection, WireError> 
         return exchange(tcp, endpoint, name).await;
     }
     let tls = endpoint.tls.clone().ok_or_else(|| WireError::NoTls(url.clone()))?;
-    let server = ServerName::try_from(host.to_owned()).map_err(|_| no_url())?;
+    let server = match &endpoint.server_name {
+        Some(name) => name.clone(),
+        None => ServerName::try_from(host.to_owned()).map_err(|_| no_url())?,
+    };
     let stream =
         tokio_rustls::TlsConnector::from(tls).connect(server, tcp).await.map_err(failed)?;
     exchange(stream, endpoint, name).await

@@ -11,6 +11,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt as _};
+use rustls_pki_types::ServerName;
 use thiserror::Error;
 use tokio::sync::watch;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -72,11 +73,22 @@ pub struct Member {
     pub name: String,
     /// Where it is.
     pub url: Uri,
+    /// What its certificate is for; `None`: the host of the URL.
+    pub server_name: Option<ServerName<'static>>,
 }
 
-/// All logds, sorted by name.
+impl Member {
+    /// The one at this URL.
+    #[must_use]
+    pub fn at(url: Uri) -> Self {
+        let name = url.authority().map(ToString::to_string).unwrap_or_default();
+        Self { name, url, server_name: None }
+    }
+}
+
+/// All logds, sorted by name; or that they are not known yet, which is the default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Members(Arc<[Member]>);
+pub struct Members(Option<Arc<[Member]>>);
 
 impl Members {
     /// These.
@@ -84,7 +96,13 @@ impl Members {
     pub fn new(mut members: Vec<Member>) -> Self {
         members.sort_by(|a, b| a.name.cmp(&b.name));
         members.dedup_by(|a, b| a.name == b.name);
-        Self(members.into())
+        Self(Some(members.into()))
+    }
+
+    /// Whether it is known which there are.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.0.is_some()
     }
 
     /// The one that has the app `NAMESPACE/NAME`: rendezvous hashing, so that a member that comes or
@@ -92,37 +110,50 @@ impl Members {
     #[must_use]
     pub fn owner(&self, app: &str) -> Option<&Member> {
         let weight = |m: &&Member| xxh3_64_with_seed(app.as_bytes(), xxh3_64(m.name.as_bytes()));
-        self.0.iter().max_by_key(weight)
+        self.iter().max_by_key(weight)
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.0.iter()
+        self.0.iter().flat_map(|members| members.iter())
     }
 }
 
-/// Where the members are now and from now on; none until the Service's endpoints are known. `port`
-/// is [`WIRE`] or [`HTTP`]. Follows the Service until all receivers are dropped; while the API is
-/// away the last members stay.
-///
-/// Belongs to the runtime it is called on.
-pub fn follow(logds: Logds, port: &'static str, client: Client) -> watch::Receiver<Members> {
-    match logds {
-        Logds::At(url) => {
-            let name = url.authority().map(ToString::to_string).unwrap_or_default();
-            watch::Sender::new(Members::new(vec![Member { name, url }])).subscribe()
-        }
-        Logds::Service { namespace, name } => {
-            let (members, receiver) = watch::channel(Members::default());
-            tokio::spawn(async move {
-                let slices = Api::namespaced(client, &namespace);
-                tokio::select! {
-                    () = follow_service(slices, &name, port, &members) => {}
-                    () = members.closed() => {}
-                }
-            });
-            receiver
-        }
+/// A port of logd's Service, and how it is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Port {
+    /// [`WIRE`] or [`HTTP`].
+    pub name: &'static str,
+    /// By TLS; the certificate has to be for `NAME.NAMESPACE.svc`, since addresses come and go.
+    pub secure: bool,
+}
+
+impl Logds {
+    /// Where the members are now and from now on; not known until the Service's endpoints are. A URL
+    /// is the only one, and says itself how it is spoken to. Follows the Service until all receivers
+    /// are dropped; while the API is away the last members stay.
+    ///
+    /// Belongs to the runtime it is called on. `None` where a Service cannot be followed for want of
+    /// a client.
+    #[must_use]
+    pub fn follow(self, port: Port, client: Option<Client>) -> Option<watch::Receiver<Members>> {
+        let (namespace, name) = match self {
+            Self::At(url) => {
+                return Some(watch::Sender::new(Members::new(vec![Member::at(url)])).subscribe());
+            }
+            Self::Service { namespace, name } => (namespace, name),
+        };
+        let slices = Api::namespaced(client?, &namespace);
+        let server_name = ServerName::try_from(format!("{name}.{namespace}.svc")).ok();
+        let server_name = server_name.filter(|_| port.secure);
+        let (members, receiver) = watch::channel(Members::default());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = follow_service(slices, &name, port.name, server_name.as_ref(), &members) => {}
+                () = members.closed() => {}
+            }
+        });
+        Some(receiver)
     }
 }
 
@@ -130,6 +161,7 @@ async fn follow_service(
     slices: Api<EndpointSlice>,
     name: &str,
     port: &str,
+    server_name: Option<&ServerName<'static>>,
     members: &watch::Sender<Members>,
 ) {
     let config = watcher::Config::default().labels(&format!("{SERVICE}={name}"));
@@ -137,14 +169,17 @@ async fn follow_service(
     let (mut known, mut listing) = (BTreeMap::new(), BTreeMap::new());
     while let Some(event) = events.next().await {
         match event {
-            Ok(Event::Init) => listing.clear(),
+            Ok(Event::Init) => {
+                listing.clear();
+                continue;
+            }
             Ok(Event::InitApply(slice)) => {
-                listing.insert(slice.name_any(), ready(&slice, port));
+                listing.insert(slice.name_any(), ready(&slice, port, server_name));
                 continue;
             }
             Ok(Event::InitDone) => known = std::mem::take(&mut listing),
             Ok(Event::Apply(slice)) => {
-                known.insert(slice.name_any(), ready(&slice, port));
+                known.insert(slice.name_any(), ready(&slice, port, server_name));
             }
             Ok(Event::Delete(slice)) => {
                 known.remove(&slice.name_any());
@@ -163,8 +198,12 @@ async fn follow_service(
     }
 }
 
-/// The ready endpoints of a slice that has the port.
-fn ready(slice: &EndpointSlice, port: &str) -> Vec<Member> {
+/// The ready endpoints of a slice that has the port. With a name they are spoken to by TLS.
+fn ready(
+    slice: &EndpointSlice,
+    port: &str,
+    server_name: Option<&ServerName<'static>>,
+) -> Vec<Member> {
     let mut ports = slice.ports.iter().flatten();
     let number = ports.find(|p| p.name.as_deref() == Some(port)).and_then(|port| port.port);
     let Some(number) = number else { return Vec::new() };
@@ -172,7 +211,7 @@ fn ready(slice: &EndpointSlice, port: &str) -> Vec<Member> {
         // Unknown is to be taken as ready.
         let ready = endpoint.conditions.as_ref().and_then(|conditions| conditions.ready);
         let address = endpoint.addresses.first().filter(|_| ready != Some(false))?;
-        let mut url = String::from("http://");
+        let mut url = format!("{}://", if server_name.is_some() { "https" } else { "http" });
         let bracketed = address.contains(':');
         let written = if bracketed {
             write!(url, "[{address}]:{number}")
@@ -181,7 +220,8 @@ fn ready(slice: &EndpointSlice, port: &str) -> Vec<Member> {
         };
         written.ok()?;
         let pod = endpoint.target_ref.as_ref().and_then(|target| target.name.clone());
-        Some(Member { name: pod.unwrap_or_else(|| address.clone()), url: url.parse().ok()? })
+        let name = pod.unwrap_or_else(|| address.clone());
+        Some(Member { name, url: url.parse().ok()?, server_name: server_name.cloned() })
     });
     members.collect()
 }

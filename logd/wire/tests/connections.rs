@@ -49,7 +49,7 @@ async fn logd() -> (Endpoint, Streams) {
             tokio::spawn(server::serve(stream, hello(), |_: &Parts| Ok(()), handle));
         }
     });
-    (Endpoint { url, tls: None, token: None }, streams)
+    (Endpoint::at(url), streams)
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn a_dead_peer_is_noticed_by_both_sides() {
 async fn a_listener_that_never_answers_is_given_up() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let error = client::connect(&Endpoint { url, tls: None, token: None }, "x").await.unwrap_err();
+    let error = client::connect(&Endpoint::at(url), "x").await.unwrap_err();
     assert!(matches!(error, WireError::Silent(_)), "{error}");
 }
 
@@ -212,7 +212,7 @@ async fn with_tls_each_side_trusts_only_its_authority() {
     let dial = async |trust: &Path, identity: Option<&Identity>| {
         let tls = Some(client_config(trust, identity).unwrap());
         let url = format!("https://{address}").parse().unwrap();
-        client::connect(&Endpoint { url, tls, token: None }, "x").await.map(drop)
+        client::connect(&Endpoint { tls, ..Endpoint::at(url) }, "x").await.map(drop)
     };
 
     let (own, stranger) = (pki.identity("shipper"), foreign.identity("shipper"));
@@ -226,7 +226,7 @@ async fn with_tls_each_side_trusts_only_its_authority() {
     assert!(matches!(error, WireError::Refused { status, .. } if status == 401), "{error}");
 
     let url = format!("https://{address}").parse().unwrap();
-    let error = client::connect(&Endpoint { url, tls: None, token: None }, "x").await.unwrap_err();
+    let error = client::connect(&Endpoint::at(url), "x").await.unwrap_err();
     assert!(matches!(error, WireError::NoTls(_)), "{error}");
 }
 
@@ -236,7 +236,7 @@ async fn a_certificate_for_another_name_is_not_trusted() {
     let address = logd_with_tls(server_config(&pki.identity("other"), None).unwrap()).await;
     let tls = Some(client_config(&pki.ca(), None).unwrap());
     let url = format!("https://{address}").parse().unwrap();
-    let error = client::connect(&Endpoint { url, tls, token: None }, "x").await.unwrap_err();
+    let error = client::connect(&Endpoint { tls, ..Endpoint::at(url) }, "x").await.unwrap_err();
     assert!(error.to_string().contains("not valid for name"), "{error}");
 }
 

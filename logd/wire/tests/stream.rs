@@ -9,6 +9,7 @@ use fairlead_wire::client::{self, Endpoint, WireError};
 use fairlead_wire::message::*;
 use fairlead_wire::server::{self, Stream};
 use http::{HeaderValue, StatusCode, header::AUTHORIZATION, request::Parts};
+use rustls_pki_types::ServerName;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -50,7 +51,7 @@ async fn logd(version: u32) -> Endpoint {
     });
     let mut token = HeaderValue::from_static("Bearer right");
     token.set_sensitive(true);
-    Endpoint { url, tls: None, token: Some(token) }
+    Endpoint { token: Some(token), ..Endpoint::at(url) }
 }
 
 #[tokio::test]
@@ -86,8 +87,7 @@ async fn a_logd_of_another_version_is_told_apart() {
 #[tokio::test]
 async fn nobody_there_is_an_error_with_the_address() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let endpoint =
-        Endpoint { url: format!("http://{free}").parse().unwrap(), tls: None, token: None };
+    let endpoint = Endpoint::at(format!("http://{free}").parse().unwrap());
     let error = client::connect(&endpoint, "x").await.unwrap_err().to_string();
     assert!(error.starts_with(&format!("cannot connect to http://{free}/: ")), "{error}");
 }
@@ -190,10 +190,23 @@ async fn streams_run_over_tls_and_only_to_who_is_trusted() {
             url: format!("https://localhost:{port}").parse().unwrap(),
             tls: Some(Arc::new(config)),
             token: Some(HeaderValue::from_static("Bearer right")),
+            server_name: None,
         }
     };
-    let connection = client::connect(&client(&[certificate]), "x").await.unwrap();
+    let connection = client::connect(&client(std::slice::from_ref(&certificate)), "x").await.unwrap();
     assert_eq!(connection.hello.instance, "one");
     let error = client::connect(&client(&[]), "x").await.unwrap_err().to_string();
     assert!(error.contains("invalid peer certificate: UnknownIssuer"), "{error}");
+    // The name that is verified can be another one than that which is connected to.
+    let name = |name: &'static str| ServerName::try_from(name).ok();
+    let by_address = |server_name| Endpoint {
+        url: format!("https://127.0.0.1:{port}").parse().unwrap(),
+        server_name,
+        ..client(std::slice::from_ref(&certificate))
+    };
+    client::connect(&by_address(name("localhost")), "x").await.unwrap();
+    for wrong in [None, name("logd.fairlead.svc")] {
+        let error = client::connect(&by_address(wrong), "x").await.unwrap_err().to_string();
+        assert!(error.contains("certificate not valid for name"), "{error}");
+    }
 }

@@ -9,7 +9,7 @@ use std::{
 use fairlead_router_engine::AccessEntry;
 use fairlead_wire::{
     Logds, Source, Stream,
-    members::{WIRE, follow},
+    members::{Port, WIRE},
     source::{Credentials, SourceOptions, Task},
 };
 use kube::Client;
@@ -41,7 +41,9 @@ impl ToLogd {
             pod,
             credentials: Credentials { token: self.token, tls: None },
         };
-        Sending(self.source.start(options, follow(self.logds, WIRE, client)))
+        let wire = Port { name: WIRE, secure: false };
+        let members = self.logds.follow(wire, Some(client)).expect("there is a client");
+        Sending(self.source.start(options, members))
     }
 }
 

@@ -70,6 +70,11 @@ impl Source {
         }
         for (name, help, value) in [
             ("connects", "Connections to logds that were made", &m.connects),
+            (
+                "connect_failures",
+                "Attempts to connect that failed, and connections that broke",
+                &m.connect_failures,
+            ),
             ("messages", "Messages with batches that were sent", &m.batches),
             ("checkpoints", "Checkpoints that were written", &m.checkpoints),
             ("checkpoint_errors", "Checkpoints that failed", &m.checkpoint_errors),

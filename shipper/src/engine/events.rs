@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use fairlead_wire::Members;
 use fairlead_wire::message::{Ack, Batch, Fetch, FromLogd, FromSender, Gap, GapReason, Opened};
-
-use http::Uri;
 
 use super::turn::{Next, Turn, gap_id, identity};
 use super::{Engine, Slot};
@@ -37,6 +36,7 @@ impl Engine {
                 self.relink(Some(link));
             }
             LinkEvent::Down => {
+                self.metrics.connect_failures.fetch_add(1, Relaxed);
                 self.links.connected(link, None);
                 for slot in self.slots.values_mut().filter(|slot| slot.link == Some(link)) {
                     slot.container.disconnected();
@@ -68,10 +68,8 @@ impl Engine {
         ids.into_iter().for_each(|id| self.queue(id));
     }
 
-    pub(super) fn members(&mut self, members: &[Uri]) {
-        if !self.links.set(members) {
-            return;
-        }
+    pub(super) fn members(&mut self, members: Members) {
+        self.links.set(members);
         for slot in self.slots.values_mut() {
             let Some(identity) = slot.container.identity.as_ref() else { continue };
             let app = format!("{}/{}", identity.source.namespace, identity.source.app);

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use fairlead_wire::Members;
+use fairlead_wire::members::Member;
 use fairlead_wire::message::{Batch, Batches, Close, FromSender, LogdHello};
-use http::Uri;
 use tokio::sync::mpsc;
 
 use crate::link::{self, LinkEvent, LinkId, LinkTask};
@@ -20,7 +21,7 @@ const SPARE: usize = 4;
 /// A logd, and the connection to it if there is one.
 #[derive(Debug)]
 pub(super) struct Link {
-    url: Uri,
+    member: Member,
     pub(super) up: Option<Up>,
     /// Containers that have something to send and may not.
     pub(super) waiting: Vec<u32>,
@@ -145,18 +146,20 @@ impl Up {
 pub(super) struct Links {
     name: String,
     credentials: Credentials,
+    members: Members,
     links: BTreeMap<LinkId, Link>,
     next: LinkId,
     events: mpsc::Sender<(LinkId, LinkEvent)>,
 }
 
 impl Links {
-    pub(super) const fn new(
+    pub(super) fn new(
         name: String,
         credentials: Credentials,
         events: mpsc::Sender<(LinkId, LinkEvent)>,
     ) -> Self {
-        Self { name, credentials, links: BTreeMap::new(), next: 0, events }
+        let (members, links) = (Members::default(), BTreeMap::new());
+        Self { name, credentials, members, links, next: 0, events }
     }
 
     pub(super) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
@@ -171,31 +174,27 @@ impl Links {
         self.links.values()
     }
 
-    /// These are the logds from now on. Returns whether they were others before.
-    pub(super) fn set(&mut self, members: &[Uri]) -> bool {
-        let before = self.links.len();
-        self.links.retain(|_, link| members.contains(&link.url));
-        let mut changed = self.links.len() != before;
-        for url in members {
-            if self.links.values().any(|link| link.url == *url) {
+    /// These are the logds from now on.
+    pub(super) fn set(&mut self, members: Members) {
+        self.links.retain(|_, link| members.iter().any(|member| *member == link.member));
+        for member in members.iter() {
+            if self.links.values().any(|link| link.member == *member) {
                 continue;
             }
-            changed = true;
             let id = self.next;
             self.next += 1;
             let (name, events) = (self.name.clone(), self.events.clone());
-            let task = link::start(id, url.clone(), self.credentials.clone(), name, events);
-            let link = Link { url: url.clone(), up: None, waiting: Vec::new(), _task: task };
+            let task = link::start(id, member.clone(), self.credentials.clone(), name, events);
+            let link = Link { member: member.clone(), up: None, waiting: Vec::new(), _task: task };
             self.links.insert(id, link);
         }
-        changed
+        self.members = members;
     }
 
-    /// The logd that has an app: the one for which the hash of both is the largest.
+    /// The logd that has an app.
     pub(super) fn owner(&self, app: &str) -> Option<LinkId> {
-        let weight =
-            |link: &Link| xxhash_rust::xxh3::xxh3_64(format!("{}\0{app}", link.url).as_bytes());
-        self.links.iter().max_by_key(|(_, link)| weight(link)).map(|(id, _)| *id)
+        let owner = self.members.owner(app)?;
+        self.links.iter().find(|(_, link)| link.member == *owner).map(|(id, _)| *id)
     }
 
     /// There is a connection, or none any more.

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use http::Uri;
-use tokio::sync::mpsc;
+use fairlead_wire::Members;
+use tokio::sync::{mpsc, watch};
 
 use self::checkpoint::Saver;
 use self::links::Links;
@@ -78,7 +78,7 @@ struct Slot {
 #[derive(Debug)]
 pub(crate) struct Inputs {
     /// The logds there are.
-    pub(crate) members: mpsc::Receiver<Vec<Uri>>,
+    pub(crate) members: watch::Receiver<Members>,
     /// The node's pods.
     pub(crate) pods: mpsc::Receiver<PodEvent>,
 }
@@ -140,6 +140,7 @@ impl Engine {
     pub(crate) async fn run(mut self, mut inputs: Inputs, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         self.recall();
+        inputs.members.mark_changed();
         loop {
             self.serve();
             let wait = self.wait();
@@ -148,7 +149,10 @@ impl Engine {
                 biased;
                 () = &mut stop => break,
                 Some((link, event)) = self.link_events.recv() => self.heard(link, event),
-                Some(members) = inputs.members.recv() => self.members(&members),
+                Ok(()) = inputs.members.changed() => {
+                    let members = inputs.members.borrow_and_update().clone();
+                    self.members(members);
+                }
                 Some(pod) = inputs.pods.recv() => self.pod(pod),
                 events = self.watcher.events() => match events {
                     Ok(events) => self.changed(events),

@@ -7,13 +7,13 @@ use super::*;
 fn parse(args: &[&str]) -> Result<ShipperOptions, clap::Error> {
     let args =
         ["fairlead-shipper", "--logd=http://logd:8089"].into_iter().chain(args.iter().copied());
-    Flags::try_parse_from(args).map(|flags| flags.options().unwrap())
+    Flags::try_parse_from(args).map(|flags| flags.options(None).unwrap())
 }
 
 #[test]
 fn without_flags_the_options_are_the_defaults() {
     let options = parse(&[]).unwrap();
-    let default = ShipperOptions::to(Logd::At("http://logd:8089".parse().unwrap()));
+    let default = ShipperOptions::to("http://logd:8089".parse().unwrap());
     assert_eq!(format!("{options:?}"), format!("{default:?}"));
 }
 
@@ -39,11 +39,24 @@ fn flags_are_read() {
 }
 
 #[test]
+fn the_own_namespaces_are_excluded_unless_they_are_wished_for() {
+    let excluded = |args: &[&str]| {
+        let args = ["fairlead-shipper", "--exclude-namespaces=kube-system"].iter().chain(args);
+        let flags = Flags::try_parse_from(args).unwrap();
+        flags.options(Some("fairlead".to_owned())).unwrap().excluded_namespaces
+    };
+    assert_eq!(excluded(&["--logd=http://logd:8089"]), ["kube-system", "fairlead"]);
+    assert_eq!(excluded(&["--logd=service:logs/logd"]), ["kube-system", "fairlead", "logs"]);
+    assert_eq!(excluded(&["--logd=service:logs/logd", "--ship-own-namespace"]), ["kube-system"]);
+}
+
+#[test]
 fn a_bad_value_names_its_flag() {
     for arg in [
         "--logd=logd:8089",
         "--logd=http://logd",
         "--logd=http://logd:8089/x",
+        "--logd=service:logd",
         "--rate=0",
         "--window=0",
         "--held=many",

@@ -1,6 +1,6 @@
 //! Files that appear, grow, are rotated and go away.
 
-use crate::support::{Logd, Manner, Node, WEB};
+use crate::support::{Logd, Manner, Node, WEB, until_metric};
 
 #[tokio::test]
 async fn lines_of_a_new_container_are_sent_as_they_are_written() {
@@ -197,9 +197,11 @@ async fn a_gap_is_told_until_it_is_acknowledged() {
     logd.be(|manner| manner.acknowledges_gaps = true);
     logd.cut();
     logd.until("the gap once more", |state| (state.gaps.len() == 3).then_some(())).await;
-    // The acknowledgement and the next line come one after the other.
+    // The acknowledgement comes before that of the next line.
     web.write(&["four"]);
     logd.lines(&["one", "three", "four"]).await;
+    let unacknowledged = "fairlead_shipper_unacknowledged_bytes";
+    until_metric(shipper.admin_addr(), unacknowledged, |bytes| bytes == 0).await;
     shipper.shutdown().await;
     let _shipper = node.ship(&logd);
     web.write(&["five"]);

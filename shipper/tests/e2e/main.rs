@@ -9,6 +9,7 @@ mod crash;
 mod docker;
 mod faults;
 mod files;
+mod owners;
 mod pods;
 mod process;
 mod sending;

@@ -35,6 +35,29 @@ async fn a_range_that_is_asked_for_again_is_answered_exactly() {
 }
 
 #[tokio::test]
+async fn a_range_of_a_file_that_was_rotated_and_compressed_is_found_again() {
+    // What is not settled may still be asked for.
+    let manner = Manner { settles: false, ..Manner::default() };
+    let (node, logd) = (Node::new(), Logd::start(manner).await);
+    let _shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    let one = web.raw("stdout", "F", b"one");
+    let two = one + web.raw("stderr", "F", b"two");
+    web.rotate(1);
+    web.write(&["three"]);
+    web.rotate(2);
+    web.compress(1);
+    web.write(&["four"]);
+    logd.lines(&["one", "two", "three", "four"]).await;
+    logd.fetch(9, "one", one, two).await;
+    let batch = logd.until("the answer", |state| state.fetched.first().cloned()).await;
+    assert_eq!((batch.fetch, batch.from, batch.to), (9, one, two));
+    let records = Records::check(batch.records, two - one).unwrap();
+    let lines: Vec<_> = records.iter().map(|record| record.payload.to_vec()).collect();
+    assert_eq!(lines, [b"two"]);
+}
+
+#[tokio::test]
 async fn what_is_stored_and_not_settled_is_sent_to_a_new_instance_and_is_no_history() {
     let manner = Manner { settles: false, ..Manner::default() };
     let (node, logd) = (Node::new(), Logd::start(manner).await);

@@ -77,7 +77,7 @@ impl Logs {
             .expect("tokens are of letters, digits, dots and dashes");
         ingest.set_sensitive(true);
         let wire = format!("http://{}", logd.wire_addr());
-        let url = wire.parse().expect("made of an address");
+        let logds: Logds = wire.parse().expect("made of an address");
         let shipper = Shipper::start(
             ShipperOptions {
                 pods: pods.to_owned(),
@@ -85,7 +85,7 @@ impl Logs {
                 node: NODE.to_owned(),
                 admin: own,
                 credentials: Credentials { token: Some(Token::Header(ingest)), tls: None },
-                ..ShipperOptions::to(fairlead_shipper::Logd::At(url))
+                ..ShipperOptions::to(logds.clone())
             },
             Some(client),
         )
@@ -97,7 +97,6 @@ impl Logs {
         };
         let access = serde_json::to_string(&access).expect("strings are JSON");
         state.write(LOGD_ACCESS, &access)?;
-        let logds = wire.parse().expect("made of an address");
         Ok(Self { logd, shipper, sender: (logds, ingest_file) })
     }
 

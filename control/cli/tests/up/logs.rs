@@ -1,10 +1,13 @@
 //! Lines of pods on their way to whoever reads them.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     process::{Command, Stdio},
     sync::mpsc::channel,
 };
+
+use fairlead_logd::{Auth, Logd, LogdOptions};
+use fairlead_shipper::{Shipper, ShipperOptions};
 
 use crate::{
     client::http,
@@ -73,6 +76,65 @@ fn requests_are_shown_in_the_log_of_their_app() {
         let text = String::from_utf8(output.stdout).unwrap();
         text.lines().any(|line| line.contains("/seen-by-the-router")).then_some(())
     });
+}
+
+/// Another logd is sent the lines of the files again; what was shown is not shown again.
+#[test]
+fn a_follower_shows_every_line_once_though_logd_dies() {
+    let folder = tempfile::tempdir().unwrap();
+    let container = folder.path().join("pods/shop_web_0b6a/web");
+    std::fs::create_dir_all(&container).unwrap();
+    let write = |numbers: std::ops::Range<u32>| {
+        let path = container.join("0.log");
+        let mut log = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+        for number in numbers {
+            let time = jiff::Timestamp::now();
+            log.write_all(format!("{time:.9} stdout F line {number}\n").as_bytes()).unwrap();
+        }
+    };
+    let start = |http, wire| {
+        Logd::start(LogdOptions { http, wire, ..LogdOptions::new(Auth::Off) }).unwrap()
+    };
+    let any = "127.0.0.1:0".parse().unwrap();
+    let logd = start(any, any);
+    let (http, wire) = (logd.http_addr(), logd.wire_addr());
+    let options = ShipperOptions {
+        pods: folder.path().join("pods"),
+        state: folder.path().join("state"),
+        admin: any,
+        ..ShipperOptions::to(format!("http://{wire}").parse().unwrap())
+    };
+    let _shipper = Shipper::start(options, None).unwrap();
+    write(0..20);
+    let mut follower = Command::new(env!("CARGO_BIN_EXE_fairlead"))
+        .args(["logs", "-f", "-a", "shop/web", "-o", "json", "--logd", &format!("http://{http}")])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = BufReader::new(follower.stdout.take().unwrap());
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+    });
+    let shown = |expected: std::ops::Range<u32>| {
+        for number in expected {
+            let line = lines.recv_timeout(PATIENCE).unwrap();
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(line["message"], format!("line {number}"));
+        }
+    };
+    shown(0..20);
+    write(20..30);
+    drop(logd);
+    write(30..40);
+    let logd = start(http, wire);
+    shown(20..40);
+    write(40..50);
+    shown(40..50);
+    drop(logd);
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+    assert_eq!(lines.iter().collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]

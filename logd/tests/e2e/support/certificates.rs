@@ -25,8 +25,13 @@ impl<'a> Certificates<'a> {
 
     /// A certificate for 127.0.0.1 and its key.
     pub(crate) fn identity(&self, name: &str) -> Identity {
+        self.identity_for(name, "127.0.0.1")
+    }
+
+    /// A certificate for a host and its key, in files of this name.
+    pub(crate) fn identity_for(&self, name: &str, host: &str) -> Identity {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let file = |kind: &str, text: String| {
             let path = self.folder.join(format!("{name}.{kind}"));

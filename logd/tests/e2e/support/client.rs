@@ -1,5 +1,7 @@
 //! A reader.
 
+use std::{net::SocketAddr, time::Duration};
+
 use bytes::Bytes;
 use fairlead_logd::Logd;
 use http::{HeaderMap, Request, StatusCode, header::AUTHORIZATION};
@@ -13,7 +15,7 @@ use super::within;
 
 /// Asks a logd.
 pub(crate) struct Client {
-    address: std::net::SocketAddr,
+    address: SocketAddr,
     token: Option<String>,
 }
 
@@ -47,7 +49,7 @@ impl Client {
         Self::at(logd.http_addr())
     }
 
-    pub(crate) fn at(address: std::net::SocketAddr) -> Self {
+    pub(crate) const fn at(address: SocketAddr) -> Self {
         Self { address, token: None }
     }
 
@@ -63,6 +65,20 @@ impl Client {
         self.ask("DELETE", path, &[]).await
     }
 
+    /// What it answers once that is as wanted.
+    pub(crate) async fn until(&self, path: &str, wanted: impl Fn(&Answer) -> bool) -> Answer {
+        let wait = async {
+            loop {
+                let answer = self.get(path).await;
+                if wanted(&answer) {
+                    return answer;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        within(path, wait).await
+    }
+
     pub(crate) async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let (parts, body) = self.send(method, path, headers).await.into_parts();
         let body = within("the answer's body", body.collect()).await.unwrap().to_bytes();
@@ -75,9 +91,20 @@ impl Client {
     }
 
     pub(crate) async fn follow_with(&self, path: &str, headers: &[(&str, &str)]) -> Follow {
+        self.try_follow(path, headers).await.unwrap()
+    }
+
+    /// An answer, or its status where that is no success.
+    pub(crate) async fn try_follow(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Follow, StatusCode> {
         let (parts, body) = self.send("GET", path, headers).await.into_parts();
-        assert_eq!(parts.status, StatusCode::OK);
-        Follow { headers: parts.headers, body, buffer: Vec::new() }
+        match parts.status {
+            StatusCode::OK => Ok(Follow { headers: parts.headers, body, buffer: Vec::new() }),
+            status => Err(status),
+        }
     }
 
     async fn send(
@@ -107,13 +134,18 @@ impl Client {
 impl Follow {
     /// The next line; none when the answer has ended.
     pub(crate) async fn line(&mut self) -> Option<String> {
+        self.try_line().await.ok().flatten()
+    }
+
+    /// The same; an error when it was broken off rather than ended.
+    pub(crate) async fn try_line(&mut self) -> Result<Option<String>, hyper::Error> {
         loop {
             if let Some(end) = self.buffer.iter().position(|b| *b == b'\n') {
                 let line: Vec<u8> = self.buffer.drain(..=end).collect();
-                return Some(String::from_utf8(line[..end].to_vec()).unwrap());
+                return Ok(Some(String::from_utf8(line[..end].to_vec()).unwrap()));
             }
-            let frame = within("a line", self.body.frame()).await?.ok()?;
-            self.buffer.extend_from_slice(frame.data_ref()?);
+            let Some(frame) = within("a line", self.body.frame()).await else { return Ok(None) };
+            self.buffer.extend_from_slice(frame?.data_ref().unwrap());
         }
     }
 

@@ -1,7 +1,10 @@
 //! A logd, senders and readers in one process, over real sockets.
 
+mod api;
 mod certificates;
 mod client;
+mod node;
+mod process;
 pub(crate) mod sender;
 
 use std::{num::NonZeroUsize, time::Duration};
@@ -9,8 +12,11 @@ use std::{num::NonZeroUsize, time::Duration};
 use fairlead_logd::{Auth, Logd, LogdOptions};
 
 pub(crate) use self::{
+    api::{Api, NODE, SERVICE, app_of, logd_name},
     certificates::Certificates,
-    client::Client,
+    client::{Answer, Client},
+    node::{Container, Node, metric, until_metric},
+    process::Process,
     sender::{FileName, Sender, source},
 };
 

@@ -63,7 +63,7 @@ impl Sender {
     async fn to(address: SocketAddr, token: Option<&str>) -> Self {
         let url = format!("http://{address}").parse().unwrap();
         let token = token.map(|token| format!("Bearer {token}").parse().unwrap());
-        let endpoint = Endpoint { url, tls: None, token };
+        let endpoint = Endpoint { token, ..Endpoint::at(url) };
         let connection = connect(&endpoint, "test").await.unwrap();
         Self { connection, files: 0 }
     }

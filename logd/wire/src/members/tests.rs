@@ -5,7 +5,8 @@ use serde_json::json;
 use super::*;
 
 fn members(names: impl IntoIterator<Item = String>) -> Members {
-    let member = |name| Member { name, url: Uri::from_static("http://127.0.0.1:8089") };
+    let url = Uri::from_static("http://127.0.0.1:8089");
+    let member = |name| Member { name, ..Member::at(url.clone()) };
     Members::new(names.into_iter().map(member).collect())
 }
 
@@ -38,7 +39,9 @@ fn apps_are_spread_over_all_members() {
     }
     assert_eq!(counts.len(), 3);
     assert!(counts.values().all(|count| (900..1100).contains(count)), "{counts:?}");
-    assert_eq!(Members::default().owner("shop/web"), None);
+    let (unknown, none) = (Members::default(), Members::new(Vec::new()));
+    assert_eq!([unknown.owner("shop/web"), none.owner("shop/web")], [None, None]);
+    assert_eq!([unknown.is_known(), none.is_known()], [false, true]);
     // docs/wire.md tells this one.
     assert_eq!(logds.owner("shop/web").unwrap().name, "logd-2");
 }
@@ -76,10 +79,14 @@ fn ready_endpoints_with_the_port_are_members() {
         ],
     });
     let slice: EndpointSlice = serde_json::from_value(slice).unwrap();
-    let member = |name: &str, url| Member { name: name.into(), url: Uri::from_static(url) };
+    let member =
+        |name: &str, url| Member { name: name.into(), ..Member::at(Uri::from_static(url)) };
     let expected =
         [member("logd-0", "http://10.0.0.1:8089"), member("fd00::3", "http://[fd00::3]:8089")];
-    assert_eq!(ready(&slice, WIRE), expected);
-    assert_eq!(ready(&slice, HTTP)[0], member("logd-0", "http://10.0.0.1:8088"));
-    assert_eq!(ready(&slice, "other"), []);
+    assert_eq!(ready(&slice, WIRE, None), expected);
+    assert_eq!(ready(&slice, HTTP, None)[0], member("logd-0", "http://10.0.0.1:8088"));
+    assert_eq!(ready(&slice, "other", None), []);
+    let server_name = ServerName::try_from("logd.fairlead.svc").ok();
+    let secure = Member { server_name, ..member("logd-0", "https://10.0.0.1:8089") };
+    assert_eq!(ready(&slice, WIRE, secure.server_name.as_ref())[0], secure);
 }

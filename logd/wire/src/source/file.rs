@@ -123,10 +123,14 @@ impl File {
         opened.to.map(|to| self.stored(to)).unwrap_or_default()
     }
 
-    /// Another logd has the app from now on. Should it ever come back, the former one must not take
-    /// what it has not seen for a gap: the file has another name.
-    pub(super) fn moved(&mut self) {
-        self.sent = 0;
+    /// Whether logd has less of it than was kept for it: the rest is with another logd.
+    pub(super) fn lags(&self, opened: &Opened) -> bool {
+        let first = self.kept.front().map_or(self.from, |kept| kept.from);
+        opened.to.is_some_and(|to| to < first)
+    }
+
+    /// Goes on under another name.
+    pub(super) fn rename(&mut self) {
         self.incarnation.pod_uid = uid();
     }
 

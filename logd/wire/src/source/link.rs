@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::client::{self, Connection, Endpoint, WireError};
+use crate::members::Member;
 use crate::message::{FromLogd, FromSender};
 
 /// Between attempts to connect: doubled from the shortest to the longest.
@@ -32,16 +33,17 @@ impl std::fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// For a logd at this address.
+    /// For this logd.
     ///
     /// # Errors
     /// Where the token cannot be read.
-    pub async fn endpoint(&self, url: Uri) -> io::Result<Endpoint> {
+    pub async fn endpoint(&self, member: &Member) -> io::Result<Endpoint> {
         let token = match &self.token {
             Some(file) => Some(authorization(file).await?),
             None => None,
         };
-        Ok(Endpoint { url, tls: self.tls.clone(), token })
+        let Member { url, server_name, .. } = member.clone();
+        Ok(Endpoint { url, server_name, tls: self.tls.clone(), token })
     }
 }
 
@@ -77,18 +79,18 @@ impl Drop for Link {
 }
 
 pub(super) fn start(
-    url: Uri,
+    member: Member,
     credentials: Credentials,
     name: String,
     events: mpsc::Sender<(Uri, Event)>,
 ) -> Link {
     Link(tokio::spawn(async move {
-        let mut wait = SHORTEST;
+        let (mut wait, url) = (SHORTEST, &member.url);
         loop {
-            let problem = match attempt(&url, &credentials, &name).await {
+            let problem = match attempt(&member, &credentials, &name).await {
                 Ok(connection) => {
                     wait = SHORTEST;
-                    exchange(&url, connection, &events).await
+                    exchange(url, connection, &events).await
                 }
                 Err(problem) => problem,
             };
@@ -103,8 +105,12 @@ pub(super) fn start(
     }))
 }
 
-async fn attempt(url: &Uri, credentials: &Credentials, name: &str) -> Result<Connection, String> {
-    let endpoint = credentials.endpoint(url.clone()).await;
+async fn attempt(
+    member: &Member,
+    credentials: &Credentials,
+    name: &str,
+) -> Result<Connection, String> {
+    let endpoint = credentials.endpoint(member).await;
     let endpoint = endpoint.map_err(|error| format!("token {:?}: {error}", credentials.token))?;
     client::connect(&endpoint, name).await.map_err(|error| error.to_string())
 }

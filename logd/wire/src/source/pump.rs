@@ -222,7 +222,14 @@ impl Pump {
         match message {
             FromLogd::Opened(opened) => {
                 let number = opened.file;
-                let Some(app) = self.numbered(url, number) else { return };
+                let Some((name, app)) = self.numbered(url, number) else { return };
+                if app.file.lags(&opened) {
+                    // It had the app before another logd had it, and what that one has is no gap.
+                    app.file.rename();
+                    app.number = None;
+                    close(&mut self.peers, Some(url), number);
+                    return self.open(&name);
+                }
                 app.opened = true;
                 let freed = app.file.opened(&opened);
                 let batches = app.file.unsent(number).collect();
@@ -231,7 +238,7 @@ impl Pump {
             }
             FromLogd::Acks(acks) => {
                 for ack in acks.acks {
-                    let Some(app) = self.numbered(url, ack.file) else { continue };
+                    let Some((_, app)) = self.numbered(url, ack.file) else { continue };
                     let freed = app.file.stored(ack.stored);
                     self.freed(freed);
                 }
@@ -255,9 +262,10 @@ impl Pump {
         }
     }
 
-    fn numbered(&mut self, url: &Uri, number: u32) -> Option<&mut App> {
-        let name = self.peers.get(url)?.numbers.get(&number)?;
-        self.apps.get_mut(name)
+    fn numbered(&mut self, url: &Uri, number: u32) -> Option<(Arc<str>, &mut App)> {
+        let name = self.peers.get(url)?.numbers.get(&number)?.clone();
+        let app = self.apps.get_mut(&name)?;
+        Some((name, app))
     }
 
     fn freed(&mut self, freed: Freed) {
@@ -271,8 +279,8 @@ impl Pump {
         for member in members.iter() {
             self.peers.entry(member.url.clone()).or_insert_with(|| {
                 let SourceOptions { name, credentials, .. } = &self.options;
-                let (url, events) = (member.url.clone(), self.events.clone());
-                let link = link::start(url, credentials.clone(), name.clone(), events);
+                let (member, events) = (member.clone(), self.events.clone());
+                let link = link::start(member, credentials.clone(), name.clone(), events);
                 Peer { _link: link, up: None, numbers: HashMap::new(), next: 0 }
             });
         }
@@ -287,7 +295,6 @@ impl Pump {
             }
             app.opened = false;
             app.owner = owner;
-            app.file.moved();
             if !app.file.is_stored() {
                 waiting.push(name.clone());
             }

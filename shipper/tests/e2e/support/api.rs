@@ -80,4 +80,28 @@ impl Api {
         let at_once = DeleteOptions { grace: Some(0), ..DeleteOptions::default() };
         self.cluster.registry().delete(&kinds::POD, Some("shop"), name, &at_once, &by).unwrap();
     }
+
+    /// A ready endpoint of the Service `shop/logd`, on this machine.
+    pub(crate) fn endpoint(&self, name: &str, port: u16) {
+        let slice = json!({
+            "metadata": {"name": name, "labels": {"kubernetes.io/service-name": "logd"}},
+            "addressType": "IPv4",
+            "ports": [{"name": "wire", "port": port}],
+            "endpoints": [{
+                "addresses": ["127.0.0.1"],
+                "conditions": {"ready": true},
+                "targetRef": {"kind": "Pod", "namespace": "shop", "name": name},
+            }],
+        });
+        let by = WriteOptions::by("test");
+        let registry = self.cluster.registry();
+        registry.create(&kinds::ENDPOINT_SLICE, Some("shop"), slice, &by).unwrap();
+    }
+
+    /// It is gone.
+    pub(crate) fn no_endpoint(&self, name: &str) {
+        let (by, now) = (WriteOptions::by("test"), DeleteOptions::default());
+        let registry = self.cluster.registry();
+        registry.delete(&kinds::ENDPOINT_SLICE, Some("shop"), name, &now, &by).unwrap();
+    }
 }

@@ -4,7 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use fairlead_shipper::{Logd as Where, Shipper, ShipperOptions};
+use fairlead_shipper::{Shipper, ShipperOptions};
+use fairlead_wire::Logds;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -43,12 +44,16 @@ impl Node {
 
     /// What a shipper of this node needs.
     pub(crate) fn options(&self, logd: &Logd) -> ShipperOptions {
+        self.options_to(Logds::At(logd.url()))
+    }
+
+    pub(crate) fn options_to(&self, logds: Logds) -> ShipperOptions {
         ShipperOptions {
             pods: self.pods(),
             state: self.state(),
             node: "node-1".to_owned(),
             admin: "127.0.0.1:0".parse().unwrap(),
-            ..ShipperOptions::to(Where::At(logd.url()))
+            ..ShipperOptions::to(logds)
         }
     }
 
