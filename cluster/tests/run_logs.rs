@@ -1,5 +1,6 @@
 //! Logs of pods: read, followed, rotated.
 
+mod client;
 mod run_support;
 
 use std::sync::Arc;
@@ -127,6 +128,47 @@ async fn the_run_before_is_kept_and_those_before_it_are_not() {
     let previous = LogOptions { previous: true, ..LogOptions::default() };
     assert_eq!(rest(open(&run, &talker, previous)).await, last);
     run.delete(&kinds::POD, "talker", &DeleteOptions::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_and_times_are_asked_for_by_http() {
+    let run = start().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let text =
+        "if mkdir /work/ran; then echo first; exit 1; fi; echo second; echo third; sleep 1000";
+    let mut container = script("talk", text);
+    container["volumeMounts"] = json!([{"name": "work", "mountPath": "/work"}]);
+    let mut talker = pod("talker", &container);
+    talker["spec"]["restartPolicy"] = "Always".into();
+    talker["spec"]["volumes"] =
+        json!([{"name": "work", "hostPath": {"path": directory.path().to_str()}}]);
+    run.create(&kinds::POD, talker);
+    let again = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"] == 1;
+    let talker = run.until(&kinds::POD, "talker", |pod| again(pod) && running(pod)).await;
+    // mkdir complains in the second run.
+    run.log(&talker, "talk", 1, 3).await;
+
+    let (addr, token) = (run.cluster.addr(), run.cluster.mint("tester"));
+    let get = async |query: &str| {
+        let path = format!("/api/v1/namespaces/app/pods/talker/log?{query}");
+        let answer = client::request(addr, &token, "GET", &path, &[], "").await;
+        assert_eq!(answer.code, 200, "{}", answer.text);
+        assert!(answer.head.contains("content-type: text/plain"), "{}", answer.head);
+        answer.text
+    };
+    assert_eq!(get("previous=true").await, "first\n");
+    assert_eq!(get("previous=true&container=talk&tailLines=0").await, "");
+    assert_eq!(get("tailLines=2").await, "second\nthird\n");
+    let stamped = get("tailLines=2&timestamps=true").await;
+    let stamped: Vec<_> = stamped.lines().filter_map(|line| line.split_once(' ')).collect();
+    let [(before, "second"), (after, "third")] = stamped[..] else { panic!("{stamped:?}") };
+    let time = |text: &str| text.parse::<jiff::Timestamp>().expect("a time");
+    assert!(time(before) <= time(after), "{stamped:?}");
+    // Nanoseconds, in UTC, as a kubelet writes them.
+    assert_eq!((after.len(), after.ends_with('Z')), ("2026-11-20T22:31:09.073636656Z".len(), true));
+    let previous = get("previous=true&timestamps=true").await;
+    let (first, text) = previous.split_once(' ').expect("a time");
+    assert!(text == "first\n" && time(first) <= time(before), "{previous}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

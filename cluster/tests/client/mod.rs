@@ -81,20 +81,30 @@ impl Api {
         headers: &[&str],
         body: &str,
     ) -> Answer {
-        let addr = self.server.addr();
-        let mut head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {addr}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n",
-            self.token
-        );
-        for header in headers {
-            head.push_str(header);
-            head.push_str("\r\n");
-        }
-        if !body.is_empty() {
-            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
-        }
-        raw(addr, format!("{head}\r\n{body}").as_bytes()).await
+        request(self.server.addr(), &self.token, method, path, headers, body).await
     }
+}
+
+/// Sends a request with a token.
+pub(crate) async fn request(
+    addr: SocketAddr,
+    token: &str,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &str,
+) -> Answer {
+    let mut head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {addr}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n"
+    );
+    for header in headers {
+        head.push_str(header);
+        head.push_str("\r\n");
+    }
+    if !body.is_empty() {
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    raw(addr, format!("{head}\r\n{body}").as_bytes()).await
 }
 
 /// Sends bytes as they are and reads until the server closes.
