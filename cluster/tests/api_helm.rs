@@ -43,21 +43,36 @@ spec:
 
 #[tokio::test]
 async fn a_chart_is_installed_upgraded_rolled_back_and_removed() {
-    let Some(helm) =
-        Tool::start("a_chart_is_installed_upgraded_rolled_back_and_removed", "helm").await
-    else {
-        return;
-    };
+    let test = "a_chart_is_installed_upgraded_rolled_back_and_removed";
+    let Some(helm) = Tool::start(test, "helm").await else { return };
+    release(&helm, 1).await;
+}
+
+/// Without pods: a real server has no image of the helper.
+#[tokio::test]
+async fn a_chart_without_pods_is_released_on_a_real_server() {
+    let test = "a_chart_without_pods_is_released_on_a_real_server";
+    let Some(helm) = Tool::real(test, "helm").await else { return };
+    release(&helm, 0).await;
+    helm.end().await;
+}
+
+/// A life of a chart: `pods` at first, one more after the upgrade where there are any.
+async fn release(helm: &Tool, pods: u32) {
     helm.file("tiny/Chart.yaml", CHART);
     helm.file("tiny/values.yaml", VALUES);
     helm.file("tiny/templates/all.yaml", TEMPLATES);
-    let installed = helm.ok("install tiny tiny --wait --timeout 60s").await;
+    let install = format!("install tiny tiny --wait --timeout 60s --set replicas={pods}");
+    let installed = helm.ok(&install).await;
     assert!(
         installed.contains("STATUS: deployed") && installed.contains("REVISION: 1"),
         "{installed}"
     );
-    let upgraded =
-        helm.ok("upgrade tiny tiny --wait --timeout 60s --set replicas=2,text=bye").await;
+    let upgrade = format!(
+        "upgrade tiny tiny --wait --timeout 60s --set replicas={},text=bye",
+        if pods > 0 { pods + 1 } else { 0 }
+    );
+    let upgraded = helm.ok(&upgrade).await;
     assert!(upgraded.contains("REVISION: 2"), "{upgraded}");
     assert!(helm.ok("get manifest tiny").await.contains("text: \"bye\""));
     helm.ok("rollback tiny 1 --wait --timeout 60s").await;

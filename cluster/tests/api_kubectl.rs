@@ -7,7 +7,8 @@ mod tool;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::ChildStdout;
 use tokio::time::timeout;
 use tool::Tool;
 
@@ -25,7 +26,7 @@ macro_rules! on_both {
         mod on_a_real_server {
             $(#[tokio::test]
             async fn $test() {
-                let tool = super::tool::Tool::real(stringify!($test)).await;
+                let tool = super::tool::Tool::real(stringify!($test), "kubectl").await;
                 let Some(kubectl) = tool else { return };
                 super::$test(&kubectl).await;
                 kubectl.end().await;
@@ -76,6 +77,19 @@ fn rows(table: &str) -> Vec<Vec<&str>> {
     table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect()
 }
 
+/// The next line of a command that goes on.
+async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> String {
+    let line = timeout(Duration::from_secs(20), lines.next_line()).await.expect("in time");
+    line.expect("read").expect("a line")
+}
+
+/// Whether this is what kubectl says of an object that it deletes: newer ones (1.34) name the
+/// namespace too.
+fn says_deleted(said: &str, object: &str, namespace: &str) -> bool {
+    let older = format!("{object} deleted\n");
+    said == older || said == format!("{object} deleted from {namespace} namespace\n")
+}
+
 async fn manifests_are_applied_compared_and_deleted(kubectl: &Tool) {
     kubectl.file("svc.yaml", SERVICE);
     kubectl.file("svc2.yaml", &SERVICE.replace("port: 80,", "port: 81,"));
@@ -104,7 +118,8 @@ async fn manifests_are_applied_compared_and_deleted(kubectl: &Tool) {
         kubectl.ok("apply --server-side -f svc2.yaml --force-conflicts").await,
         "service/s serverside-applied\n"
     );
-    assert_eq!(kubectl.ok("delete -f svc2.yaml").await, "service \"s\" deleted\n");
+    let said = kubectl.ok("delete -f svc2.yaml").await;
+    assert!(says_deleted(&said, "service \"s\"", &kubectl.namespace), "{said}");
     let gone = kubectl.run("get service s").await;
     assert_eq!(
         (gone.code, gone.err.as_str()),
@@ -142,8 +157,13 @@ async fn a_deployment_is_rolled_out_described_logged_and_scaled() {
         .spawn()
         .expect("starts");
     let mut lines = BufReader::new(follow.stdout.take().expect("piped")).lines();
-    let line = timeout(Duration::from_secs(20), lines.next_line()).await.expect("in time");
-    assert!(line.expect("read").expect("a line").starts_with("serving hello on "));
+    let line = next(&mut lines).await;
+    let address = line.strip_prefix("serving hello on ").expect("the first line");
+    // What is written once the first line has been seen comes too.
+    let (host, port) = address.split_once(':').expect("an address");
+    let port = port.parse().expect("a port");
+    run_support::get(host, port, "/say/this").await.expect("an answer");
+    assert_eq!(next(&mut lines).await, "asked to say this");
     follow.kill().await.expect("killed");
 
     assert_eq!(kubectl.ok("scale deployment/w --replicas=2").await, "deployment.apps/w scaled\n");
@@ -159,7 +179,8 @@ async fn a_deployment_is_rolled_out_described_logged_and_scaled() {
         "deployment.apps/w condition met\n"
     );
     assert!(kubectl.ok("get events").await.contains("ScalingReplicaSet"));
-    assert_eq!(kubectl.ok("delete -f dep.yaml").await, "deployment.apps \"w\" deleted\n");
+    let said = kubectl.ok("delete -f dep.yaml").await;
+    assert!(says_deleted(&said, "deployment.apps \"w\"", &kubectl.namespace), "{said}");
     kubectl.ok("wait --for=delete pod -l app=w --timeout=30s").await;
 }
 
@@ -169,13 +190,11 @@ async fn a_watch_prints_changes_as_they_happen(kubectl: &Tool) {
         kubectl.command("get secrets -w").stdout(Stdio::piped()).spawn().expect("starts");
     let mut lines = BufReader::new(watch.stdout.take().expect("piped")).lines();
     for expected in ["NAME", "first"] {
-        let line = timeout(Duration::from_secs(20), lines.next_line()).await.expect("in time");
-        let line = line.expect("read").expect("a line");
+        let line = next(&mut lines).await;
         assert!(line.starts_with(expected), "{line}");
     }
     kubectl.ok("create secret generic second --from-literal=a=b").await;
-    let line = timeout(Duration::from_secs(20), lines.next_line()).await.expect("in time");
-    let line = line.expect("read").expect("a line");
+    let line = next(&mut lines).await;
     assert_eq!(line.split_whitespace().take(2).collect::<Vec<_>>(), ["second", "Opaque"]);
     watch.kill().await.expect("killed");
 }

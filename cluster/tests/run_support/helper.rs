@@ -22,7 +22,7 @@ fn main() -> Result {
 }
 
 /// Answers on `$HOST:$PORT`: `/` with the pod's name and a text; `/health` with 200 until somebody
-/// asks for `/sicken`; `/exit` ends the program with status 3.
+/// asks for `/sicken`; `/say/WORD` prints a line; `/exit` ends the program with status 3.
 fn serve(text: &str) -> Result {
     let address = format!("{}:{}", std::env::var("HOST")?, std::env::var("PORT")?);
     let listener = TcpListener::bind(&address)?;
@@ -48,7 +48,11 @@ fn answer(stream: std::io::Result<TcpStream>, healthy: &AtomicBool, body: &str) 
         "/health" if !healthy.load(Ordering::SeqCst) => status = "500 Sick",
         "/sicken" => healthy.store(false, Ordering::SeqCst),
         "/exit" => std::process::exit(3),
-        _ => {}
+        _ => {
+            if let Some(word) = path.strip_prefix("/say/") {
+                println!("asked to say {word}");
+            }
+        }
     }
     let length = body.len();
     write!(

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fairlead_test_support::peer;
+use fairlead_test_support::{find_peer, peer};
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -42,15 +42,16 @@ impl Tool {
         Some(Self::with(program, &kubeconfig, "app".to_owned(), Some(run)))
     }
 
-    /// kubectl and a namespace of the server that `TEST_KUBECONFIG` names; `None` where there is
-    /// none, which is recorded.
-    pub(crate) async fn real(test: &str) -> Option<Self> {
+    /// A program and a namespace of the server that `TEST_KUBECONFIG` names; `None` where there is
+    /// none, or the program or kubectl is missing, which is recorded.
+    pub(crate) async fn real(test: &str, program: &str) -> Option<Self> {
         let file = real::kubeconfig()?;
-        let program = peer(test, "kubectl")?;
+        let (program, kubectl) = (peer(test, program)?, peer(test, "kubectl")?);
         let kubeconfig = fs::read_to_string(file).expect("a kubeconfig");
         let namespace = format!("fairlead-test-{}-{}", std::process::id(), fastrand::u32(..));
-        let tool = Self::with(program, &kubeconfig, namespace, None);
+        let mut tool = Self::with(kubectl, &kubeconfig, namespace, None);
         tool.ok(&format!("create namespace {}", tool.namespace)).await;
+        tool.program = program;
         Some(tool)
     }
 
@@ -63,8 +64,9 @@ impl Tool {
     }
 
     /// Leaves nothing behind on a real server.
-    pub(crate) async fn end(self) {
+    pub(crate) async fn end(mut self) {
         if self.run.is_none() {
+            self.program = find_peer("kubectl").expect("it made the namespace");
             self.ok(&format!("delete namespace {} --wait=false", self.namespace)).await;
         }
     }
