@@ -1,8 +1,8 @@
 //! The head of an HTTP/1 request, as the bytes that the engine has parsed.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
-use super::{Fields, Findings, MAX_HEAD, Violation};
+use super::{Fields, Findings, MAX_HEAD, Violation, fields::plain_prefix};
 
 /// Checks a complete head, from its first byte to the empty line, in one pass.
 ///
@@ -18,7 +18,7 @@ pub fn check(head: &[u8]) -> Result<Findings, Violation> {
     let mut lines = Lines(head);
     // RFC 9112 §2.2: empty lines before the request are passed over.
     let request = loop {
-        let line = lines.next()?;
+        let line = lines.request()?;
         if !line.is_empty() {
             break line;
         }
@@ -26,34 +26,76 @@ pub fn check(head: &[u8]) -> Result<Findings, Violation> {
     let get = request_line(request)?;
     let mut fields = Fields::default();
     loop {
-        let line = lines.next()?;
+        // Mostly the name of a field.
+        let plain = plain_prefix(lines.0);
+        let line = lines.next(plain)?;
         if line.is_empty() {
             return fields.finish(get);
         }
-        let colon = memchr(b':', line).ok_or(Violation::Target)?;
-        fields.add(&line[..colon], &line[colon + 1..])?;
+        fields.add_line(line, plain)?;
     }
 }
 
 struct Lines<'a>(&'a [u8]);
 
 impl<'a> Lines<'a> {
-    /// The next line without its end.
-    fn next(&mut self) -> Result<&'a [u8], Violation> {
-        let end = memchr(b'\n', self.0).ok_or(Violation::BareLineFeed)?;
+    /// The request line without its end, or an empty one before it. It has no `#`, which is looked
+    /// for together with the end.
+    fn request(&mut self) -> Result<&'a [u8], Violation> {
+        let end = memchr2(b'\n', b'#', self.0).ok_or(Violation::BareLineFeed)?;
+        if self.0[end] == b'#' { Err(Violation::Target) } else { self.cut(end) }
+    }
+
+    /// The next line without its end, which is not among the first `plain` bytes.
+    #[inline]
+    fn next(&mut self, plain: usize) -> Result<&'a [u8], Violation> {
+        let end = line_feed(&self.0[plain..]).ok_or(Violation::BareLineFeed)?;
+        self.cut(plain + end)
+    }
+
+    #[inline]
+    fn cut(&mut self, end: usize) -> Result<&'a [u8], Violation> {
         let (line, rest) = self.0.split_at(end);
         self.0 = &rest[1..];
         line.strip_suffix(b"\r").ok_or(Violation::BareLineFeed)
     }
 }
 
+/// Where the first line feed is. Most values are shorter than what a call of memchr costs.
+#[inline]
+fn line_feed(bytes: &[u8]) -> Option<usize> {
+    const NEAR: usize = 32;
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const FEEDS: u64 = ONES * 0x0a;
+    const HIGHEST: u64 = ONES * 0x80;
+    let mut at = 0;
+    while at < NEAR
+        && let Some(eight) = bytes[at..].first_chunk::<8>()
+    {
+        // Zero where there is one; of zeros the lowest is found rightly, which is the first.
+        let other = u64::from_le_bytes(*eight) ^ FEEDS;
+        let zeros = other.wrapping_sub(ONES) & !other & HIGHEST;
+        if zeros != 0 {
+            return Some(at + zeros.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    memchr(b'\n', &bytes[at..]).map(|more| at + more)
+}
+
 /// Whether the request is a GET of HTTP/1.1.
 fn request_line(line: &[u8]) -> Result<bool, Violation> {
-    let end = memchr(b' ', line).ok_or(Violation::Target)?;
-    let (method, rest) = (&line[..end], &line[end + 1..]);
+    let (get, method, rest) = match line.strip_prefix(b"GET ") {
+        Some(rest) => (true, &b"GET"[..], rest),
+        None => {
+            let end = memchr(b' ', line).ok_or(Violation::Target)?;
+            check_method(&line[..end])?;
+            (false, &line[..end], &line[end + 1..])
+        }
+    };
     let (target, version) = rest.split_last_chunk::<9>().ok_or(Violation::Target)?;
-    check_request(method, target)?;
-    Ok(method == b"GET" && version == b" HTTP/1.1")
+    check_form(method, target)?;
+    Ok(get && version == b" HTTP/1.1")
 }
 
 /// Checks method and target; for HTTP/2 those are `:method` and `:path`.
@@ -62,7 +104,9 @@ fn request_line(line: &[u8]) -> Result<bool, Violation> {
 /// The first rule that they break.
 pub fn check_request(method: &[u8], target: &[u8]) -> Result<(), Violation> {
     check_method(method)?;
-    check_target(method, target)
+    check_form(method, target)?;
+    // A fragment is for the client alone.
+    if memchr(b'#', target).is_some() { Err(Violation::Target) } else { Ok(()) }
 }
 
 /// Methods are told apart by case (RFC 9110 §9.1), and there are programs that do not.
@@ -78,16 +122,13 @@ fn check_method(method: &[u8]) -> Result<(), Violation> {
 }
 
 /// The forms of RFC 9112 §3.2 but the one of CONNECT.
-fn check_target(method: &[u8], target: &[u8]) -> Result<(), Violation> {
+fn check_form(method: &[u8], target: &[u8]) -> Result<(), Violation> {
     let known = match target.first() {
         Some(b'/') => true,
         Some(b'*') => target.len() == 1 && method == b"OPTIONS",
         _ => has_scheme(target, b"http://") || has_scheme(target, b"https://"),
     };
-    if !known || memchr(b'#', target).is_some() {
-        return Err(Violation::Target);
-    }
-    Ok(())
+    if known { Ok(()) } else { Err(Violation::Target) }
 }
 
 fn has_scheme(target: &[u8], scheme: &[u8]) -> bool {
@@ -115,6 +156,21 @@ mod tests {
             "",
         ] {
             assert_eq!(of(head), Err(Violation::BareLineFeed), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_line_feed_is_found_wherever_it_is() {
+        // Bytes that differ from it in one bit, or by one, among them.
+        let bytes: Vec<u8> = (0..80).map(|at| [0x0b, 0x8a, 0x09, 0x00, 0xff][at % 5]).collect();
+        assert_eq!(line_feed(&bytes), None);
+        for first in 0..80 {
+            for length in first + 1..80 {
+                let mut bytes = bytes[..length].to_vec();
+                bytes[first] = b'\n';
+                *bytes.last_mut().unwrap() = b'\n';
+                assert_eq!(line_feed(&bytes), Some(first), "{bytes:?}");
+            }
         }
     }
 

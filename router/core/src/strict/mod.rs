@@ -20,5 +20,9 @@ pub use violation::{ALLOWED_METHODS, Violation};
 /// The longest head: request line and fields. nginx with its defaults takes 32 KiB.
 pub const MAX_HEAD: usize = 64 * 1024;
 
-/// Most fields in a head; crumbs of a cookie (RFC 9113 §8.2.3) are one.
+/// Most fields in a head, crumbs of a cookie apart.
 pub const MAX_FIELDS: usize = 100;
+
+/// Most crumbs of a cookie (RFC 9113 §8.2.3): browsers keep up to 180 cookies for a site, and send
+/// each by itself. A crumb of a byte on the wire takes a hundred in memory.
+pub const MAX_CRUMBS: usize = 256;
