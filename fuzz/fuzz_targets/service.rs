@@ -16,7 +16,7 @@ fn service(name: &str, annotations: impl Iterator<Item = (Box<str>, Box<str>)>) 
         created: 0,
         labels: [("router.deis.io/routable".into(), "true".into())].into(),
         annotations: annotations.collect(),
-        ports: vec![ServicePort { name: "".into(), port: 80 }],
+        ports: vec![ServicePort::new("", 80)],
         external_name: None,
     };
     Change::Service(key, Some(service))

@@ -99,7 +99,7 @@ fn service(i: usize, seconds: usize) -> Change {
             ("router.fairlead.dev/tcpTimeout".into(), format!("{}s", seconds + 1).into()),
         ]
         .into(),
-        ports: vec![ServicePort { name: "".into(), port: 80 }],
+        ports: vec![ServicePort::new("", 80)],
         external_name: None,
     };
     Change::Service(key, Some(service))

@@ -23,7 +23,7 @@ fn service(i: usize, generation: usize) -> Change {
             ("router.deis.io/tcpTimeout".into(), format!("{}s", generation % 1000 + 1).into()),
         ]
         .into(),
-        ports: vec![ServicePort { name: "".into(), port: 80 }],
+        ports: vec![ServicePort::new("", 80)],
         external_name: None,
     };
     Change::Service(key, Some(service))

@@ -11,6 +11,8 @@ use std::{
 use crossbeam_utils::CachePadded;
 use serde::{Serialize, Serializer};
 
+use crate::clients::Clients;
+
 /// `namespace/name`; the name is the Service's label `app`, else its own name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AppId(Arc<str>);
@@ -48,6 +50,8 @@ impl Serialize for AppId {
 pub struct App {
     /// The app's name in metrics, logs and `/routes`.
     pub id: AppId,
+    /// What is known of clients, of this app and all others.
+    pub clients: Arc<Clients>,
     shards: Box<[CachePadded<Shard>]>,
 }
 
@@ -89,8 +93,8 @@ pub struct Outcome {
 
 impl App {
     /// A new app with a set of counters for each of `workers`.
-    pub fn new(id: AppId, workers: usize) -> Self {
-        Self { id, shards: (0..workers.max(1)).map(|_| CachePadded::default()).collect() }
+    pub fn new(id: AppId, workers: usize, clients: Arc<Clients>) -> Self {
+        Self { id, clients, shards: (0..workers.max(1)).map(|_| CachePadded::default()).collect() }
     }
 
     fn shard(&self, worker: usize) -> &Shard {
@@ -142,7 +146,7 @@ mod tests {
 
     #[test]
     fn counters_add_up_over_workers() {
-        let app = App::new(AppId::new("shop", "web"), 2);
+        let app = App::new(AppId::new("shop", "web"), 2, Arc::default());
         app.begin(0);
         app.begin(1);
         app.begin(1);

@@ -13,7 +13,7 @@ use rustls::{
 use crate::{host::HostPattern, object::Secret};
 
 /// Largest PEM text that is read. A chain of 20 certificates has about 40 KiB.
-const MAX_PEM: usize = 256 * 1024;
+pub(crate) const MAX_PEM: usize = 256 * 1024;
 
 /// Why a Secret gives no certificate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -115,6 +115,7 @@ mod tests {
             key: Key::new("shop", "web-cert"),
             certificate: certificate.map(Into::into),
             private_key: key.map(Into::into),
+            authorities: None,
         }
     }
 

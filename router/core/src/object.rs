@@ -105,6 +105,15 @@ pub struct ServicePort {
     pub name: Arc<str>,
     /// The Service's own port number.
     pub port: u16,
+    /// `appProtocol`: what is spoken there, such as `kubernetes.io/h2c`.
+    pub app_protocol: Option<Box<str>>,
+}
+
+impl ServicePort {
+    /// The port `name` with number `port`, of no known protocol.
+    pub fn new(name: impl Into<Arc<str>>, port: u16) -> Self {
+        Self { name: name.into(), port, app_protocol: None }
+    }
 }
 
 /// An EndpointSlice: some of the addresses behind a Service. Values are kept as
@@ -136,7 +145,7 @@ pub struct SliceEndpoint {
     pub terminating: bool,
 }
 
-/// A TLS Secret: PEM texts under `tls.crt` and `tls.key`.
+/// A TLS Secret: PEM texts under `tls.crt`, `tls.key` and `ca.crt`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
     /// Namespace and name.
@@ -145,6 +154,8 @@ pub struct Secret {
     pub certificate: Option<Bytes>,
     /// `data["tls.key"]`
     pub private_key: Option<Bytes>,
+    /// `data["ca.crt"]`
+    pub authorities: Option<Bytes>,
 }
 
 impl fmt::Debug for Secret {
@@ -162,6 +173,8 @@ pub enum Change {
     EndpointSlice(Key, Option<EndpointSlice>),
     /// A Secret was read, or is gone.
     Secret(Key, Option<Secret>),
+    /// The entries of a ConfigMap with pages changed, or it is gone.
+    Pages(Key, Option<BTreeMap<Box<str>, Bytes>>),
     /// The annotations of the object that holds the router's settings changed, or it is gone.
     Settings(ObjectRef, Option<BTreeMap<Box<str>, Box<str>>>),
 }

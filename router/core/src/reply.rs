@@ -1,5 +1,7 @@
 //! Answers that the router gives itself.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::StatusCode;
 
@@ -14,6 +16,10 @@ pub struct Reply {
     pub content_type: &'static str,
     /// `Location`, for a redirect.
     pub location: Option<String>,
+    /// Because of maintenance.
+    pub maintenance: bool,
+    /// `Retry-After` in seconds, where waiting helps.
+    pub retry_after: Option<u64>,
     /// The whole body.
     pub body: Bytes,
 }
@@ -31,6 +37,8 @@ impl Reply {
             status,
             content_type: TEXT,
             location: None,
+            maintenance: false,
+            retry_after: None,
             body: Bytes::from_static(body.as_bytes()),
         }
     }
@@ -65,12 +73,27 @@ impl Reply {
         Self::text(StatusCode::PAYLOAD_TOO_LARGE, "The body of this request is too large.\n")
     }
 
+    /// 429 for a client that asks faster than it may (RFC 6585 §4); `wait` until it may again.
+    pub fn too_many(wait: Duration) -> Self {
+        let retry_after = Some(wait.as_secs() + (wait.subsec_nanos() > 0) as u64);
+        let reply = Self::text(StatusCode::TOO_MANY_REQUESTS, "You are asking too often.\n");
+        Self { retry_after, ..reply }
+    }
+
+    /// 503 for a client with too many requests under way.
+    pub fn too_many_at_once() -> Self {
+        let body = "Too many of your requests are under way.\n";
+        Self { retry_after: Some(1), ..Self::text(StatusCode::SERVICE_UNAVAILABLE, body) }
+    }
+
     /// 503 with the built-in maintenance page.
     pub const fn maintenance() -> Self {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
             content_type: HTML,
             location: None,
+            maintenance: true,
+            retry_after: None,
             body: Bytes::from_static(MAINTENANCE_PAGE.as_bytes()),
         }
     }
@@ -96,6 +119,8 @@ impl Reply {
             status: StatusCode::MOVED_PERMANENTLY,
             content_type: TEXT,
             location: Some(location),
+            maintenance: false,
+            retry_after: None,
             body: Bytes::new(),
         }
     }

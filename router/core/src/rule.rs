@@ -5,10 +5,13 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     app::App,
     backend::Backend,
+    compression::Compression,
     object::ObjectRef,
+    pages::Pages,
     path::PathMatch,
     policy::{HeaderFilter, Policy, RequestFacts},
     reply::Reply,
+    upstream::Upstream,
 };
 
 /// A compiled route. Immutable; a request keeps the rule that it was matched
@@ -23,12 +26,22 @@ pub struct Rule {
     pub policies: Box<[Policy]>,
     /// Where requests go.
     pub backend: Arc<Backend>,
+    /// How the backend is spoken to; `None` for HTTP/1.1 in the clear.
+    pub upstream: Option<Arc<Upstream>>,
     /// Limits upstream.
     pub timeouts: Timeouts,
     /// The largest request body in bytes; `None` for no limit.
     pub body_size: Option<u64>,
+    /// The largest head of a request in bytes, below [`crate::strict::MAX_HEAD`]; `None` for that.
+    pub head_size: Option<u32>,
+    /// Requests of one client that may be under way; `None` for any number.
+    pub concurrency: Option<u32>,
+    /// Pages in place of the built-in ones; `None` for none.
+    pub pages: Option<Arc<Pages>>,
     /// Header fields to add; `None` for none.
     pub headers: Option<Box<HeaderFilter>>,
+    /// How responses are compressed; `None` where they are not.
+    pub compression: Option<Arc<Compression>>,
     /// The object that asked for this rule.
     pub origin: ObjectRef,
 }
@@ -46,6 +59,6 @@ pub struct Timeouts {
 impl Rule {
     /// The router's own answer to this request, or `None` when it is to be proxied.
     pub fn decide(&self, request: &RequestFacts<'_>) -> Option<Reply> {
-        self.policies.iter().find_map(|policy| policy.check(request, &self.backend))
+        self.policies.iter().find_map(|policy| policy.check(request, self))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -9,8 +10,9 @@ use ipnet::IpNet;
 use rustls::CipherSuite;
 
 use crate::{
+    compression::Compression,
     object::Key,
-    policy::{AccessDefaults, ReferrerPolicy, StrictTransport},
+    policy::{AccessDefaults, Rate, ReferrerPolicy, StrictTransport},
     stream::StreamSpec,
 };
 
@@ -40,6 +42,16 @@ pub struct Settings {
     pub access: AccessDefaults,
     /// The largest request body, in bytes, where an app sets none. `None`: no limit. Deis's default: 1 MiB.
     pub body_size: Option<u64>,
+    /// The largest head of a request, in bytes, where an app sets none. `None`: [`crate::strict::MAX_HEAD`].
+    pub head_size: Option<u32>,
+    /// How fast a client may ask, where an app does not say. `None`: as it likes.
+    pub rate: Option<Rate>,
+    /// How much of it at once. `None`: as much as the rate names.
+    pub rate_burst: Option<u32>,
+    /// Requests of one client to one app that may be under way. `None`: any number.
+    pub concurrency: Option<u32>,
+    /// How responses are compressed.
+    pub compression: Arc<Compression>,
     /// Requests and responses get `X-Request-Id` and `X-Correlation-Id`.
     pub request_ids: bool,
     /// Requests get `X-Request-Start`.
@@ -48,6 +60,8 @@ pub struct Settings {
     pub referrer_policy: Option<ReferrerPolicy>,
     /// What is served where no host is found.
     pub default_service: DefaultService,
+    /// The ConfigMap with pages where an app has none.
+    pub error_pages: Option<Key>,
     /// The Secret with the platform certificate. No object sets it.
     pub platform_certificate: Option<PlatformCertificate>,
     /// Ports that lead to Services byte by byte. No object sets them.
@@ -78,10 +92,16 @@ impl Default for Settings {
             strict_transport: StrictTransport::default(),
             access: AccessDefaults::default(),
             body_size: Some(1024 * 1024),
+            head_size: None,
+            rate: None,
+            rate_burst: None,
+            concurrency: None,
+            compression: Arc::default(),
             request_ids: false,
             request_start: false,
             referrer_policy: None,
             default_service: DefaultService::default(),
+            error_pages: None,
             platform_certificate: None,
             streams: Vec::new(),
             connect_timeout: Duration::from_secs(30),

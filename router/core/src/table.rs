@@ -6,6 +6,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::{
     host::{HostPattern, HostRegex},
+    pages::Pages,
     path::PathIndex,
     rule::Rule,
     settings::Settings,
@@ -29,6 +30,8 @@ pub struct Table {
     pub settings: Arc<Settings>,
     /// The platform certificate: for names without a host, and for hosts that it is valid for.
     pub platform: Option<Arc<CertifiedKey>>,
+    /// The platform's pages, for what no rule is for.
+    pub pages: Option<Arc<Pages>>,
     exact: Map,
     wildcard: Map,
     any_suffix: Map,

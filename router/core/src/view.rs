@@ -26,6 +26,8 @@ pub struct RouteView {
     pub backend: BackendKey,
     /// The addresses that take requests now.
     pub endpoints: Vec<SocketAddr>,
+    /// What is spoken to them, where that is not HTTP/1.1 in the clear.
+    pub upstream: Option<String>,
     /// In milliseconds.
     pub connect_timeout_ms: u64,
     /// In milliseconds.
@@ -34,6 +36,8 @@ pub struct RouteView {
     pub body_size: Option<u64>,
     /// Header fields that are added; `null` for none.
     pub headers: Option<String>,
+    /// Whether responses are compressed.
+    pub compression: bool,
     /// The object that asked for it.
     pub origin: ObjectRef,
 }
@@ -60,10 +64,12 @@ fn view(host: &HostPattern, tls: bool, rule: &Rule) -> RouteView {
         policies: rule.policies.iter().map(Policy::to_string).collect(),
         backend: rule.backend.key.clone(),
         endpoints: rule.backend.addresses(),
+        upstream: rule.upstream.as_ref().map(ToString::to_string),
         connect_timeout_ms: milliseconds(rule.timeouts.connect),
         tcp_timeout_ms: milliseconds(rule.timeouts.tcp),
         body_size: rule.body_size,
         headers: rule.headers.as_ref().map(ToString::to_string),
+        compression: rule.compression.is_some(),
         origin: rule.origin.clone(),
     }
 }

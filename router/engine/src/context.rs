@@ -1,15 +1,17 @@
 //! What is known of a request while it is being served.
 
-use std::{os::fd::RawFd, sync::Arc, time::Instant};
+use std::{net::IpAddr, os::fd::RawFd, sync::Arc, time::Instant};
 
 use fairlead_router_core::{
     HostPattern, Lease, Rule,
     app::Outcome,
+    clients::Present,
+    pages::Pages,
     policy::RequestIds,
     strict::{Findings, Violation},
 };
 
-use crate::{connection::Origin, forwarded::Client, retry::Attempts};
+use crate::{compress::Compressing, connection::Origin, forwarded::Client, retry::Attempts};
 
 /// Made when a request's head is complete, dropped when its answer is.
 pub(crate) struct Context {
@@ -29,6 +31,10 @@ pub(crate) struct Context {
     pub(crate) flight: Option<Flight>,
     /// The names that the request goes by, where its rule gives it some.
     pub(crate) ids: Option<Box<RequestIds>>,
+    /// The platform's pages, where there is no rule.
+    pub(crate) pages: Option<Arc<Pages>>,
+    /// The response is being compressed.
+    pub(crate) compressing: Option<Box<Compressing>>,
     /// Bytes of the body so far.
     pub(crate) body_received: u64,
     /// The client asks for WebSocket.
@@ -68,6 +74,8 @@ impl Context {
             pattern: None,
             flight: None,
             ids: None,
+            pages: None,
+            compressing: None,
             body_received: 0,
             upgrade: false,
             own_answer: false,
@@ -77,17 +85,41 @@ impl Context {
     }
 }
 
+impl Context {
+    /// The pages for what the router answers.
+    pub(crate) fn pages(&self) -> Option<&Pages> {
+        let rule = self.flight.as_ref().map(|flight| &flight.rule.pages);
+        rule.unwrap_or(&self.pages).as_deref()
+    }
+
+    /// Whether the endpoints of the rule that was found speak HTTP/2.
+    pub(crate) fn speaks_http2(&self) -> bool {
+        let upstream = self.flight.as_ref().and_then(|flight| flight.rule.upstream.as_ref());
+        upstream.is_some_and(|upstream| upstream.http2)
+    }
+}
+
 /// A request counted as in flight in its app, until it ends or is dropped.
 pub(crate) struct Flight {
     pub(crate) rule: Arc<Rule>,
     worker: usize,
     outcome: Outcome,
+    /// Counted as one of its client's.
+    present: Option<Present>,
 }
 
 impl Flight {
     pub(crate) fn begin(rule: Arc<Rule>, worker: usize) -> Self {
         rule.app.begin(worker);
-        Self { rule, worker, outcome: Outcome { status: 0, received: 0, sent: 0 } }
+        let outcome = Outcome { status: 0, received: 0, sent: 0 };
+        Self { rule, worker, outcome, present: None }
+    }
+
+    /// Counts the request as one of `client`'s; false where that has too many.
+    pub(crate) fn enter(&mut self, client: IpAddr) -> bool {
+        let Some(limit) = self.rule.concurrency else { return true };
+        self.present = self.rule.app.clients.begin(&self.rule.app.id, client, limit);
+        self.present.is_some()
     }
 
     /// Sets what the request will have come to when this is dropped.

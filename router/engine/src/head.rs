@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use fairlead_router_core::normalise_host;
 use http::{Version, header::HOST};
 use pingora_http::RequestHeader;
+use pingora_proxy::Session;
 
 /// A `Host` that is missing or unusable: 400 (RFC 9112 §3.2).
 #[derive(Debug, PartialEq, Eq)]
@@ -30,6 +31,16 @@ pub(crate) fn received(request: &RequestHeader) -> Option<&[u8]> {
         Some(authority) => Some(authority.as_str().as_bytes()),
         None => request.headers.get(HOST).map(|host| host.as_bytes()),
     }
+}
+
+/// The bytes of a request's head; for HTTP/2 as its fields are counted (RFC 9113 §6.5.2).
+pub(crate) fn size(session: &Session) -> usize {
+    if !session.is_http2() {
+        return session.as_downstream().to_h1_raw().len();
+    }
+    let request = session.req_header();
+    let fields = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32);
+    fields.sum::<usize>() + request.raw_path().len()
 }
 
 #[cfg(test)]

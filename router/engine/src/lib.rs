@@ -12,6 +12,7 @@
 
 mod access;
 mod body;
+mod compress;
 mod connection;
 mod context;
 mod engine;

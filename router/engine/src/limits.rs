@@ -8,6 +8,11 @@ pub struct EngineLimits {
     /// A request body of which nothing comes, HTTP/1; then 408. Over HTTP/2 the rule's limit on
     /// waiting for the endpoint holds. 60 s.
     pub body_read: Duration,
+    /// A request body that comes in drips, until the endpoint answers: it has this time, and a second
+    /// more for each [`EngineLimits::body_rate`] bytes; then 408. 60 s.
+    pub body_grace: Duration,
+    /// Bytes per second that a request body has to come at in the long run. 500.
+    pub body_rate: u32,
     /// A response of which the client takes nothing. 60 s.
     pub body_write: Duration,
     /// How long the rest of a body is still read when it was answered without having been read;
@@ -17,6 +22,9 @@ pub struct EngineLimits {
     pub h2_streams: u32,
     /// Header list of an HTTP/2 request (RFC 9113 §6.5.2). 64 KiB.
     pub h2_header_list: u32,
+    /// Responses that a worker compresses at a time; further ones are passed on as they are. Each takes
+    /// up to 2.5 MB. 128.
+    pub compressions: usize,
     /// Whether requests are checked by `fairlead_router_core::strict` before they are passed on.
     /// Without, the tests show what Pingora does by itself; nothing else turns it off. `true`.
     pub strict: bool,
@@ -30,10 +38,13 @@ impl Default for EngineLimits {
     fn default() -> Self {
         Self {
             body_read: Duration::from_secs(60),
+            body_grace: Duration::from_secs(60),
+            body_rate: 500,
             body_write: Duration::from_secs(60),
             body_discard: Duration::from_secs(1),
             h2_streams: 100,
             h2_header_list: 64 * 1024,
+            compressions: 128,
             strict: true,
             upstream_idle: 512,
             upstream_idle_time: Duration::from_secs(60),

@@ -21,6 +21,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use crate::{
     Shared,
+    compress::{Compressing, Slots},
     connection::Origin,
     context::Context,
     hop,
@@ -38,6 +39,8 @@ pub(crate) struct Proxy {
     pub(crate) shared: Arc<Shared>,
     /// Numbers attempts that must have a connection of their own.
     fresh: AtomicU64,
+    /// Responses being compressed.
+    compressions: Slots,
     /// Not before this moment is a failure of an application told again.
     quiet_until: AtomicU64,
 }
@@ -47,7 +50,13 @@ const QUIET: u64 = 1_000;
 
 impl Proxy {
     pub(crate) fn new(worker: usize, shared: Arc<Shared>) -> Self {
-        Self { worker, shared, fresh: AtomicU64::new(0), quiet_until: AtomicU64::new(0) }
+        Self {
+            worker,
+            shared,
+            fresh: AtomicU64::new(0),
+            compressions: Slots::default(),
+            quiet_until: AtomicU64::new(0),
+        }
     }
 
     /// An endpoint for the next attempt.
@@ -73,6 +82,22 @@ impl Proxy {
         } else {
             tracing::debug!(app, ?endpoint, %error, "request failed");
         }
+    }
+
+    /// Has the response compressed, where its rule says so and the client takes it.
+    fn compress(
+        &self,
+        request: &RequestHeader,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        let flight = context.flight.as_ref();
+        if let Some(compression) = flight.and_then(|flight| flight.rule.compression.as_deref()) {
+            let (slots, limit) = (&self.compressions, self.shared.limits.compressions);
+            let begun = Compressing::begin(compression, slots, limit, request, response)?;
+            context.compressing = begun.map(Box::new);
+        }
+        Ok(())
     }
 
     /// Decides about another attempt and counts.
@@ -141,7 +166,7 @@ impl ProxyHttp for Proxy {
             return Ok(true);
         }
         match self.route(session.req_header(), &origin, context) {
-            Route::Proxy => match context.too_large(session) {
+            Route::Proxy => match self.too_large(session, context) {
                 None => Ok(false),
                 Some(reply) => {
                     context.own_answer = true;
@@ -169,11 +194,13 @@ impl ProxyHttp for Proxy {
         let Some(address) = self.pick(context) else {
             return Error::e_explain(ErrorType::HTTPStatus(503), "no endpoint");
         };
-        let timeouts = context.flight.as_ref().ok_or_else(out_of_order)?.rule.timeouts;
+        let rule = &context.flight.as_ref().ok_or_else(out_of_order)?.rule;
+        let timeouts = rule.timeouts;
+        let http2 = rule.upstream.as_ref().is_some_and(|upstream| upstream.http2);
         let without_body = session.is_body_empty();
         let pool = if context.upstream.attempts.fresh {
             Pool::Fresh(self.fresh.fetch_add(1, Relaxed))
-        } else if upstream::is_repeatable(session.req_header(), without_body) {
+        } else if http2 || upstream::is_repeatable(session.req_header(), without_body) {
             Pool::Repeatable
         } else {
             Pool::Once
@@ -184,7 +211,8 @@ impl ProxyHttp for Proxy {
             origin.phase.tunnel(timeouts.tcp);
         }
         let kept = self.shared.limits.upstream_idle_time;
-        Ok(upstream::peer(address, timeouts, pool, kept, context.upgrade))
+        let spoken = rule.upstream.as_deref();
+        Ok(upstream::peer(address, timeouts, pool, kept, context.upgrade, spoken))
     }
 
     fn fail_to_connect(
@@ -197,7 +225,10 @@ impl ProxyHttp for Proxy {
         let mut again = false;
         if let Some(lease) = &context.upstream.lease {
             let address = lease.address;
-            lease.failed(self.shared.now());
+            // What is wrong with a certificate, or with those that are to vouch for it, is this rule's alone.
+            if !matches!(error.etype(), ErrorType::InvalidCert | ErrorType::TLSHandshakeFailure) {
+                lease.failed(self.shared.now());
+            }
             again = self.retry(context, Failure::Connect(address));
         }
         error.set_retry(again);
@@ -213,7 +244,9 @@ impl ProxyHttp for Proxy {
         _digest: Option<&Digest>,
         context: &mut Context,
     ) -> Result<()> {
-        let once = !session.req_header().method.is_idempotent();
+        // HTTP/2 says which requests it has not seen (RFC 9113 §6.8), and others share the connection.
+        let http2 = context.speaks_http2();
+        let once = !http2 && !session.req_header().method.is_idempotent();
         context.upstream.doubtful = (reused && once).then_some(fd);
         Ok(())
     }
@@ -250,7 +283,7 @@ impl ProxyHttp for Proxy {
         end: bool,
         context: &mut Context,
     ) -> Result<()> {
-        context.receive(body.as_ref().map_or(0, Bytes::len))?;
+        context.receive(body.as_ref().map_or(0, Bytes::len), &self.shared.limits)?;
         // Pingora would write an empty last part as an end of the body, and then the end itself.
         if end && body.as_ref().is_some_and(Bytes::is_empty) {
             *body = None;
@@ -306,17 +339,21 @@ impl ProxyHttp for Proxy {
             return Ok(());
         }
         hop::strip_response(response);
+        let interim = response.status.is_informational();
         if self.shared.limits.strict {
             hop::frame_response(response)?;
-            if session.req_header().version == Version::HTTP_10
-                && response.remove_header(&TRANSFER_ENCODING).is_some()
-            {
-                // RFC 9112 §6.1: such a client knows no chunks. The body ends with the connection.
-                session.set_keepalive(None);
-            }
+        }
+        if !interim {
+            self.compress(session.req_header(), response, context)?;
+        }
+        if self.shared.limits.strict
+            && session.req_header().version == Version::HTTP_10
+            && response.remove_header(&TRANSFER_ENCODING).is_some()
+        {
+            // RFC 9112 §6.1: such a client knows no chunks. The body ends with the connection.
+            session.set_keepalive(None);
         }
         // A final answer before the end of the body ends the connection, an interim one does not.
-        let interim = response.status.is_informational();
         if !interim {
             context.mark_response(response)?;
         }
@@ -325,6 +362,23 @@ impl ProxyHttp for Proxy {
             session.set_keepalive(None);
         }
         Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        context: &mut Context,
+    ) -> Result<Option<Duration>> {
+        if let Some(compressing) = &mut context.compressing {
+            compressing.piece(body, end);
+            if end {
+                // The client may take its time; the encoder's memory is not to wait for it.
+                context.compressing = None;
+            }
+        }
+        Ok(None)
     }
 
     fn upstream_response_body_filter(

@@ -1,6 +1,6 @@
 //! What is counted and recorded of a finished request.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use fairlead_router_core::app::Outcome;
 use fairlead_router_listen::Scheme;
@@ -18,7 +18,9 @@ impl Proxy {
         let Some(origin) = &context.origin else { return };
         let status = status(session);
         let (received, sent) = (session.body_bytes_read() as u64, session.body_bytes_sent() as u64);
-        let request_time = context.started.elapsed();
+        // One moment for both times: the wait for the endpoint is part of the request.
+        let now = Instant::now();
+        let request_time = now.saturating_duration_since(context.started);
         if status != StatusCode::SWITCHING_PROTOCOLS.as_u16() {
             self.shared.metrics.finished(self.worker, request_time);
         }
@@ -57,7 +59,7 @@ impl Proxy {
                 user_agent: field(USER_AGENT),
                 upstream: upstream.lease.as_deref().map(|endpoint| endpoint.address),
                 upstream_time: upstream.began.map(|began| {
-                    upstream.ended.map_or_else(|| began.elapsed(), |ended| ended - began)
+                    upstream.ended.unwrap_or(now).saturating_duration_since(began)
                 }),
                 request_time,
                 retries: upstream.attempts.retries,

@@ -45,6 +45,10 @@ pub(crate) async fn settle(session: &mut Session) {
 }
 
 async fn send(session: &mut Session, reply: &Reply, context: &Context) -> Result<()> {
+    let mut reply = reply.clone();
+    if let Some(pages) = context.pages() {
+        pages.dress(&mut reply);
+    }
     let mut head = ResponseHeader::build(reply.status, Some(5))?;
     head.insert_header(CONTENT_LENGTH, HeaderValue::from(reply.body.len()))?;
     if !reply.body.is_empty() {
@@ -52,6 +56,9 @@ async fn send(session: &mut Session, reply: &Reply, context: &Context) -> Result
     }
     if reply.status == StatusCode::METHOD_NOT_ALLOWED {
         head.insert_header(ALLOW, HeaderValue::from_static(ALLOWED_METHODS))?;
+    }
+    if let Some(seconds) = reply.retry_after {
+        head.insert_header("Retry-After", HeaderValue::from(seconds))?;
     }
     if let Some(location) = &reply.location {
         head.insert_header("Location", location.as_str())?;
@@ -73,7 +80,7 @@ pub(crate) fn answer_to(error: &Error) -> Option<Reply> {
     match (error.esource(), error.etype()) {
         (_, HTTPStatus(503)) => Some(Reply::unavailable()),
         (_, HTTPStatus(413)) => Some(Reply::too_large()),
-        (ErrorSource::Downstream, ReadTimedout) => Some(text(
+        (_, HTTPStatus(408)) | (ErrorSource::Downstream, ReadTimedout) => Some(text(
             StatusCode::REQUEST_TIMEOUT,
             "The rest of this request did not come in time.\n",
         )),
@@ -94,6 +101,8 @@ const fn text(status: StatusCode, body: &'static str) -> Reply {
         status,
         content_type: "text/plain; charset=utf-8",
         location: None,
+        maintenance: false,
+        retry_after: None,
         body: Bytes::from_static(body.as_bytes()),
     }
 }
@@ -114,6 +123,7 @@ mod tests {
             (ErrorType::ReadError, Some(502), None),
             (ErrorType::InvalidHTTPHeader, Some(502), Some(400)),
             (ErrorType::HTTPStatus(503), Some(503), Some(503)),
+            (ErrorType::HTTPStatus(408), Some(408), Some(408)),
             (ErrorType::HTTPStatus(413), Some(413), Some(413)),
         ] {
             assert_eq!(status(Error::new_up(kind.clone())), upstream, "{kind:?} upstream");

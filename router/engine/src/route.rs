@@ -35,6 +35,9 @@ impl Proxy {
             self.shared.metrics.unrouted(self.worker);
             Route::Answer(reply)
         };
+        if table.pages.is_some() {
+            context.pages = table.pages.clone();
+        }
         let Ok(name) = head::host(request) else { return unrouted(Reply::bad_host()) };
         let host = match name.as_deref().and_then(|name| table.host(name)) {
             Some(host) => host,
@@ -70,7 +73,7 @@ impl Proxy {
             }
         };
         context.flight = Some(Flight::begin(rule.clone(), self.worker));
-        context.upgrade = is_websocket(request);
+        context.upgrade = is_websocket(request) && !context.speaks_http2();
         context.name(request);
         let facts = RequestFacts {
             client: client.address,
@@ -78,8 +81,15 @@ impl Proxy {
             host: name.as_deref().unwrap_or_default(),
             target: context.target.as_deref().unwrap_or_else(|| target(request)),
             websocket: context.upgrade,
+            now: context.started.saturating_duration_since(self.shared.started),
         };
-        rule.decide(&facts).map_or(Route::Proxy, Route::Answer)
+        if let Some(reply) = rule.decide(&facts) {
+            return Route::Answer(reply);
+        }
+        match context.flight.as_mut().map(|flight| flight.enter(client.address)) {
+            Some(false) => Route::Answer(Reply::too_many_at_once()),
+            _ => Route::Proxy,
+        }
     }
 }
 

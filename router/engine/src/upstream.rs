@@ -1,16 +1,18 @@
 //! Connections to endpoints: how they are made, and which requests may share them.
 
-use std::{net::SocketAddr, os::fd::RawFd, time::Duration};
+use std::{net::SocketAddr, os::fd::RawFd, sync::Arc, time::Duration};
 
-use fairlead_router_core::Timeouts;
+use fairlead_router_core::{Timeouts, Upstream};
 use http::header::CONTENT_LENGTH;
 use nix::{
     errno::Errno,
     sys::socket::{MsgFlags, recv},
 };
-use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{upstreams::peer::HttpPeer, utils::tls::WrappedX509};
 use pingora_error::ErrorType;
 use pingora_http::RequestHeader;
+use pingora_x509_parser::{certificate::X509Certificate, prelude::FromDer};
+use rustls_pki_types::CertificateDer;
 
 /// How long a connection is kept for requests that must not be repeated. Endpoints commonly close
 /// idle connections after a second or more; this stays well below, so that such a request never
@@ -44,6 +46,20 @@ impl Pool {
     }
 }
 
+/// Requests under way on one connection of HTTP/2 to an endpoint, which may allow fewer.
+const H2_STREAMS: usize = 100;
+
+/// Authorities in Pingora's form; without those that its parser cannot read.
+fn authorities(list: &[CertificateDer<'static>]) -> Arc<[WrappedX509]> {
+    let wrap = |der: &CertificateDer<'static>| {
+        WrappedX509::try_new(der.to_vec(), |raw| {
+            X509Certificate::from_der(raw).map(|(_, parsed)| parsed)
+        })
+        .ok()
+    };
+    list.iter().filter_map(wrap).collect()
+}
+
 /// The endpoint at `address` in Pingora's terms. `kept` is how long the connection may be kept
 /// idle for other repeatable requests. For a request that asks for an upgrade the wait for bytes
 /// has no limit of its own here: the client's stream watches both directions.
@@ -53,10 +69,22 @@ pub(crate) fn peer(
     pool: Pool,
     kept: Duration,
     upgrade: bool,
+    upstream: Option<&Upstream>,
 ) -> Box<HttpPeer> {
-    let mut peer = HttpPeer::new(address, false, String::new());
-    peer.group_key = pool.key();
+    let tls = upstream.and_then(|upstream| upstream.tls.as_ref());
+    let name = tls.map_or_else(String::new, |tls| tls.server_name.to_string());
+    let mut peer = HttpPeer::new(address, tls.is_some(), name);
+    // Whoever is spoken to in another way, or verified by others, has connections of their own.
+    peer.group_key = upstream.map_or(0, |upstream| upstream.id << 40) | pool.key();
     let options = &mut peer.options;
+    if let Some(tls) = tls {
+        // None at all is refused by Pingora; left out it would take its own.
+        options.ca = Some(tls.prepared(authorities).cloned().unwrap_or_else(|| Arc::new([])));
+    }
+    if upstream.is_some_and(|upstream| upstream.http2) {
+        options.set_http_version(2, 2);
+        options.max_h2_streams = H2_STREAMS;
+    }
     options.connection_timeout = Some(timeouts.connect);
     options.read_timeout = (!upgrade).then_some(timeouts.tcp);
     options.write_timeout = Some(timeouts.tcp);
@@ -142,7 +170,7 @@ mod tests {
         let timeouts = Timeouts { connect: Duration::from_secs(1), tcp: Duration::from_secs(2) };
         let kept = Duration::from_secs(3);
         let keys = [Pool::Repeatable, Pool::Once, Pool::Fresh(0), Pool::Fresh(1)].map(|pool| {
-            let peer = peer(address, timeouts, pool, kept, false);
+            let peer = peer(address, timeouts, pool, kept, false, None);
             assert_eq!(peer.options.connection_timeout, Some(timeouts.connect));
             assert_eq!(peer.options.read_timeout, Some(timeouts.tcp));
             assert_eq!(peer.options.write_timeout, Some(timeouts.tcp));

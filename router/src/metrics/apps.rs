@@ -85,6 +85,18 @@ pub(super) fn encode(
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        collections::{BTreeMap, HashSet},
+        sync::Arc,
+    };
+
+    use fairlead_router_core::{
+        Change, Compiler, Key, Service, Settings,
+        app::{App, Outcome},
+        object::ServicePort,
+    };
+    use prometheus_client::{collector::Collector, registry::Registry};
+
     use super::*;
 
     fn counts(requests: u64) -> Counts {
@@ -102,5 +114,72 @@ mod tests {
         assert_eq!(names, ["b", "d", "_other"]);
         let other = Counts { received: 2, ..counts(3) };
         assert_eq!(some[2].1, other);
+    }
+
+    /// The default of `--metrics-apps`.
+    const LIMIT: usize = 2_000;
+    /// What a scrape may cost for each of them.
+    const SERIES: usize = 12;
+
+    #[derive(Debug)]
+    struct Apps(Vec<Arc<App>>);
+
+    impl Collector for Apps {
+        fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+            let apps = self.0.iter().map(|app| (app.id.as_str().to_owned(), app.counts()));
+            encode(&busiest(apps.collect(), LIMIT), &mut encoder)
+        }
+    }
+
+    fn service(n: usize) -> Change {
+        let key = Key::new("shop", format!("app-{n}"));
+        let domains = format!("app-{n}.example").into();
+        let service = Service {
+            key: key.clone(),
+            created: 0,
+            labels: [("router.fairlead.dev/routable".into(), "true".into())].into(),
+            annotations: [("router.fairlead.dev/domains".into(), domains)].into(),
+            ports: vec![ServicePort::new("", 80)],
+            external_name: None,
+        };
+        Change::Service(key, Some(service))
+    }
+
+    #[test]
+    fn ten_thousand_apps_have_the_series_of_two_thousand_and_one() {
+        let mut compiler = Compiler::new(Arc::new(Settings::default()));
+        (0..10_000).for_each(|n| compiler.apply(service(n)));
+        let apps: Vec<_> = compiler.apps().cloned().collect();
+        assert_eq!(apps.len(), 10_000);
+        // The ones with even numbers below 4,000 are the busiest.
+        let number = |name: &str| name.strip_prefix("shop/app-").unwrap().parse::<usize>().unwrap();
+        let is_busy = |n: usize| n < 4_000 && n.is_multiple_of(2);
+        for app in &apps {
+            for _ in 0..=usize::from(is_busy(number(app.id.as_str()))) {
+                app.begin(0);
+                app.end(0, Outcome { status: 200, received: 1, sent: 10 });
+            }
+        }
+        let mut registry = Registry::with_prefix("fairlead_router");
+        registry.register_collector(Box::new(Apps(apps)));
+        let mut page = String::new();
+        prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
+
+        let mut series = BTreeMap::<&str, HashSet<&str>>::new();
+        let mut answered = 0;
+        for line in page.lines().filter(|line| !line.starts_with('#')) {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            let app = name.split_once("app=\"").unwrap().1.split_once('"').unwrap().0;
+            assert!(series.entry(app).or_default().insert(name), "{name} is there twice");
+            if name.contains("class=\"2xx\"") {
+                answered += value.parse::<u64>().unwrap();
+            }
+        }
+        assert_eq!(series.len(), LIMIT + 1);
+        assert!(series.contains_key(OTHER));
+        assert!(series.keys().all(|name| *name == OTHER || is_busy(number(name))));
+        let most = series.values().map(HashSet::len).max().unwrap();
+        assert!(most <= SERIES, "{most} series of one app");
+        assert_eq!(answered, 12_000, "no request is lost among the others");
     }
 }

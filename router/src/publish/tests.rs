@@ -9,7 +9,7 @@ fn service(name: &str, host: &str) -> Feed {
         created: 0,
         labels: [("router.deis.io/routable".into(), "true".into())].into(),
         annotations: [("router.deis.io/domains".into(), host.into())].into(),
-        ports: vec![ServicePort { name: "".into(), port: 80 }],
+        ports: vec![ServicePort::new("", 80)],
         external_name: None,
     };
     Feed::Change(Change::Service(key, Some(service)))

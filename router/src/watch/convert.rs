@@ -54,8 +54,11 @@ pub(crate) fn dialect_annotations(
 
 fn service_port(port: core::ServicePort) -> Option<ServicePort> {
     let number = u16::try_from(port.port).ok()?;
-    is_tcp(port.protocol.as_deref())
-        .then(|| ServicePort { name: port.name.unwrap_or_default().into(), port: number })
+    is_tcp(port.protocol.as_deref()).then(|| ServicePort {
+        name: port.name.unwrap_or_default().into(),
+        port: number,
+        app_protocol: port.app_protocol.map(Into::into),
+    })
 }
 
 /// `None` for a slice that belongs to no Service.
@@ -88,7 +91,20 @@ fn slice_endpoint(endpoint: discovery::Endpoint) -> Option<SliceEndpoint> {
 pub(crate) fn secret(key: Key, secret: core::Secret) -> Secret {
     let mut data = secret.data.unwrap_or_default();
     let mut entry = |name| data.remove(name).map(|bytes| Bytes::from(bytes.0));
-    Secret { key, certificate: entry("tls.crt"), private_key: entry("tls.key") }
+    Secret {
+        key,
+        certificate: entry("tls.crt"),
+        private_key: entry("tls.key"),
+        authorities: entry("ca.crt"),
+    }
+}
+
+/// The entries of a ConfigMap, text or not.
+pub(crate) fn pages(map: core::ConfigMap) -> BTreeMap<Box<str>, Bytes> {
+    let text = map.data.into_iter().flatten().map(|(name, text)| (name, Bytes::from(text)));
+    let bytes = map.binary_data.into_iter().flatten();
+    let bytes = bytes.map(|(name, bytes)| (name, Bytes::from(bytes.0)));
+    text.chain(bytes).map(|(name, body)| (name.into(), body)).collect()
 }
 
 fn is_dialect(name: &str) -> bool {
@@ -133,7 +149,7 @@ mod tests {
                 },
             },
             "spec": {"ports": [
-                {"name": "http", "port": 80}, {"name": "dns", "port": 53, "protocol": "UDP"},
+                {"name": "http", "port": 80, "appProtocol": "grpc"}, {"name": "dns", "port": 53, "protocol": "UDP"},
                 {"name": "odd", "port": 70000}, {"name": "tls", "port": 443, "protocol": "TCP"},
             ]},
         }));
@@ -142,7 +158,7 @@ mod tests {
             (key(&object.metadata), version(&object.metadata)),
             (Some(shop("web")), Some(12))
         );
-        let port = |name: &str, port| ServicePort { name: name.into(), port };
+        let port = |name: &str, port| ServicePort::new(name, port);
         let expected = Service {
             key: shop("web"),
             created: 1_767_225_610,
@@ -150,7 +166,10 @@ mod tests {
                 .map(|(name, value)| (name.into(), value.into()))
                 .into(),
             annotations: [("router.fairlead.dev/domains".into(), "web.example".into())].into(),
-            ports: vec![port("http", 80), port("tls", 443)],
+            ports: vec![
+                ServicePort { app_protocol: Some("grpc".into()), ..port("http", 80) },
+                port("tls", 443),
+            ],
             external_name: None,
         };
         assert_eq!(service(shop("web"), object), expected);
@@ -208,8 +227,12 @@ mod tests {
         let read = serde_json::from_value(json!({
             "metadata": {}, "data": {"tls.crt": "Y2VydA==", "other": "eA=="},
         }));
-        let expected =
-            Secret { key: shop("c"), certificate: Some("cert".into()), private_key: None };
+        let expected = Secret {
+            key: shop("c"),
+            certificate: Some("cert".into()),
+            private_key: None,
+            authorities: None,
+        };
         assert_eq!(secret(shop("c"), read.unwrap()), expected);
     }
 }

@@ -250,8 +250,7 @@ impl Gate {
 /// The Secrets that `service` names, sorted.
 fn names_of(service: &Service) -> Vec<Key> {
     let claim = dialect::read(service).claim;
-    let mut names: Vec<_> =
-        claim.into_iter().flat_map(|claim| claim.certificates.into_values()).collect();
+    let mut names: Vec<_> = claim.iter().flat_map(|claim| claim.secrets()).cloned().collect();
     names.sort_unstable();
     names.dedup();
     names

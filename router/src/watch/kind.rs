@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use fairlead_router_core::{EndpointSlice, Key, ObjectRef, Service};
 use futures::StreamExt as _;
 use k8s_openapi::api::{core::v1 as core, discovery::v1 as discovery};
@@ -40,6 +41,8 @@ pub(crate) enum Seen {
     EndpointSlice(Key, Option<EndpointSlice>, Version),
     /// The metadata of a Secret; `false` when it is gone.
     Secret(Key, bool, Version),
+    /// What a ConfigMap with pages holds.
+    Pages(Key, Option<BTreeMap<Box<str>, Bytes>>, Version),
     /// The annotations of the object with the settings.
     Settings(ObjectRef, Option<Annotations>, Version),
     /// This watch has told everything there is (`present`), or the server lacks the kind.
@@ -54,6 +57,8 @@ pub(crate) enum Seen {
 pub(crate) trait Watched:
     Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static
 {
+    /// The labels that the server is asked for; `None` for any.
+    const LABELS: Option<&'static str> = None;
     /// This object, trimmed.
     fn there(self, key: Key) -> Seen;
     /// An object of this kind is gone.
@@ -93,6 +98,19 @@ impl Watched for PartialObjectMeta<core::Secret> {
     }
 }
 
+impl Watched for core::ConfigMap {
+    const LABELS: Option<&'static str> = Some("router.fairlead.dev/pages=true");
+
+    fn there(self, key: Key) -> Seen {
+        let version = convert::version(&self.metadata);
+        Seen::Pages(key, Some(convert::pages(self)), version)
+    }
+
+    fn gone(key: Key, version: Version) -> Seen {
+        Seen::Pages(key, None, version)
+    }
+}
+
 /// Follows `api`, or the object `only` of it, until nobody listens any more.
 pub(crate) async fn follow<K: Watched>(
     api: Api<K>,
@@ -104,6 +122,10 @@ pub(crate) async fn follow<K: Watched>(
     let config = match &only {
         Some(key) => watcher::Config::default().fields(&format!("metadata.name={}", key.name)),
         None => watcher::Config::default(),
+    };
+    let config = match K::LABELS {
+        Some(labels) => config.labels(labels),
+        None => config,
     };
     let mut follower =
         Follower { known: Known::default(), listing: true, only, watch, told: None, state, out };

@@ -37,7 +37,7 @@ use self::{
 pub(crate) const QUEUE: usize = 1024;
 
 /// The kinds that are always watched.
-const KINDS: [Kind; 3] = [Kind::Service, Kind::EndpointSlice, Kind::Secret];
+const KINDS: [Kind; 4] = [Kind::Service, Kind::EndpointSlice, Kind::Secret, Kind::ConfigMap];
 
 /// What the publishing loop is told.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ impl Watches {
         let (seen_in, seen) = mpsc::channel(QUEUE);
         for (i, watch) in self.watches.iter().enumerate() {
             let (client, watch, seen) = (client.clone(), watch.clone(), seen_in.clone());
-            let Scope { kind, namespace, .. } = watch.scope();
+            let Scope { kind, namespace, name } = watch.scope();
             match kind {
                 Kind::Service => {
                     let api = api::<core::Service>(client, namespace);
@@ -131,6 +131,11 @@ impl Watches {
                 }
                 Kind::Secret => {
                     let api = api::<PartialObjectMeta<core::Secret>>(client, namespace);
+                    tasks.spawn(follow(api, None, i, watch, seen));
+                }
+                // With a name it is the object with the settings.
+                Kind::ConfigMap if name.is_none() => {
+                    let api = api::<core::ConfigMap>(client, namespace);
                     tasks.spawn(follow(api, None, i, watch, seen));
                 }
                 _ => {
@@ -230,6 +235,10 @@ impl Stage {
             }
             Seen::Secret(key, there, version) => {
                 self.gate.secret_seen(&key, there, version, steps);
+            }
+            Seen::Pages(key, entries, version) => {
+                steps.push(Step::Forward(Change::Pages(key, entries)));
+                steps.push(Step::Settled(Kind::ConfigMap, version));
             }
             Seen::Settings(object, annotations, version) => {
                 let kind = object.kind;

@@ -104,10 +104,12 @@ async fn routes_and_status_show_what_is_served() {
         "policies": ["require-endpoint"],
         "backend": "shop/web:http",
         "endpoints": [web.address().to_string()],
+        "upstream": null,
         "connect_timeout_ms": 30_000,
         "tcp_timeout_ms": 1_300_000,
         "body_size": 1_048_576,
         "headers": null,
+        "compression": true,
         "origin": {"kind": "Service", "namespace": "shop", "name": "web"},
     }]);
     assert_eq!(world.admin_json("/routes").await, expected);
@@ -120,6 +122,7 @@ async fn routes_and_status_show_what_is_served() {
         {"kind": "Service", "state": "watching", "objects": 1, "age_seconds": 0},
         {"kind": "EndpointSlice", "state": "watching", "objects": 1, "age_seconds": 0},
         {"kind": "Secret", "state": "watching", "objects": 0, "age_seconds": 0},
+        {"kind": "ConfigMap", "state": "watching", "objects": 0, "age_seconds": 0},
     ]);
     assert_eq!(status["watches"], watches);
     let empty = json!({"objects": [], "watches": []});

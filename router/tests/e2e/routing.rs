@@ -230,6 +230,8 @@ async fn with_namespaces_only_those_are_served() {
         "EndpointSlice shop",
         "Secret blog",
         "Secret shop",
+        "ConfigMap blog",
+        "ConfigMap shop",
     ];
     assert_eq!(watched, expected);
 }

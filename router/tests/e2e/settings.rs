@@ -271,6 +271,83 @@ async fn row_15_body_size_gives_413_beyond_and_0_is_no_limit() {
 }
 
 #[tokio::test]
+async fn row_16_gzip_has_types_a_least_length_a_level_and_vary() {
+    let web = Backend::answering(|request| {
+        let query = request.uri().query().unwrap_or_default();
+        let (length, media) = query.split_once('&').unwrap();
+        let words: String = (0..4_000_u64).map(|n| format!("{} ", n * n % 9_973)).collect();
+        let body = words[..length.parse().unwrap()].to_owned();
+        Response::builder().header("content-type", media).body(Full::from(body)).unwrap()
+    })
+    .await;
+    let world = start(&web, &[]).await;
+    let get = async |length: usize, media: &str| {
+        let url = format!("http://web.example/?{length}&{media}");
+        let answer = world.get_with(&url, &[("accept-encoding", "gzip")]).await;
+        let field = |name| answer.header(name).map(ToOwned::to_owned);
+        // Of compressed bodies a measure, not the length: the client takes them for text.
+        (field("content-encoding"), field("vary"), answer.body.chars().count())
+    };
+    let gzip = || Some("gzip".to_owned());
+    let vary = || Some("Accept-Encoding".to_owned());
+    // By default: text from 256 bytes on.
+    assert_eq!(get(255, "text/html").await, (None, None, 255));
+    let (coding, varies, by_default) = get(10_000, "text/html").await;
+    assert_eq!((coding, varies), (gzip(), vary()));
+    assert!(by_default < 8_000, "{by_default}");
+    assert_eq!(get(300, "application/json").await.0, gzip());
+    assert_eq!(get(300, "image/png").await, (None, None, 300));
+
+    world.set("gzip.minLength", "1000").await;
+    assert_eq!(get(999, "text/html").await, (None, None, 999));
+    assert_eq!(get(1000, "text/html").await.0, gzip());
+
+    world.set("gzip.compLevel", "1").await;
+    let least = get(10_000, "text/html").await.2;
+    assert!(least > by_default, "{least} at level 1, {by_default} at level 5");
+
+    // As nginx has it: HTML is always among them.
+    world.set("gzip.types", "image/png font/opentype").await;
+    assert_eq!(get(1000, "image/png").await.0, gzip());
+    assert_eq!(get(1000, "text/html").await.0, gzip());
+    assert_eq!(get(1000, "application/json").await, (None, None, 1000));
+
+    world.set("gzip.vary", "off").await;
+    assert_eq!(get(1000, "text/html").await.1, None);
+    world.set("gzip.vary", "on").await;
+
+    world.set("gzip.enabled", "false").await;
+    assert_eq!(get(1000, "text/html").await, (None, None, 1000));
+    world.annotate("router.fairlead.dev/gzip.enabled", "true").await;
+    assert_eq!(get(1000, "text/html").await.0, gzip());
+    world.set("gzip.enabled", "true").await;
+    world.annotate("router.fairlead.dev/gzip.enabled", "false").await;
+    assert_eq!(get(1000, "text/html").await, (None, None, 1000));
+
+    for (name, value) in
+        [("compLevel", "10"), ("types", "text"), ("vary", "yes"), ("minLength", "-1")]
+    {
+        world.set(&format!("gzip.{name}"), value).await;
+    }
+    let found = world.findings().await;
+    let reasons: Vec<_> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["reason"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            "\"10\" is not a whole number from 1 to 9. The default stands",
+            "\"-1\" is not a size; write a whole number of bytes, or of KiB, MiB or GiB with k, m or g, such as 10m. The default stands",
+            "\"text\" is not a media type; write one such as application/json, or * for anything. The default stands",
+            "\"yes\" is none of on, off, true, false. The default stands",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn row_17_forwarded_headers_are_believed_from_trusted_peers_only() {
     let (web, seen) = noting().await;
     let world = start(&web, &[]).await;
@@ -696,4 +773,83 @@ async fn row_31_a_service_is_mounted_at_paths_of_another_ones_host() {
         }],
     }]);
     assert_eq!(told, expected);
+}
+
+// RFC 3986 §2.2, §3.3, §5.2.4: `/api` is closed to this client, and stays so in every spelling.
+#[tokio::test]
+async fn a_path_that_endpoints_may_read_in_two_ways_does_not_pass_a_rule_by() {
+    let (web, api) = (Backend::named("web").await, Backend::named("api").await);
+    let world = start(&web, &[]).await;
+    world.apply(&API.replace("PROXY_DOMAIN", "web.example"), &[("API", &api)]).await;
+    let closed = json!({"metadata": {"annotations": {"router.deis.io/whitelist": "192.0.2.1"}}});
+    world.patch(&kinds::SERVICE, "api", "api", closed);
+    world.settled().await;
+    const AMBIGUOUS: (u16, &str) = (400, "The path of this request can be read in two ways.\n");
+    for (path, expected) in [
+        ("/api/users", DENIED),
+        // Everybody reads these alike.
+        ("/%61pi/users", DENIED),
+        ("/x/../api/users", DENIED),
+        ("/x/%2e%2e/api/users", DENIED),
+        ("/api/../x", (200, "web")),
+        // These are `/api` to some and not to others.
+        ("//api/users", AMBIGUOUS),
+        ("/%2fapi/users", AMBIGUOUS),
+        ("/x%2f..%2fapi/users", AMBIGUOUS),
+        ("/x/..%2fapi/users", AMBIGUOUS),
+        ("/api;a=b/users", AMBIGUOUS),
+        ("/api%2fusers", AMBIGUOUS),
+        // Two readings, and one rule for both.
+        ("/x%2fy", (200, "web")),
+        ("/x//y", (200, "web")),
+        ("/x;a=b/y", (200, "web")),
+    ] {
+        let mut connection = world.connect().await;
+        let answer = connection.get("web.example", path).await;
+        assert_eq!(answer.brief(), expected, "{path}");
+    }
+}
+
+/// A ConfigMap of pages.
+const PAGES: &str = r#"
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: NAME, namespace: NAMESPACE, labels: {router.fairlead.dev/pages: "true"}}
+    data: {503.html: "NAME has nobody", maintenance.html: "NAME is being worked on", 404.html: "NAME knows nothing"}
+"#;
+
+#[tokio::test]
+async fn row_69_error_and_maintenance_pages_are_the_apps_else_the_platforms() {
+    let web = Backend::named("web").await;
+    let world = start(&web, &[("errorPages", "deis/platform")]).await;
+    let pages =
+        |namespace: &str, name: &str| PAGES.replace("NAMESPACE", namespace).replace("NAME", name);
+    // Until it is there, the built-in ones are shown.
+    assert_eq!(world.get("http://nobody.example/").await.brief(), NOT_FOUND);
+    world.apply(&pages("deis", "platform"), &[]).await;
+    assert_eq!(world.get("http://nobody.example/").await.brief(), (404, "platform knows nothing"));
+    assert_eq!(world.get("http://web.example/").await.brief(), (200, "web"));
+    world.annotate("router.deis.io/maintenance", "true").await;
+    let answer = world.get("http://web.example/").await;
+    assert_eq!(answer.brief(), (503, "platform is being worked on"));
+    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+
+    world.annotate("router.fairlead.dev/errorPages", "own").await;
+    let told = world.admin_json("/diagnostics").await["objects"].to_string();
+    let absent = "ConfigMap shop/own does not exist, or has not the label router.fairlead.dev/pages: \\\"true\\\"";
+    assert!(told.contains(absent), "{told}");
+    world.apply(&pages("shop", "own"), &[]).await;
+    assert_eq!(world.get("http://web.example/").await.brief(), (503, "own is being worked on"));
+
+    // One without the label is not read, and may say what it likes.
+    let patch = json!({"metadata": {"labels": {"router.fairlead.dev/pages": null}}});
+    world.patch(&kinds::CONFIG_MAP, "shop", "own", patch);
+    let back =
+        async || world.get("http://web.example/").await.body == "platform is being worked on";
+    within("the platform's page is back", async {
+        while !back().await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }

@@ -11,6 +11,7 @@ use crate::{
     host::HostPattern,
     object::{Key, Kind},
     settings::DefaultTarget,
+    upstream::Protocol,
 };
 
 /// A claim on whatever no host is for.
@@ -87,6 +88,10 @@ impl Compiler {
             hosts: vec![HostName::Full(HostPattern::Any)],
             certificates: Default::default(),
             mount: None,
+            protocol: Protocol::Http,
+            server_name: Arc::default(),
+            authorities: None,
+            error_pages: None,
             options: Options::default(),
             backend: BackendKey { service: service.clone(), port },
             service,

@@ -21,6 +21,8 @@ pub(super) enum Source {
     Stream(Key),
     /// The platform certificate.
     Platform,
+    /// The platform's pages.
+    Pages,
     /// Compiling one host.
     Host(HostPattern),
 }

@@ -36,8 +36,12 @@ pub(super) fn compile(
     };
     let mut findings: Vec<_> = owners.map(|loser| shadow(pattern, owner, loser)).collect();
     let certificate = certificate(pattern, owner, context, &mut findings);
+    findings.extend(authorities(owner, context));
+    findings.extend(pages(owner, context));
     let mut rules = vec![rule::compile(owner, PathMatch::Prefix("/".into()), None, context)];
     for claim in mounted {
+        findings.extend(authorities(claim, context));
+        findings.extend(pages(claim, context));
         for path in claim.mount.iter().flat_map(|mount| &mount.paths) {
             match rules.iter().find(|rule| rule.path == *path) {
                 Some(rule) => findings.push(taken(pattern, path, rule, claim)),
@@ -93,6 +97,37 @@ fn certificate(
         let own =
             owner.hosts.iter().any(|name| is_own(name) && name.is(pattern, context.settings()));
         (own || certificate::is_valid_for(platform, pattern)).then(|| platform.clone())
+    })
+}
+
+/// What is wrong with the authorities that `claim` names.
+fn authorities(claim: &Claim, context: &Context<'_>) -> Option<Diagnostic> {
+    let secret = claim.authorities.as_ref()?;
+    let (object, field, reason) = match context.authorities(secret) {
+        None => (
+            claim.origin(),
+            "metadata.annotations[upstreamCA]",
+            format!("Secret {secret} does not exist"),
+        ),
+        Some(error) => (secret.of(Kind::Secret), "data[ca.crt]", error?.to_string()),
+    };
+    let reason = format!("{reason}. Until then the pods of {} get no requests", claim.origin());
+    Some(Diagnostic {
+        object,
+        field: field.into(),
+        severity: Severity::Error,
+        reason: reason.into(),
+    })
+}
+
+/// That the pages that `claim` names are not there.
+fn pages(claim: &Claim, context: &Context<'_>) -> Option<Diagnostic> {
+    let key = claim.error_pages.as_ref().filter(|key| !context.has_pages(key))?;
+    Some(Diagnostic {
+        object: claim.origin(),
+        field: "metadata.annotations[errorPages]".into(),
+        severity: Severity::Warning,
+        reason: super::pages::absent(key).into(),
     })
 }
 

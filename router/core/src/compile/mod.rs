@@ -10,6 +10,7 @@ mod default;
 mod endpoints;
 mod findings;
 mod host;
+mod pages;
 mod rule;
 mod secrets;
 mod services;
@@ -17,6 +18,7 @@ mod settings;
 mod streams;
 
 use std::{
+    cell::RefCell,
     collections::{BTreeSet, HashMap},
     sync::Arc,
 };
@@ -34,12 +36,15 @@ use crate::{
     app::{App, AppId},
     backend::Backend,
     certificate::CertificateSlot,
+    clients::Clients,
     diagnostic::Diagnostic,
     dialect::service::Claim,
     host::HostPattern,
     object::{Change, Key, Kind, ServicePort},
+    pages::Pages,
     settings::Settings,
     table::Table,
+    upstream::{AuthoritiesError, Identity, Upstream, Upstreams},
 };
 
 /// Holds all objects and compiles the hosts that changes touch.
@@ -57,6 +62,12 @@ pub struct Compiler {
     streams: HashMap<Arc<str>, StreamClaim>,
     backends: Backends,
     apps: HashMap<AppId, Members>,
+    clients: Arc<Clients>,
+    upstreams: RefCell<Upstreams>,
+    /// What ConfigMaps with pages hold.
+    pages: HashMap<Key, Arc<Pages>>,
+    /// Who names one.
+    page_users: HashMap<Key, BTreeSet<Key>>,
     secrets: HashMap<Key, SecretState>,
     /// Who claims a host.
     claimants: HashMap<HostPattern, BTreeSet<Key>>,
@@ -98,6 +109,10 @@ impl Compiler {
             streams: HashMap::new(),
             backends: Backends::default(),
             apps: HashMap::new(),
+            clients: Arc::default(),
+            upstreams: RefCell::default(),
+            pages: HashMap::new(),
+            page_users: HashMap::new(),
             secrets: HashMap::new(),
             claimants: HashMap::new(),
             secret_users: HashMap::new(),
@@ -107,6 +122,7 @@ impl Compiler {
         };
         compiler.refresh_default();
         compiler.refresh_platform();
+        compiler.refresh_pages();
         compiler
     }
 
@@ -120,6 +136,7 @@ impl Compiler {
                 self.findings.set(Source::Object(key.of(Kind::EndpointSlice)), findings);
                 self.backends.apply(key, slice);
             }
+            Change::Pages(key, entries) => self.apply_pages(key, entries),
             Change::Secret(key, secret) => self.apply_secret(key, secret),
             Change::Settings(object, annotations) => self.apply_settings(&object, annotations),
         }
@@ -176,6 +193,12 @@ impl Compiler {
         self.apps.values().map(|members| &members.app)
     }
 
+    /// Every host may depend on what has changed.
+    fn touch_all(&mut self) {
+        self.dirty.extend(self.claimants.keys().cloned());
+        self.dirty.extend(self.default.as_ref().map(|_| HostPattern::Any));
+    }
+
     fn compile(&self, pattern: &HostPattern) -> (Option<Arc<crate::table::Host>>, Vec<Diagnostic>) {
         let claims = if *pattern == HostPattern::Any {
             self.default.iter().map(|default| default.claim.clone()).collect()
@@ -203,6 +226,39 @@ impl Context<'_> {
 
     fn platform(&self) -> Option<&Arc<CertifiedKey>> {
         self.compiler.table.platform.as_ref()
+    }
+
+    /// The pages of `claim`, over the platform's.
+    fn pages(&self, claim: &Claim) -> Option<Arc<Pages>> {
+        let own = claim.error_pages.as_ref().and_then(|key| self.compiler.pages.get(key));
+        match (own, &self.compiler.table.pages) {
+            (Some(own), Some(platform)) => Some(Arc::new(own.over(platform))),
+            (one, other) => one.or(other.as_ref()).cloned(),
+        }
+    }
+
+    /// Whether a ConfigMap with pages is there.
+    fn has_pages(&self, key: &Key) -> bool {
+        self.compiler.pages.contains_key(key)
+    }
+
+    /// What is wrong with the authorities in `secret`, if anything; `None` where there is no Secret.
+    fn authorities(&self, secret: &Key) -> Option<Option<AuthoritiesError>> {
+        let state = self.compiler.secrets.get(secret)?;
+        Some(state.authorities.as_ref().and_then(|authorities| authorities.as_ref().err().copied()))
+    }
+
+    /// How the endpoints of `claim` are spoken to. Without its authorities nobody is believed.
+    fn upstream(&self, claim: &Claim) -> Option<Arc<Upstream>> {
+        let state = claim.authorities.as_ref().and_then(|key| self.compiler.secrets.get(key));
+        let authorities = state.and_then(|state| state.authorities.clone()?.ok());
+        let server_name =
+            if claim.protocol.is_secure() { claim.server_name.clone() } else { Arc::default() };
+        self.compiler.upstreams.borrow_mut().get(Identity {
+            protocol: claim.protocol,
+            server_name,
+            authorities: authorities.unwrap_or_default(),
+        })
     }
 
     fn backend(&self, claim: &Claim) -> Arc<Backend> {

@@ -27,11 +27,19 @@ pub(super) fn compile(
         app: context.app(claim),
         policies: policies.into(),
         backend: context.backend(claim),
+        upstream: context.upstream(claim),
         timeouts: Timeouts {
             connect: options.connect_timeout.unwrap_or(settings.connect_timeout),
             tcp: options.tcp_timeout.unwrap_or(settings.tcp_timeout),
         },
         body_size: options.body_size.unwrap_or(settings.body_size),
+        pages: context.pages(claim),
+        head_size: options.head_size.or(settings.head_size),
+        concurrency: options.concurrency.unwrap_or(settings.concurrency),
+        compression: options
+            .compression
+            .unwrap_or(settings.compression.enabled)
+            .then(|| settings.compression.clone()),
         headers: headers(options, settings).some(),
         origin: claim.origin(),
     }
@@ -40,6 +48,9 @@ pub(super) fn compile(
 fn policies(options: &Options, settings: &Settings) -> Vec<Policy> {
     let mut policies = vec![Policy::RequireEndpoint];
     policies.extend(access(options, settings));
+    let rate = options.rate.unwrap_or(settings.rate);
+    let burst = options.rate_burst.or(settings.rate_burst);
+    policies.extend(rate.map(|rate| Policy::RateLimit(rate.limit(burst))));
     policies.extend(options.maintenance.then_some(Policy::Maintenance));
     if options.enforce_https || settings.enforce_https || settings.strict_transport.enabled {
         let port = settings.public_https_port;

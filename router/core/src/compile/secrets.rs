@@ -1,17 +1,23 @@
 //! Secrets: certificates of hosts, and the platform's.
 
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+
 use super::{Compiler, findings::Source};
 use crate::{
     certificate::CertificateSlot,
     diagnostic::{Diagnostic, Severity},
     object::{Key, Kind, Secret},
     settings::PlatformCertificate,
+    upstream::{self, AuthoritiesError},
 };
 
 #[derive(Debug, Default)]
 pub(super) struct SecretState {
     secret: Option<Secret>,
     pub(super) slot: CertificateSlot,
+    pub(super) authorities: Option<Result<Arc<[CertificateDer<'static>]>, AuthoritiesError>>,
 }
 
 impl Compiler {
@@ -29,6 +35,7 @@ impl Compiler {
                     return;
                 }
                 state.slot.update(&secret);
+                state.authorities = Some(upstream::authorities(&secret));
                 state.secret = Some(secret);
             }
         }
@@ -36,9 +43,10 @@ impl Compiler {
             self.refresh_platform();
         }
         for user in self.secret_users.get(&key).into_iter().flatten() {
-            let certificates =
-                self.claims.get(user).into_iter().flat_map(|claim| &claim.certificates);
-            let names = certificates.filter(|(_, secret)| **secret == key).map(|(name, _)| name);
+            let Some(claim) = self.claims.get(user) else { continue };
+            let certificates = claim.certificates.iter().filter(|(_, secret)| **secret == key);
+            let all = claim.names().filter(|_| claim.authorities.as_ref() == Some(&key));
+            let names = certificates.map(|(name, _)| name).chain(all);
             self.dirty.extend(names.filter_map(|name| name.resolve(&self.table.settings).ok()));
         }
     }
@@ -74,7 +82,7 @@ impl Compiler {
         };
         self.table.platform = slot.and_then(|slot| slot.certificate.clone());
         self.findings.set(Source::Platform, finding.into_iter().collect());
-        self.dirty.extend(self.claimants.keys().cloned());
+        self.touch_all();
         self.resettled = true;
     }
 }

@@ -46,13 +46,19 @@ impl Compiler {
 
     fn forget(&mut self, claim: &Claim) {
         self.unindex(claim);
-        for secret in claim.certificates.values() {
+        if let Some(pages) = &claim.error_pages {
+            remove(&mut self.page_users, pages, &claim.service);
+        }
+        for secret in claim.secrets() {
             remove(&mut self.secret_users, secret, &claim.service);
         }
     }
 
     fn remember(&mut self, claim: Arc<Claim>) {
-        for secret in claim.certificates.values() {
+        if let Some(pages) = &claim.error_pages {
+            self.page_users.entry(pages.clone()).or_default().insert(claim.service.clone());
+        }
+        for secret in claim.secrets() {
             self.secret_users.entry(secret.clone()).or_default().insert(claim.service.clone());
         }
         self.count_app(&claim.app);
@@ -96,7 +102,9 @@ impl Compiler {
     /// Counts one more claim of `app`, which is made with the first.
     pub(super) fn count_app(&mut self, app: &AppId) {
         let workers = self.table.settings.workers;
-        let new = || Members { app: Arc::new(App::new(app.clone(), workers)), claims: 0 };
+        let clients = &self.clients;
+        let app_of = || Arc::new(App::new(app.clone(), workers, clients.clone()));
+        let new = || Members { app: app_of(), claims: 0 };
         self.apps.entry(app.clone()).or_insert_with(new).claims += 1;
     }
 

@@ -29,6 +29,8 @@ impl Compiler {
         self.table.settings = Arc::new(settings);
         claims.iter().for_each(|claim| self.index(claim));
         self.refresh_default();
+        self.refresh_pages();
+        self.touch_all();
         self.resettled = true;
     }
 }

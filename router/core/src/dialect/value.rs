@@ -4,6 +4,8 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use ipnet::IpNet;
 
+use crate::{policy::Rate, strict::MAX_HEAD};
+
 /// A value that cannot be read. The message says what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
@@ -25,6 +27,14 @@ pub enum ValueError {
         "{0:?} is not a size; write a whole number of bytes, or of KiB, MiB or GiB with k, m or g, such as 10m"
     )]
     Size(Box<str>),
+    /// Not a size of a head.
+    #[error("{0:?} is not a size from 1k to 64k")]
+    HeadSize(Box<str>),
+    /// Not a rate.
+    #[error(
+        "{0:?} is not a rate; write a whole number up to 10000 with /s, /m or /h, such as 10/s, or none"
+    )]
+    Rate(Box<str>),
     /// Not a whole number in range.
     #[error("{0:?} is not a whole number from {1} to {2}")]
     Number(Box<str>, u64, u64),
@@ -113,6 +123,55 @@ pub fn limit(text: &str) -> Result<Option<u64>, ValueError> {
 pub fn number(text: &str, range: RangeInclusive<u64>) -> Result<u64, ValueError> {
     let number = text.trim().parse().ok().filter(|number| range.contains(number));
     number.ok_or_else(|| ValueError::Number(text.trim().into(), *range.start(), *range.end()))
+}
+
+/// A whole number from 1 to a million.
+///
+/// # Errors
+/// For anything else.
+pub fn count(text: &str) -> Result<u32, ValueError> {
+    let number = number(text, 1..=1_000_000)?;
+    Ok(u32::try_from(number).expect("the number is in range"))
+}
+
+/// As [`count`], but 0 means no limit.
+///
+/// # Errors
+/// For anything else.
+pub fn count_or_none(text: &str) -> Result<Option<u32>, ValueError> {
+    if text.trim() == "0" { Ok(None) } else { count(text).map(Some) }
+}
+
+/// A size that the head of a request may be bounded by.
+///
+/// # Errors
+/// For anything else.
+pub fn head_size(text: &str) -> Result<u32, ValueError> {
+    let size = size(text).ok().filter(|size| (1024..=MAX_HEAD as u64).contains(size));
+    size.and_then(|size| u32::try_from(size).ok())
+        .ok_or_else(|| ValueError::HeadSize(text.trim().into()))
+}
+
+/// A number per second, minute or hour; `none` or `0` for no limit.
+///
+/// # Errors
+/// For anything else.
+pub fn rate(text: &str) -> Result<Option<Rate>, ValueError> {
+    let text = text.trim();
+    if matches!(text, "none" | "0") {
+        return Ok(None);
+    }
+    let wrong = || ValueError::Rate(text.into());
+    let (number, unit) = text.split_once('/').ok_or_else(wrong)?;
+    let seconds = match unit.trim() {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(wrong()),
+    };
+    let requests = number.trim().parse().ok().filter(|number| (1..=10_000).contains(number));
+    let requests = requests.ok_or_else(wrong)?;
+    Ok(Some(Rate { requests, time: Duration::from_secs(seconds) }))
 }
 
 /// The meaning of one of `words`.
@@ -206,6 +265,23 @@ mod tests {
             number("10", 1..=9).unwrap_err().to_string(),
             "\"10\" is not a whole number from 1 to 9"
         );
+        assert_eq!(
+            (count(" 5 "), count_or_none("0"), count_or_none("7")),
+            (Ok(5), Ok(None), Ok(Some(7)))
+        );
+        assert!(count("0").is_err() && count("1000001").is_err() && count_or_none("-1").is_err());
+        assert_eq!((head_size("1k"), head_size("64k")), (Ok(1024), Ok(65536)));
+        assert!(["1023", "65k", "0", "x"].iter().all(|text| head_size(text).is_err()));
+        let per =
+            |requests, seconds| Ok(Some(Rate { requests, time: Duration::from_secs(seconds) }));
+        assert_eq!(
+            (rate("10/s"), rate(" 600 / m"), rate("1/h")),
+            (per(10, 1), per(600, 60), per(1, 3600))
+        );
+        assert_eq!((rate("none"), rate("0")), (Ok(None), Ok(None)));
+        for text in ["", "10", "/s", "0/s", "10001/s", "1.5/s", "-1/s", "10/d", "10/s/s"] {
+            assert_eq!(rate(text), Err(ValueError::Rate(text.into())), "{text:?}");
+        }
         assert_eq!(word("b", &[("a", 1), ("b", 2)]), Ok(2));
         assert_eq!(
             word("c", &[("a", 1), ("b", 2)]).unwrap_err().to_string(),

@@ -33,7 +33,8 @@ mod tests {
 
     fn redirect(port: u16, secure: bool, websocket: bool, target: &str) -> Option<String> {
         let client = "192.0.2.1".parse().unwrap();
-        let facts = RequestFacts { client, secure, websocket, host: "web.example", target };
+        let now = std::time::Duration::ZERO;
+        let facts = RequestFacts { client, secure, websocket, host: "web.example", target, now };
         HttpsRedirect { port }.check(&facts).map(|reply| reply.location.unwrap())
     }
 

@@ -6,16 +6,19 @@
 mod access_list;
 mod header_filter;
 mod https_redirect;
+mod rate_limit;
 mod strict_transport;
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, time::Duration};
 
 pub use access_list::{AccessDefaults, AccessList, ListMode};
 pub use header_filter::{CORRELATION_ID, HeaderFilter, ReferrerPolicy, RequestIds};
 pub use https_redirect::HttpsRedirect;
+pub(crate) use rate_limit::ticks;
+pub use rate_limit::{Rate, RateLimit, TICK};
 pub use strict_transport::StrictTransport;
 
-use crate::{backend::Backend, reply::Reply};
+use crate::{reply::Reply, rule::Rule};
 
 /// What policies may know of a request.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +33,8 @@ pub struct RequestFacts<'a> {
     pub target: &'a str,
     /// The request asks for an upgrade to WebSocket.
     pub websocket: bool,
+    /// When it came, on any steady clock, the same for all requests.
+    pub now: Duration,
 }
 
 /// One check. Sorted, these are in the order in which a rule applies them.
@@ -37,6 +42,8 @@ pub struct RequestFacts<'a> {
 pub enum Policy {
     /// 403 for clients outside the list.
     AccessList(AccessList),
+    /// 429 for clients that ask too fast.
+    RateLimit(RateLimit),
     /// 503 with the maintenance page.
     Maintenance,
     /// 503 where no endpoint could answer.
@@ -47,11 +54,17 @@ pub enum Policy {
 
 impl Policy {
     /// The answer, or `None` to go on.
-    pub fn check(&self, request: &RequestFacts<'_>, backend: &Backend) -> Option<Reply> {
+    pub fn check(&self, request: &RequestFacts<'_>, rule: &Rule) -> Option<Reply> {
         match self {
             Self::AccessList(list) => (!list.allows(request.client)).then(Reply::forbidden),
+            Self::RateLimit(limit) => rule
+                .app
+                .clients
+                .admit(&rule.app.id, request.client, limit, request.now)
+                .err()
+                .map(Reply::too_many),
             Self::Maintenance => Some(Reply::maintenance()),
-            Self::RequireEndpoint => (!backend.is_available()).then(Reply::unavailable),
+            Self::RequireEndpoint => (!rule.backend.is_available()).then(Reply::unavailable),
             Self::HttpsRedirect(redirect) => redirect.check(request),
         }
     }
@@ -61,6 +74,7 @@ impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AccessList(list) => write!(f, "access-list {list}"),
+            Self::RateLimit(limit) => limit.fmt(f),
             Self::Maintenance => f.write_str("maintenance"),
             Self::RequireEndpoint => f.write_str("require-endpoint"),
             Self::HttpsRedirect(redirect) => write!(f, "https-redirect :{}", redirect.port),

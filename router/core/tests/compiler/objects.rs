@@ -132,10 +132,7 @@ fn the_port_is_80_or_the_only_one_or_the_one_named_http() {
         let mut web = service("web", &[(DOMAINS, "web.example")]);
         web.ports = ports
             .iter()
-            .map(|&(name, port)| fairlead_router_core::object::ServicePort {
-                name: name.into(),
-                port,
-            })
+            .map(|&(name, port)| fairlead_router_core::object::ServicePort::new(name, port))
             .collect();
         let (compiler, table) = compiled([set_service(web)]);
         summary(&table).pop().unwrap_or_else(|| reasons(&compiler).pop().unwrap())
@@ -303,5 +300,119 @@ fn a_fault_in_one_app_leaves_the_other_alone_in_the_same_pass() {
             "Secret shop/a-cert: data[tls.crt]: data[tls.crt] holds no readable certificate in PEM form. Hosts that \
              name it are not served over TLS",
         ]
+    );
+}
+
+#[test]
+fn what_pods_speak_is_told_by_annotation_or_port_and_never_guessed() {
+    let with = |annotations: &[(&str, &str)], app_protocol: Option<&str>| {
+        let all = [&[(DOMAINS, "web.example")], annotations].concat();
+        let mut web = service("web", &all);
+        web.ports[0].app_protocol = app_protocol.map(Into::into);
+        let (compiler, table) = compiled([set_service(web)]);
+        let route = fairlead_router_core::view::routes(&table).pop();
+        (route.map(|route| route.upstream), reasons(&compiler))
+    };
+    const PROTOCOL: &str = "router.fairlead.dev/upstreamProtocol";
+    let speaks = |text: &str| Some(Some(text.to_owned()));
+    for (annotations, app_protocol, expected) in [
+        (&[][..], None, Some(None)),
+        (&[], Some("http"), Some(None)),
+        (&[], Some("kubernetes.io/ws"), Some(None)),
+        (&[], Some("kubernetes.io/h2c"), speaks("HTTP/2")),
+        (&[], Some("grpc"), speaks("HTTP/2")),
+        (&[(PROTOCOL, "http")], Some("grpc"), Some(None)),
+        (&[(PROTOCOL, "grpc")], None, speaks("HTTP/2")),
+        (&[(PROTOCOL, "h2c")], Some("http"), speaks("HTTP/2")),
+    ] {
+        assert_eq!(
+            with(annotations, app_protocol),
+            (expected, vec![]),
+            "{annotations:?} {app_protocol:?}"
+        );
+    }
+    let unverified = "the pods' certificates cannot be verified; name the Secret with their authorities in \
+                      upstreamCA; until then the Service is not served";
+    let at = "Service shop/web:";
+    for (annotations, app_protocol, field, reason) in [
+        (&[(PROTOCOL, "https")][..], None, "metadata.annotations[upstreamProtocol]", unverified),
+        (&[(PROTOCOL, "grpcs")], None, "metadata.annotations[upstreamProtocol]", unverified),
+        (&[], Some("https"), "spec.ports", unverified),
+        (
+            &[(PROTOCOL, "tls")],
+            None,
+            "metadata.annotations[router.fairlead.dev/upstreamProtocol]",
+            "\"tls\" is none of http, h2c, grpc, https, grpcs; until then the Service is not served",
+        ),
+        (
+            &[("router.fairlead.dev/upstreamServerName", "")],
+            None,
+            "metadata.annotations[router.fairlead.dev/upstreamServerName]",
+            "\"\" is not a host name; until then the Service is not served",
+        ),
+    ] {
+        let expected = (None, vec![format!("{at} {field}: {reason}")]);
+        assert_eq!(with(annotations, app_protocol), expected);
+    }
+}
+
+#[test]
+fn without_their_authorities_pods_are_not_believed() {
+    let web = service(
+        "web",
+        &[
+            (DOMAINS, "web.example"),
+            ("router.fairlead.dev/upstreamProtocol", "https"),
+            ("router.fairlead.dev/upstreamCA", "ca"),
+        ],
+    );
+    let authorities = |table: &fairlead_router_core::Table| {
+        let rule = table.host("web.example").unwrap().route("/").unwrap().clone();
+        let tls = rule.upstream.as_ref().unwrap().tls.as_ref().unwrap();
+        (tls.server_name.to_string(), tls.authorities.len())
+    };
+    let (mut compiler, table) = compiled([set_service(web)]);
+    assert_eq!(authorities(&table), ("web.shop.svc".to_owned(), 0));
+    assert!(compiler.references(&Key::new("shop", "ca")));
+    assert_eq!(
+        reasons(&compiler),
+        [
+            "Service shop/web: metadata.annotations[upstreamCA]: Secret shop/ca does not exist. Until then the pods of \
+             Service shop/web get no requests"
+        ]
+    );
+    let (certificate, key) = pair("ca.example");
+    let mut ca = secret("ca", &certificate, &key);
+    compiler.apply(set_secret(ca.clone()));
+    compiler.publish().unwrap();
+    assert_eq!(
+        reasons(&compiler),
+        [
+            "Secret shop/ca: data[ca.crt]: the Secret has no ca.crt; add the certificates that those of endpoints are \
+             signed by. Until then the pods of Service shop/web get no requests"
+        ]
+    );
+    ca.authorities = Some(certificate.into());
+    compiler.apply(set_secret(ca));
+    let table = compiler.publish().unwrap().table;
+    assert_eq!(authorities(&table), ("web.shop.svc".to_owned(), 1));
+    assert_eq!(reasons(&compiler), [""; 0]);
+}
+
+#[test]
+fn a_changed_setting_holds_for_the_catch_all_too() {
+    let (mut compiler, _) = compiled([set_service(service("web", &[]))]);
+    let mut policies = |annotations: &[(&str, &str)]| {
+        let object = Key::new("deis", "deis-router").of(fairlead_router_core::Kind::Deployment);
+        let annotations = annotations.iter().map(|&(name, value)| (name.into(), value.into()));
+        compiler.apply(Change::Settings(object, Some(annotations.collect())));
+        let table = compiler.publish().unwrap().table;
+        fairlead_router_core::view::routes(&table).pop().unwrap().policies
+    };
+    const DEFAULT: (&str, &str) = ("router.deis.io/nginx.defaultService", "shop/web");
+    assert_eq!(policies(&[DEFAULT]), ["require-endpoint"]);
+    assert_eq!(
+        policies(&[DEFAULT, ("router.deis.io/nginx.defaultWhitelist", "192.0.2.0/24")]),
+        ["access-list [192.0.2.0/24]", "require-endpoint"]
     );
 }

@@ -81,10 +81,7 @@ fn service() -> impl Strategy<Value = Change> {
             created,
             labels: [("router.deis.io/routable".into(), routable.to_string().into())].into(),
             annotations,
-            ports: ports
-                .into_iter()
-                .map(|(name, port)| ServicePort { name: name.into(), port })
-                .collect(),
+            ports: ports.into_iter().map(|(name, port)| ServicePort::new(name, port)).collect(),
             external_name: external.then(|| "elsewhere.example".into()),
         });
         Change::Service(key, service)
@@ -122,6 +119,7 @@ fn secret() -> impl Strategy<Value = Change> {
             key: key.clone(),
             certificate: Some(PAIRS[content % 2].0.clone().into()),
             private_key: (content > 1).then(|| PAIRS[content % 2].1.clone().into()),
+            authorities: None,
         });
         Change::Secret(key, secret)
     })
@@ -188,6 +186,7 @@ fn id(change: &Change) -> (u8, Key) {
     match change {
         Change::Service(key, _) => (0, key.clone()),
         Change::EndpointSlice(key, _) => (1, key.clone()),
+        Change::Pages(key, _) => (4, key.clone()),
         Change::Secret(key, _) => (2, key.clone()),
         Change::Settings(object, _) => (3, object.key.clone()),
     }

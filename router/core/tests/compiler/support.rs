@@ -18,7 +18,7 @@ pub(crate) fn service(name: &str, annotations: &[(&str, &str)]) -> Service {
         created: 0,
         labels: [("router.deis.io/routable".into(), "true".into())].into(),
         annotations: annotations.iter().map(|&(k, v)| (k.into(), v.into())).collect(),
-        ports: vec![ServicePort { name: "".into(), port: 80 }],
+        ports: vec![ServicePort::new("", 80)],
         external_name: None,
     }
 }
@@ -44,6 +44,7 @@ pub(crate) fn secret(name: &str, certificate: &str, key: &str) -> Secret {
         key: Key::new("shop", name),
         certificate: Some(certificate.to_owned().into()),
         private_key: Some(key.to_owned().into()),
+        authorities: None,
     }
 }
 

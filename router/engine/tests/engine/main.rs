@@ -5,10 +5,14 @@
 mod support;
 
 mod answers;
+mod client_limits;
+mod compression;
 mod drain;
 mod forwarded;
 mod http1;
 mod http2;
+mod memory;
+mod pages;
 mod records;
 mod retries;
 mod rfc9113;
@@ -17,4 +21,5 @@ mod routing;
 mod streaming;
 mod strict;
 mod timeouts;
+mod upstreams;
 mod websocket;

@@ -1,11 +1,11 @@
 //! Waits that end.
 
-use std::time::Duration;
+use std::{os::fd::AsFd, time::Duration};
 
 use socket2::{Domain, Socket, Type};
-use tokio::net::TcpStream;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::support::{Backend, Router, Setup, backend::OK};
+use crate::support::{Backend, Client, Router, Setup, backend::OK};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: web.example\r\n\r\n";
 const GATEWAY_TIMEOUT: &str = "HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 40\r\nContent-Type: text/plain; charset=utf-8\r\n\
@@ -138,4 +138,77 @@ async fn a_half_sent_head_gets_408_and_an_idle_connection_is_closed() {
     let mut idle = router.connect().await;
     assert_eq!(idle.ask(GET).await.status(), 200);
     assert_eq!(idle.rest().await, "");
+}
+
+/// A router that gives a body 300 ms and a second per 500 bytes.
+fn impatient(backend: &Backend) -> Router {
+    let mut setup = Setup::default();
+    setup.limits.body_grace = Duration::from_millis(300);
+    let mut router = Router::start(setup);
+    router.app("web", &[], &[backend.addr]);
+    router
+}
+
+/// Sends a byte again and again, `times` at most, until the other side has closed.
+fn drip(client: &Client<TcpStream>, times: usize) -> tokio::task::JoinHandle<()> {
+    let twin = client.stream.as_fd().try_clone_to_owned().unwrap();
+    let mut stream = TcpStream::from_std(twin.into()).unwrap();
+    tokio::spawn(async move {
+        for _ in 0..times {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            if stream.write_all(b"x").await.is_err() {
+                return;
+            }
+        }
+    })
+}
+
+/// What comes of a body that drips for ever, be it of known length or not.
+pub(crate) async fn drips() -> &'static str {
+    let backend = Backend::start(|mut conn, _| async move {
+        conn.head().await?;
+        conn.closed().await;
+        Some(())
+    })
+    .await;
+    let router = impatient(&backend);
+    for (framing, start) in
+        [("Content-Length: 100000", ""), ("Transfer-Encoding: chunked", "fffff\r\n")]
+    {
+        let mut client = router.connect().await;
+        client
+            .send(format!("POST / HTTP/1.1\r\nHost: web.example\r\n{framing}\r\n\r\n{start}"))
+            .await;
+        let dripping = drip(&client, usize::MAX);
+        assert_eq!(
+            client.response().await.text(),
+            "HTTP/1.1 408 Request Timeout\r\nContent-Length: 47\r\nContent-Type: text/plain; charset=utf-8\r\n\
+             Connection: close\r\n\r\nThe rest of this request did not come in time.\n"
+        );
+        client.rest().await;
+        dripping.await.unwrap();
+    }
+    "408"
+}
+
+#[tokio::test]
+async fn a_body_that_drips_for_ever_is_408() {
+    drips().await;
+}
+
+#[tokio::test]
+async fn a_body_may_drip_to_an_endpoint_that_answers_meanwhile() {
+    let backend = Backend::start(|mut conn, _| async move {
+        conn.head().await?;
+        conn.write("HTTP/1.1 103 Early Hints\r\n\r\n").await?;
+        conn.exactly(60).await?;
+        conn.write(OK).await
+    })
+    .await;
+    let router = impatient(&backend);
+    let mut client = router.connect().await;
+    client.send("POST / HTTP/1.1\r\nHost: web.example\r\nContent-Length: 60\r\n\r\n").await;
+    assert_eq!(client.head().await.unwrap(), "HTTP/1.1 103 Early Hints\r\n\r\n");
+    drip(&client, 60).await.unwrap();
+    assert_eq!(client.response().await.status(), 200);
 }

@@ -19,13 +19,16 @@ fn service(name: &str, certificate: Option<&str>) -> Service {
         created: 0,
         labels: [("router.deis.io/routable".into(), "true".into())].into(),
         annotations,
-        ports: vec![fairlead_router_core::object::ServicePort { name: "".into(), port: 80 }],
+        ports: vec![fairlead_router_core::object::ServicePort::new("", 80)],
         external_name: None,
     }
 }
 
 fn secret(name: &str, version: u64) -> Option<(Secret, Version)> {
-    Some((Secret { key: key(name), certificate: None, private_key: None }, Some(version)))
+    Some((
+        Secret { key: key(name), certificate: None, private_key: None, authorities: None },
+        Some(version),
+    ))
 }
 
 /// A gate and what it said since one last looked.

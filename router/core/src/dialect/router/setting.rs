@@ -1,6 +1,9 @@
 //! The settings: a row each.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use super::tls;
 use crate::{
@@ -255,6 +258,119 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        name: "errorPages",
+        flag: "error-pages",
+        syntax: "namespace/name",
+        default: "none: the built-in ones",
+        meaning: "The ConfigMap with pages for errors and maintenance where an app has none; it has the label \
+                  router.fairlead.dev/pages: \"true\".",
+        apply: |settings, text| {
+            settings.error_pages = Some(object_key(text, "ConfigMap")?);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "headerSize",
+        flag: "header-size",
+        syntax: "size from 1k to 64k",
+        default: "64k",
+        meaning: "The largest head of a request, where an app sets none; 431 beyond.",
+        apply: |settings, text| {
+            settings.head_size = Some(value::head_size(text)?);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "rateLimit",
+        flag: "rate-limit",
+        syntax: "number/s, /m or /h, or none",
+        default: "none",
+        meaning: "Requests of one client, an IPv4 address or IPv6 /64, to one app, where the app does not say; \
+                  429 beyond.",
+        apply: |settings, text| {
+            settings.rate = value::rate(text)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "rateBurst",
+        flag: "rate-burst",
+        syntax: "number",
+        default: "that of rateLimit",
+        meaning: "How many of these may come at once.",
+        apply: |settings, text| {
+            settings.rate_burst = Some(value::count(text)?);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "concurrencyLimit",
+        flag: "concurrency-limit",
+        syntax: "number, 0 for none",
+        default: "none",
+        meaning: "Requests and WebSockets of one client to one app that may be under way; 503 beyond.",
+        apply: |settings, text| {
+            settings.concurrency = value::count_or_none(text)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "gzip.enabled",
+        flag: "gzip-enabled",
+        syntax: SWITCH,
+        default: "true",
+        meaning: "Responses are compressed by gzip, brotli or zstd, whichever the client likes best, where \
+                  their app does not say otherwise.",
+        apply: |settings, text| {
+            Arc::make_mut(&mut settings.compression).enabled = value::boolean(text)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "gzip.compLevel",
+        flag: "gzip-comp-level",
+        syntax: "1 to 9",
+        default: "5",
+        meaning: "How hard to compress. Brotli and zstd take 6 at most.",
+        apply: |settings, text| {
+            let level = value::number(text, 1..=9)?;
+            Arc::make_mut(&mut settings.compression).level =
+                u32::try_from(level).expect("the number is in range");
+            Ok(())
+        },
+    },
+    Setting {
+        name: "gzip.minLength",
+        flag: "gzip-min-length",
+        syntax: "size",
+        default: "256",
+        meaning: "Responses that say they are shorter are not compressed.",
+        apply: |settings, text| {
+            Arc::make_mut(&mut settings.compression).min_length = value::size(text)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "gzip.types",
+        flag: "gzip-types",
+        syntax: "list of media types, also separated by spaces",
+        default: "HTML, plain text, CSS, JavaScript, JSON, XML, SVG, icons, fonts, WebAssembly",
+        meaning: "What is compressed beside text/html; * for anything.",
+        apply: gzip_types,
+    },
+    Setting {
+        name: "gzip.vary",
+        flag: "gzip-vary",
+        syntax: "on or off",
+        default: "on",
+        meaning: "Vary tells caches that such responses depend on Accept-Encoding.",
+        apply: |settings, text| {
+            let words = [("on", true), ("off", false), ("true", true), ("false", false)];
+            Arc::make_mut(&mut settings.compression).vary = value::word(text, &words)?;
+            Ok(())
+        },
+    },
+    Setting {
         name: "requestIDs",
         flag: "request-ids",
         syntax: SWITCH,
@@ -289,7 +405,7 @@ pub const SETTINGS: &[Setting] = &[
         default: "none: 404",
         meaning: "The Service that is served where no host is found.",
         apply: |settings, text| {
-            settings.default_service.service = Some(service_key(text)?);
+            settings.default_service.service = Some(object_key(text, "Service")?);
             Ok(())
         },
     },
@@ -371,7 +487,8 @@ pub const SETTINGS: &[Setting] = &[
 const STREAMED: &str = "responses are always streamed, so there are no buffers to set";
 const HEADS: &str = "the head of a request may have 64 KiB, and a single field all of them";
 const NO_HASH: &str = "any number of names of any length is looked up alike";
-const COMPRESSION: &str = "every client is answered by what it asks for in Accept-Encoding";
+const COMPRESSION: &str =
+    "every client gets the coding that it asks for in Accept-Encoding, or none";
 const SESSIONS: &str = "TLS sessions are resumed by tickets alone; nothing is stored";
 
 /// Settings of Deis Workflow and Hephy that mean nothing here.
@@ -429,12 +546,36 @@ fn default_service_ip(settings: &mut Settings, text: &str) -> Result<(), Problem
     Ok(())
 }
 
-fn service_key(text: &str) -> Result<Key, Problem> {
+/// nginx's list has spaces; `text/html` is always part of it.
+fn gzip_types(settings: &mut Settings, text: &str) -> Result<(), Problem> {
+    let entries = text.split([',', ' ', '\t']).map(str::trim).filter(|entry| !entry.is_empty());
+    let is_type = |entry: &str| {
+        let mut halves = entry.split('/');
+        let valid = |half: &str| {
+            !half.is_empty()
+                && half.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b))
+        };
+        entry == "*"
+            || halves.by_ref().take(2).filter(|half| valid(half)).count() == 2
+                && halves.next().is_none()
+    };
+    if let Some(wrong) = entries.clone().find(|entry| !is_type(entry)) {
+        return Err(warning(format!(
+            "{wrong:?} is not a media type; write one such as application/json, or * for anything"
+        )));
+    }
+    let types =
+        ["text/html".into()].into_iter().chain(entries.map(|e| e.to_ascii_lowercase().into()));
+    Arc::make_mut(&mut settings.compression).types = types.collect();
+    Ok(())
+}
+
+fn object_key(text: &str, kind: &str) -> Result<Key, Problem> {
     match text.trim().split_once('/') {
         Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
             Ok(Key::new(namespace, name))
         }
-        _ => Err(warning(format!("{text:?} names no Service; write namespace/name"))),
+        _ => Err(warning(format!("{text:?} names no {kind}; write namespace/name"))),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use rustls::pki_types::ServerName;
+
 use super::{name::HostName, read::Draft};
 use crate::{
     diagnostic::Severity,
@@ -13,6 +15,7 @@ use crate::{
     object::Key,
     path::PathMatch,
     policy::{AccessList, ReferrerPolicy},
+    upstream::Protocol,
 };
 
 /// One annotation: its name behind the prefix, how it is documented, what it does.
@@ -130,6 +133,99 @@ pub const ANNOTATIONS: &[Annotation] = &[
         },
     },
     Annotation {
+        name: "errorPages",
+        syntax: "name of a ConfigMap",
+        default: "the router's, none",
+        meaning: "Pages in place of the router's own, from a ConfigMap of the Service's namespace with the label \
+                  `router.fairlead.dev/pages: \"true\"`. Its entries are named by the status: `503.html`, `404.json`, \
+                  `5xx.html`, and `maintenance.html`. What pods answer is passed on as it is.",
+        apply: |draft, text| {
+            draft.error_pages = Some(Key::new(draft.namespace.clone(), text.trim()));
+        },
+    },
+    Annotation {
+        name: "upstreamProtocol",
+        syntax: "http, h2c, grpc, https or grpcs",
+        default: "the port's `appProtocol`, else http",
+        meaning: "What the pods speak: HTTP/1.1, HTTP/2 in the clear (`h2c`, also `grpc`), HTTP/1.1 over TLS, or \
+                  HTTP/2 over TLS (`grpcs`). Of `appProtocol`, `kubernetes.io/h2c`, `grpc` and `https` are understood.",
+        apply: |draft, text| match value::word(text, &PROTOCOLS) {
+            Ok(protocol) => draft.protocol = Some(protocol),
+            // To guess would be to send requests in the clear that were meant to be secret.
+            Err(error) => draft.refuse(error.to_string()),
+        },
+    },
+    Annotation {
+        name: "upstreamCA",
+        syntax: "name of a Secret",
+        default: "none: pods that speak TLS are not served",
+        meaning: "The Secret of the Service's namespace whose `ca.crt` has the authorities that the pods' certificates \
+                  are signed by.",
+        apply: |draft, text| {
+            draft.authorities = Some(Key::new(draft.namespace.clone(), text.trim()));
+        },
+    },
+    Annotation {
+        name: "upstreamServerName",
+        syntax: "host name",
+        default: "`<service>.<namespace>.svc`",
+        meaning: "The name that the pods' certificates are for.",
+        apply: |draft, text| match ServerName::try_from(text.trim()) {
+            Ok(_) => draft.server_name = Some(text.trim().into()),
+            Err(_) => draft.refuse(format!("{text:?} is not a host name")),
+        },
+    },
+    Annotation {
+        name: "headerSize",
+        syntax: "size from 1k to 64k",
+        default: "the router's, 64k",
+        meaning: "The largest head of a request, line and fields; 431 beyond.",
+        apply: |draft, text| {
+            let size = value::head_size(text);
+            draft.take(size, |options, value| options.head_size = Some(value));
+        },
+    },
+    Annotation {
+        name: "rateLimit",
+        syntax: "number/s, /m or /h, or none",
+        default: "the router's, none",
+        meaning: "Requests of one client (an IPv4 address or IPv6 /64) in a second, minute or hour: `10/s`; 429 with \
+                  `Retry-After` beyond.",
+        apply: |draft, text| {
+            draft.take(value::rate(text), |options, value| options.rate = Some(value));
+        },
+    },
+    Annotation {
+        name: "rateBurst",
+        syntax: "number",
+        default: "the router's, else that of `rateLimit`",
+        meaning: "How many of these may come at once.",
+        apply: |draft, text| {
+            let burst = value::count(text);
+            draft.take(burst, |options, value| options.rate_burst = Some(value));
+        },
+    },
+    Annotation {
+        name: "concurrencyLimit",
+        syntax: "number, 0 for none",
+        default: "the router's, none",
+        meaning: "Requests and WebSockets of one client that may be under way; 503 with `Retry-After` beyond.",
+        apply: |draft, text| {
+            let limit = value::count_or_none(text);
+            draft.take(limit, |options, value| options.concurrency = Some(value));
+        },
+    },
+    Annotation {
+        name: "gzip.enabled",
+        syntax: "true or false",
+        default: "the router's, true",
+        meaning: "Responses are compressed by gzip, brotli or zstd, as clients ask for it and the router's \
+                  other settings of `gzip` say.",
+        apply: |draft, text| {
+            draft.take(value::boolean(text), |options, value| options.compression = Some(value));
+        },
+    },
+    Annotation {
         name: "disableRequestStartHeader",
         syntax: "true or false",
         default: "false",
@@ -148,6 +244,15 @@ pub const ANNOTATIONS: &[Annotation] = &[
             draft.take(policy, |options, value| options.referrer_policy = Some(value));
         },
     },
+];
+
+/// What pods may speak.
+const PROTOCOLS: [(&str, Protocol); 5] = [
+    ("http", Protocol::Http),
+    ("h2c", Protocol::H2c),
+    ("grpc", Protocol::H2c),
+    ("https", Protocol::Https),
+    ("grpcs", Protocol::H2),
 ];
 
 const STREAMED: &str = "responses are always streamed, so there are no buffers to set";

@@ -1,6 +1,6 @@
 //! What one Service asks of the router.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::name::HostName;
 use crate::{
@@ -8,7 +8,8 @@ use crate::{
     backend::BackendKey,
     object::{Key, Kind, ObjectRef},
     path::PathMatch,
-    policy::{AccessList, ReferrerPolicy},
+    policy::{AccessList, Rate, ReferrerPolicy},
+    upstream::Protocol,
 };
 
 /// A routable Service, read: the hosts it claims and how they are to be served. It depends on
@@ -27,6 +28,14 @@ pub struct Claim {
     pub certificates: BTreeMap<HostName, Key>,
     /// Where it is served below another Service's host.
     pub mount: Option<Mount>,
+    /// What is spoken to its endpoints.
+    pub protocol: Protocol,
+    /// The name that their certificates are for, where they have some.
+    pub server_name: Arc<str>,
+    /// The Secret with the authorities that signed these.
+    pub authorities: Option<Key>,
+    /// The ConfigMap with pages for errors and maintenance.
+    pub error_pages: Option<Key>,
     /// How the hosts are to be served.
     pub options: Options,
     /// Where requests go.
@@ -57,6 +66,16 @@ pub struct Options {
     pub tcp_timeout: Option<Duration>,
     /// The largest request body in bytes; `Some(None)` for no limit.
     pub body_size: Option<Option<u64>>,
+    /// The largest head of a request in bytes.
+    pub head_size: Option<u32>,
+    /// How fast a client may ask; `Some(None)` for no limit.
+    pub rate: Option<Option<Rate>>,
+    /// How much of it at once.
+    pub rate_burst: Option<u32>,
+    /// Requests of one client that may be under way; `Some(None)` for any number.
+    pub concurrency: Option<Option<u32>>,
+    /// Responses are compressed.
+    pub compression: Option<bool>,
     /// No `X-Request-Start`, even if the router sets it.
     pub no_request_start: bool,
     /// `Referrer-Policy` of responses; `Some(None)` for none.
@@ -67,6 +86,11 @@ impl Claim {
     /// The Service as the origin of rules.
     pub fn origin(&self) -> ObjectRef {
         self.service.of(Kind::Service)
+    }
+
+    /// Every Secret that it names.
+    pub fn secrets(&self) -> impl Iterator<Item = &Key> {
+        self.certificates.values().chain(&self.authorities)
     }
 
     /// Every host that it names: its own, and the one that it is mounted on.

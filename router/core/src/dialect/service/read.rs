@@ -14,6 +14,7 @@ use crate::{
     dialect::{PREFIXES, value::ValueError},
     object::{Key, Kind, Service, ServicePort},
     path::PathMatch,
+    upstream::Protocol,
 };
 
 /// The label that makes a Service routable, behind a prefix.
@@ -34,11 +35,17 @@ pub(super) struct Draft<'a> {
     pub(super) hosts: Vec<HostName>,
     pub(super) certificates: BTreeMap<HostName, Key>,
     pub(super) options: Options,
+    pub(super) protocol: Option<Protocol>,
+    pub(super) authorities: Option<Key>,
+    pub(super) server_name: Option<Arc<str>>,
+    pub(super) error_pages: Option<Key>,
     pub(super) proxy_domain: Option<HostName>,
     pub(super) proxy_locations: Vec<PathMatch>,
     service: &'a Service,
     field: Cow<'static, str>,
     findings: Vec<Diagnostic>,
+    /// Something is wrong that is not to be guessed.
+    refused: bool,
 }
 
 impl Draft<'_> {
@@ -51,6 +58,15 @@ impl Draft<'_> {
             severity,
             reason: reason.into(),
         });
+    }
+
+    /// Notes that the Service is not served, and why.
+    pub(super) fn refuse(&mut self, reason: impl Into<String>) {
+        self.refused = true;
+        self.report(
+            Severity::Error,
+            format!("{}; until then the Service is not served", reason.into()),
+        );
     }
 
     /// Sets what was read, or warns that the default stands.
@@ -79,11 +95,16 @@ pub fn read(service: &Service) -> Reading {
         hosts: Vec::new(),
         certificates: BTreeMap::new(),
         options: Options::default(),
+        protocol: None,
+        authorities: None,
+        server_name: None,
+        error_pages: None,
         proxy_domain: None,
         proxy_locations: Vec::new(),
         service,
         field: Cow::Borrowed(""),
         findings: Vec::new(),
+        refused: false,
     };
     for annotation in ANNOTATIONS {
         if let Some((name, text)) = PREFIXES.iter().find_map(|prefix| {
@@ -96,17 +117,33 @@ pub fn read(service: &Service) -> Reading {
     }
     draft.report_others();
     let backend = draft.backend();
+    let protocol = draft.protocol();
     let mount = draft.mount();
-    let Draft { mut hosts, certificates, options, findings, .. } = draft;
+    let Draft {
+        mut hosts,
+        certificates,
+        options,
+        findings,
+        authorities,
+        server_name,
+        error_pages,
+        refused,
+        ..
+    } = draft;
     hosts.sort_unstable();
     hosts.dedup();
-    let claim = backend.filter(|_| !hosts.is_empty() || mount.is_some()).map(|backend| Claim {
+    let named = !hosts.is_empty() || mount.is_some();
+    let claim = backend.filter(|_| named && !refused).map(|backend| Claim {
         service: service.key.clone(),
         created: service.created,
         app: app_id(service),
         hosts,
         certificates,
         mount,
+        protocol,
+        server_name: server_name.unwrap_or_else(|| default_server_name(&service.key)),
+        error_pages,
+        authorities: authorities.filter(|_| protocol.is_secure()),
         options,
         backend,
     });
@@ -122,6 +159,20 @@ pub fn main_port(ports: &[ServicePort]) -> Option<&ServicePort> {
             .find(|p| p.port == 80)
             .or_else(|| ports.iter().find(|p| &*p.name == "http")),
     }
+}
+
+/// What `appProtocol` says of a port, as far as it matters here.
+fn app_protocol(name: &str) -> Protocol {
+    match name {
+        "kubernetes.io/h2c" | "grpc" => Protocol::H2c,
+        "https" | "kubernetes.io/wss" => Protocol::Https,
+        _ => Protocol::Http,
+    }
+}
+
+/// The Service's name in the cluster's DNS.
+fn default_server_name(service: &Key) -> Arc<str> {
+    format!("{}.{}.svc", service.name, service.namespace).into()
 }
 
 fn app_id(service: &Service) -> AppId {
@@ -163,6 +214,22 @@ impl Draft<'_> {
         self.field = format!("metadata.annotations[{present}]").into();
         self.report(Severity::Warning, format!("this does nothing without {missing}; add it"));
         None
+    }
+
+    /// What the pods speak: what the annotation says, else what the port does.
+    fn protocol(&mut self) -> Protocol {
+        let of_port = main_port(&self.service.ports).and_then(|port| port.app_protocol.as_deref());
+        let (protocol, field) = match self.protocol {
+            Some(protocol) => (protocol, "metadata.annotations[upstreamProtocol]"),
+            None => (of_port.map_or(Protocol::Http, app_protocol), "spec.ports"),
+        };
+        if protocol.is_secure() && self.authorities.is_none() {
+            self.field = field.into();
+            self.refuse(
+                "the pods' certificates cannot be verified; name the Secret with their authorities in upstreamCA",
+            );
+        }
+        protocol
     }
 
     /// The port that requests go to.

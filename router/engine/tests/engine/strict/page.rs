@@ -3,6 +3,7 @@
 use std::{env, fmt::Write as _, fs, path::PathBuf};
 
 use super::{Case, Seen, World, body, fields, framing, host, line, path, response, size};
+use crate::{memory, rfc9113::floods, timeouts};
 
 const MARKS: [&str; 2] =
     ["<!-- written by the tests: what comes of each request -->\n", "<!-- end -->\n"];
@@ -34,6 +35,16 @@ async fn the_page_on_security_says_what_comes_of_each_request() {
     tables += "| Given | Standard | What a client gets | Pingora alone | Decided |\n|---|---|---|---|---|\n";
     for answer in response::answers() {
         tables += &answer.row().await;
+    }
+    tables += "\n### What goes on and on\n\n";
+    tables += "| Sent | Standard | Outcome |\n|---|---|---|\n";
+    let drip = ["a body, a byte at a time", "RFC 9110 §15.5.9", timeouts::drips().await];
+    let ceilings = memory::ceilings().map(|row| row.map(ToOwned::to_owned));
+    let drip = drip.map(ToOwned::to_owned);
+    for [sent, section, outcome] in
+        floods::outcomes().await.into_iter().chain([drip]).chain(ceilings)
+    {
+        writeln!(tables, "| {sent} | {section} | {outcome} |").unwrap();
     }
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/security.md");
     let page = fs::read_to_string(&path).unwrap();

@@ -123,11 +123,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
+    /// Reads a chunk; an empty one is the last.
+    pub(crate) async fn chunk(&mut self) -> Vec<u8> {
+        let size = self.until(b"\r\n").await;
+        let size = str::from_utf8(&size).unwrap().trim_end();
+        let mut chunk = self.exactly(usize::from_str_radix(size, 16).unwrap() + 2).await;
+        assert!(chunk.ends_with(b"\r\n"), "a chunk ends with CR LF");
+        chunk.truncate(chunk.len() - 2);
+        chunk
+    }
+
     /// All that comes until the connection ends or breaks.
     pub(crate) async fn rest(&mut self) -> String {
+        String::from_utf8_lossy(&self.rest_bytes().await).into_owned()
+    }
+
+    /// As [`Client::rest`], in bytes.
+    pub(crate) async fn rest_bytes(&mut self) -> Vec<u8> {
         while self.fill().await {}
-        let rest = self.take(self.buffer.len());
-        String::from_utf8_lossy(&rest).into_owned()
+        self.take(self.buffer.len())
     }
 
     fn take(&mut self, n: usize) -> Vec<u8> {

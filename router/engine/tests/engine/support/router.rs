@@ -154,7 +154,7 @@ impl Router {
             created: 0,
             labels: [("router.deis.io/routable".into(), "true".into())].into(),
             annotations: all.iter().map(|&(k, v)| (k.into(), v.into())).collect(),
-            ports: vec![ServicePort { name: "".into(), port: 80 }],
+            ports: vec![ServicePort::new("", 80)],
             external_name: None,
         };
         self.apply([Change::Service(key, Some(service))]);
@@ -192,6 +192,7 @@ impl Router {
             key: key.clone(),
             certificate: Some(pair.cert.pem().into()),
             private_key: Some(pair.signing_key.serialize_pem().into()),
+            authorities: None,
         };
         self.apply([Change::Secret(key, Some(secret))]);
     }
