@@ -23,7 +23,7 @@ pub struct EngineLimits {
     /// Header list of an HTTP/2 request (RFC 9113 §6.5.2). 64 KiB.
     pub h2_header_list: u32,
     /// Responses that a worker compresses at a time; further ones are passed on as they are. Each takes
-    /// up to 2.5 MB. 128.
+    /// up to 2.7 MB. 128.
     pub compressions: usize,
     /// Whether requests are checked by `fairlead_router_core::strict` before they are passed on.
     /// Without, the tests show what Pingora does by itself; nothing else turns it off. `true`.

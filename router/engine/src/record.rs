@@ -58,9 +58,9 @@ impl Proxy {
                 referer: field(REFERER),
                 user_agent: field(USER_AGENT),
                 upstream: upstream.lease.as_deref().map(|endpoint| endpoint.address),
-                upstream_time: upstream.began.map(|began| {
-                    upstream.ended.unwrap_or(now).saturating_duration_since(began)
-                }),
+                upstream_time: upstream
+                    .began
+                    .map(|began| upstream.ended.unwrap_or(now).saturating_duration_since(began)),
                 request_time,
                 retries: upstream.attempts.retries,
             },

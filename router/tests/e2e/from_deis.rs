@@ -29,6 +29,14 @@ const ROUTER: &str = r#"
         router.deis.io/nginx.defaultTimeout: 1300s
         router.deis.io/nginx.serverNameHashMaxSize: "512"
         router.deis.io/nginx.serverNameHashBucketSize: "64"
+        router.deis.io/nginx.gzip.enabled: "true"
+        router.deis.io/nginx.gzip.compLevel: "5"
+        router.deis.io/nginx.gzip.disable: msie6
+        router.deis.io/nginx.gzip.httpVersion: "1.1"
+        router.deis.io/nginx.gzip.minLength: "256"
+        router.deis.io/nginx.gzip.proxied: any
+        router.deis.io/nginx.gzip.types: application/atom+xml application/javascript application/json font/opentype text/css text/plain
+        router.deis.io/nginx.gzip.vary: "on"
         router.deis.io/nginx.bodySize: 2m
         router.deis.io/nginx.proxyRealIpCidrs: 10.0.0.0/8
         router.deis.io/nginx.errorLogLevel: error
@@ -273,6 +281,9 @@ const EXPECTED: &str = "
 shop router.deis.io/nginx.proxyBuffers.enabled: this annotation does nothing here: responses are always streamed, so there are no buffers to set
 deis-router router.deis.io/nginx.disableServerTokens: this annotation does nothing here: responses never name the router
 deis-router router.deis.io/nginx.errorLogLevel: this annotation does nothing here: choose what is told with --log
+deis-router router.deis.io/nginx.gzip.disable: this annotation does nothing here: every client gets the coding that it asks for in Accept-Encoding, or none
+deis-router router.deis.io/nginx.gzip.httpVersion: this annotation does nothing here: every client gets the coding that it asks for in Accept-Encoding, or none
+deis-router router.deis.io/nginx.gzip.proxied: this annotation does nothing here: every client gets the coding that it asks for in Accept-Encoding, or none
 deis-router router.deis.io/nginx.largeHeaderBuffersCount: this annotation does nothing here: the head of a request may have 64 KiB, and a single field all of them
 deis-router router.deis.io/nginx.largeHeaderBuffersSize: this annotation does nothing here: the head of a request may have 64 KiB, and a single field all of them
 deis-router router.deis.io/nginx.loadModsecurityModule: this annotation does nothing here: there is no web application firewall; put one in front

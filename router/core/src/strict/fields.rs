@@ -46,14 +46,11 @@ pub fn is_plain_name(name: &[u8]) -> bool {
 #[inline]
 pub(super) fn plain_prefix(bytes: &[u8]) -> usize {
     let plain = |byte: &u8| PLAIN[usize::from(*byte)];
-    let mut at = 0;
     // One decision for four bytes: every byte of every name of every request passes here.
-    while let Some(four) = bytes[at..].first_chunk::<4>() {
-        if !(plain(&four[0]) & plain(&four[1]) & plain(&four[2]) & plain(&four[3])) {
-            break;
-        }
-        at += 4;
-    }
+    let (fours, _) = bytes.as_chunks::<4>();
+    let all =
+        |four: &&[u8; 4]| plain(&four[0]) & plain(&four[1]) & plain(&four[2]) & plain(&four[3]);
+    let at = fours.iter().take_while(all).count() * 4;
     at + bytes[at..].iter().take_while(|byte| plain(byte)).count()
 }
 

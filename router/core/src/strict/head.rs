@@ -64,23 +64,22 @@ impl<'a> Lines<'a> {
 /// Where the first line feed is. Most values are shorter than what a call of memchr costs.
 #[inline]
 fn line_feed(bytes: &[u8]) -> Option<usize> {
-    const NEAR: usize = 32;
+    const NEAR: usize = 3;
     const ONES: u64 = 0x0101_0101_0101_0101;
     const FEEDS: u64 = ONES * 0x0a;
     const HIGHEST: u64 = ONES * 0x80;
-    let mut at = 0;
-    while at < NEAR
-        && let Some(eight) = bytes[at..].first_chunk::<8>()
-    {
+    let (eights, _) = bytes.as_chunks::<8>();
+    let near = &eights[..eights.len().min(NEAR)];
+    for (at, eight) in near.iter().enumerate() {
         // Zero where there is one; of zeros the lowest is found rightly, which is the first.
         let other = u64::from_le_bytes(*eight) ^ FEEDS;
         let zeros = other.wrapping_sub(ONES) & !other & HIGHEST;
         if zeros != 0 {
-            return Some(at + zeros.trailing_zeros() as usize / 8);
+            return Some(at * 8 + zeros.trailing_zeros() as usize / 8);
         }
-        at += 8;
     }
-    memchr(b'\n', &bytes[at..]).map(|more| at + more)
+    let far = near.len() * 8;
+    memchr(b'\n', &bytes[far..]).map(|more| far + more)
 }
 
 /// Whether the request is a GET of HTTP/1.1.
