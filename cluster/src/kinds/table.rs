@@ -95,7 +95,7 @@ kinds! {
         short_names: &["quota"], status: true, returns_deleted: true,
         definition: "io.k8s.api.core.v1.ResourceQuota",
         table: &tables::RESOURCE_QUOTA,
-        initialize: defaults::new_with_status,
+        initialize: defaults::new_with_status, validate: validate::resource_quota,
     }
     /// Stored and validated only.
     SECRET {
@@ -253,7 +253,7 @@ kinds! {
         singular: "networkpolicy", short_names: &["netpol"], generation: Some(Generation::Spec),
         definition: "io.k8s.api.networking.v1.NetworkPolicy",
         table: &tables::NETWORK_POLICY,
-        defaults: defaults::network_policy,
+        defaults: defaults::network_policy, validate: validate::network_policy,
     }
     /// Stored and validated only.
     POD_DISRUPTION_BUDGET {
@@ -272,14 +272,14 @@ kinds! {
         name_rule: NameRule::PathSegment,
         definition: "io.k8s.api.rbac.v1.ClusterRoleBinding",
         table: &tables::BINDING,
-        defaults: defaults::role_binding, validate: validate::binding,
+        defaults: defaults::role_binding, validate: validate::cluster_role_binding,
     }
     /// Stored and validated only.
     CLUSTER_ROLE {
         group: "rbac.authorization.k8s.io", kind: "ClusterRole", plural: "clusterroles",
         singular: "clusterrole", namespaced: false, name_rule: NameRule::PathSegment,
         definition: "io.k8s.api.rbac.v1.ClusterRole",
-        validate: validate::role,
+        validate: validate::cluster_role,
     }
     /// Stored and validated only.
     ROLE_BINDING {
@@ -287,7 +287,7 @@ kinds! {
         singular: "rolebinding", name_rule: NameRule::PathSegment,
         definition: "io.k8s.api.rbac.v1.RoleBinding",
         table: &tables::BINDING,
-        defaults: defaults::role_binding, validate: validate::binding,
+        defaults: defaults::role_binding, validate: validate::role_binding,
     }
     /// Stored and validated only.
     ROLE {

@@ -7,6 +7,7 @@ mod metadata;
 pub(crate) mod names;
 mod network;
 mod pod;
+mod policy;
 mod rbac;
 mod sets;
 mod workload;
@@ -16,7 +17,8 @@ pub(crate) use definition::definition;
 pub(crate) use job::job;
 pub(crate) use network::{endpoint_slice, ingress, ingress_class, service};
 pub(crate) use pod::pod;
-pub(crate) use rbac::{binding, role};
+pub(crate) use policy::{network_policy, resource_quota};
+pub(crate) use rbac::{cluster_role, cluster_role_binding, role, role_binding};
 pub(crate) use sets::{controller_revision, daemon_set, stateful_set};
 pub(crate) use workload::{deployment, disruption_budget, horizontal_pod_autoscaler, replica_set};
 

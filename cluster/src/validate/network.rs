@@ -251,4 +251,13 @@ pub(crate) fn ingress_class(object: &Value, old: Option<&Value>, causes: &mut Ca
         }
     }
     causes.immutable("spec.controller", object, old);
+    let parameters = &object["spec"]["parameters"];
+    if !parameters.is_null() {
+        causes.required("spec.parameters.kind", &parameters["kind"]);
+        causes.required("spec.parameters.name", &parameters["name"]);
+        causes.one_of("spec.parameters.scope", &parameters["scope"], &["Cluster", "Namespace"]);
+        if parameters["scope"] == "Namespace" {
+            causes.required("spec.parameters.namespace", &parameters["namespace"]);
+        }
+    }
 }

@@ -70,6 +70,10 @@ pub(crate) fn horizontal_pod_autoscaler(object: &Value, _: Option<&Value>, cause
     causes.required("spec.scaleTargetRef.name", &spec["scaleTargetRef"]["name"]);
     let (least, most) = (spec["minReplicas"].as_i64(), spec["maxReplicas"].as_i64());
     let most = most.unwrap_or_default();
+    if let Some(least) = least.filter(|least| *least < 1) {
+        let why = "must be greater than or equal to 1";
+        causes.add(Cause::invalid("spec.minReplicas", &least.into(), why));
+    }
     if most < 1 {
         let why = "must be greater than 0";
         causes.add(Cause::invalid("spec.maxReplicas", &most.into(), why));
@@ -85,6 +89,15 @@ pub(crate) fn disruption_budget(object: &Value, _: Option<&Value>, causes: &mut 
         let why = "minAvailable and maxUnavailable cannot be both set";
         causes.add(Cause::invalid("spec", spec, why));
     }
-    amount("spec.minAvailable", &spec["minAvailable"], causes);
-    amount("spec.maxUnavailable", &spec["maxUnavailable"], causes);
+    for field in ["minAvailable", "maxUnavailable"] {
+        let path = format!("spec.{field}");
+        amount(&path, &spec[field], causes);
+        let percent = spec[field].as_str().and_then(|text| text.strip_suffix('%'));
+        if percent.and_then(|digits| digits.parse::<u64>().ok()).is_some_and(|part| part > 100) {
+            causes.add(Cause::invalid(path, &spec[field], "must not be greater than 100%"));
+        }
+    }
+    let policies = ["AlwaysAllow", "IfHealthyBudget"];
+    let policy = &spec["unhealthyPodEvictionPolicy"];
+    causes.one_of_or_none("spec.unhealthyPodEvictionPolicy", policy, &policies);
 }
