@@ -1,6 +1,6 @@
 //! What the router's settings do to its listeners: who speaks the PROXY protocol, what TLS offers.
 
-use fairlead_router::{HTTP, HTTPS};
+use fairlead_router::{HTTP, HTTPS, RouterOptions};
 use fairlead_test_support::peer;
 use serde_json::Value;
 use tokio::{
@@ -9,9 +9,26 @@ use tokio::{
 };
 
 use crate::{
-    settings::{DENIED, last, noting, start},
+    settings::{DENIED, last, noting, start, start_with},
     support::{Backend, Connection, Handshake, World, eventually, within},
 };
+
+#[tokio::test]
+async fn row_17_a_client_by_ipv6_is_told_and_let_in_as_such() {
+    let (web, seen) = noting().await;
+    let any = |options: &mut RouterOptions| options.http = "[::1]:0".parse().unwrap();
+    let world = start_with(&web, &[], any).await;
+    world.annotate("router.deis.io/whitelist", "::1").await;
+    let told = [("x-forwarded-for", "2001:db8::7")];
+    assert_eq!(world.get_with("http://web.example/", &told).await.brief(), (200, "web"));
+    assert_eq!(last(&seen, "x-forwarded-for").as_deref(), Some("::1"));
+    // A trusted peer speaks for a client, which is then the one to be let in.
+    world.set("proxyRealIpCidrs", "::1/128").await;
+    assert_eq!(world.get_with("http://web.example/", &told).await.brief(), DENIED);
+    world.annotate("router.deis.io/whitelist", "2001:db8::/32").await;
+    assert_eq!(world.get_with("http://web.example/", &told).await.brief(), (200, "web"));
+    assert_eq!(last(&seen, "x-forwarded-for").as_deref(), Some("2001:db8::7, ::1"));
+}
 
 /// A connection whose first bytes are `header`.
 async fn behind(world: &World, listener: &str, header: &[u8]) -> TcpStream {
@@ -140,6 +157,29 @@ async fn row_22_http_2_is_offered_over_tls_unless_it_is_switched_off() {
     assert!(!ask().await);
     world.set("http2Enabled", "true").await;
     assert!(ask().await);
+}
+
+#[tokio::test]
+async fn row_23_the_annotation_of_the_idle_time_holds_for_connections_to_come() {
+    let web = Backend::named("web").await;
+    let world = start(&web, &[]).await;
+    let (http, get) = (world.router.addr(HTTP).unwrap(), ("web.example", "/"));
+    let mut before = [Connection::plain(http).await, Connection::plain_http2(http).await];
+    for old in &mut before {
+        assert_eq!(old.get(get.0, get.1).await.brief(), (200, "web"));
+    }
+    world.set("defaultTimeout", "500ms").await;
+    for http2 in [false, true] {
+        let mut new = match http2 {
+            true => Connection::plain_http2(http).await,
+            false => Connection::plain(http).await,
+        };
+        assert_eq!(new.get(get.0, get.1).await.brief(), (200, "web"));
+        new.closed().await;
+    }
+    for old in &mut before {
+        assert_eq!(old.get(get.0, get.1).await.brief(), (200, "web"), "its own is 1,300 s");
+    }
 }
 
 #[tokio::test]

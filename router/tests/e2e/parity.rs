@@ -100,8 +100,11 @@ fn named() -> BTreeMap<usize, BTreeSet<String>> {
 fn results() -> BTreeMap<String, String> {
     let skips = tempfile::NamedTempFile::new().unwrap();
     let run = tests_of_rows().env("FAIRLEAD_SKIPS", skips.path()).output().unwrap();
-    let mut results = BTreeMap::new();
-    for line in String::from_utf8(run.stdout).unwrap().lines() {
+    let (said, mut results) = (String::from_utf8(run.stdout).unwrap(), BTreeMap::new());
+    if !run.status.success() {
+        eprintln!("{said}");
+    }
+    for line in said.lines() {
         if let Some((name, result)) = line.strip_prefix("test ").and_then(|l| l.split_once(" ... "))
         {
             let name = name.rsplit("::").next().unwrap().to_owned();

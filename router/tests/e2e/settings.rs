@@ -55,7 +55,7 @@ pub(crate) async fn start(web: &Backend, settings: &[(&str, &str)]) -> World {
     start_with(web, settings, |_| {}).await
 }
 
-async fn start_with(
+pub(crate) async fn start_with(
     web: &Backend,
     settings: &[(&str, &str)],
     adjust: impl FnOnce(&mut RouterOptions),
