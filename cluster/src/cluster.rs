@@ -50,6 +50,9 @@ pub struct ClusterOptions {
     /// Whether objects are acted on: Deployments make pods, pods run, Services get EndpointSlices.
     /// Without, the API only stores what it is given. Default: true.
     pub act: bool,
+    /// Whether pods run. Without, they are bound to the node, and whoever uses the cluster reports
+    /// their status. Default: true.
+    pub kubelet: bool,
     /// What a container that keeps ending waits before it is started again; doubles up to 5 minutes.
     /// The same for a Job before it replaces a pod that failed, up to 10 minutes.
     /// Default: 10 s.
@@ -65,6 +68,7 @@ impl Default for ClusterOptions {
             images: BTreeMap::new(),
             supervisor: Vec::new(),
             act: true,
+            kubelet: true,
             restart_backoff: Duration::from_secs(10),
             log_rotation: LogRotation::default(),
         }
@@ -108,8 +112,8 @@ impl Cluster {
         let logs = PodLogs::new(state.clone(), options.log_rotation);
         let server = Server::start(registry.clone(), tokens.clone(), Some(logs.clone())).await?;
         let mut tasks = JoinSet::new();
-        if options.act {
-            let recorder = Recorder::new(registry.clone(), "fairlead-cluster");
+        let recorder = Recorder::new(registry.clone(), "fairlead-cluster");
+        if options.act && options.kubelet {
             let (addr, certificate) = (server.addr(), server.certificate().to_owned());
             let kubelet = kubelet::Options {
                 access: kubelet::Access {
@@ -124,10 +128,12 @@ impl Cluster {
             };
             let kubelet =
                 Kubelet::new(registry.clone(), &recorder, kubelet).map_err(StartError::Kubelet)?;
+            tasks.spawn(kubelet.run());
+        }
+        if options.act {
             tasks.spawn(controllers::run(registry.clone(), recorder, options.restart_backoff));
             tasks.spawn(definitions::run(registry.clone()));
             tasks.spawn(namespaces::run(registry.clone()));
-            tasks.spawn(kubelet.run());
         }
         Ok(Self { registry, tokens, server, state, logs, tasks, _temporary: temporary })
     }
