@@ -29,7 +29,8 @@ pub(super) struct Freed {
 #[derive(Debug)]
 pub(super) struct File {
     pub(super) incarnation: WireFile,
-    /// The end of what was logged; lines that were dropped count.
+    /// The end of what was logged; what was dropped at once counts as one byte, however much it was,
+    /// so that a batch is never longer than its range may be.
     end: u64,
     /// Lines since the last batch, packed.
     packed: Vec<u8>,
@@ -68,7 +69,7 @@ impl File {
 
     pub(super) fn lose(&mut self, lost: &Lost) {
         let Lost { records, bytes, oversize } = *lost;
-        self.end += oversize + bytes + records;
+        self.end += 1;
         for (reason, records, bytes) in
             [(LossReason::QueueFull, records, bytes), (LossReason::Oversize, 0, oversize)]
         {
@@ -142,4 +143,42 @@ impl File {
 
 fn uid() -> String {
     uuid::Uuid::new_v4().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Flags;
+
+    /// An outage of hours: nobody drains the queue, and what it drops adds up.
+    #[test]
+    fn however_much_was_dropped_the_lines_around_it_are_sent() {
+        let mut file = File::new("router");
+        let line = |payload| Line { app: "shop/web", flags: Flags::default(), time: 0, payload };
+        // Two workers' buffers, drained together.
+        file.log(&line(b"one"));
+        file.lose(&Lost { records: 50_000_000, bytes: 5 << 30, oversize: 6 << 30 });
+        file.log(&line(b"two"));
+        file.lose(&Lost { records: 1, bytes: 5 << 30, oversize: 0 });
+        file.seal();
+        file.lose(&Lost { records: 2, bytes: 7 << 30, oversize: 0 });
+        file.seal();
+        file.log(&line(b"three"));
+        file.seal();
+        let (mut lines, mut lost, mut end) = (Vec::new(), (0, 0), 0);
+        for batch in file.unsent(1) {
+            assert_eq!(batch.from, end, "without a gap");
+            assert!(batch.to > batch.from);
+            let records = batch.records().expect("logd takes it");
+            lines.extend(records.iter().map(|record| record.payload.to_vec()));
+            for loss in &batch.losses {
+                lost = (lost.0 + loss.records, lost.1 + loss.bytes);
+            }
+            end = batch.to;
+        }
+        assert_eq!(lines, [&b"one"[..], b"two", b"three"]);
+        assert_eq!(lost, (50_000_003, 23 << 30));
+        assert_eq!(file.stored(end), Freed { bytes: 11 + 3 * crate::record::HEADER, lines: 3 });
+        assert!(file.is_stored());
+    }
 }
