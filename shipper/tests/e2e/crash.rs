@@ -115,6 +115,19 @@ fn received(state: &State) -> [Vec<u8>; 2] {
     streams
 }
 
+/// Bytes that logd has of all files.
+fn stored(state: &State) -> u64 {
+    state.files.values().filter_map(|file| file.to).sum()
+}
+
+/// Waits until logd has more than it had, so that what happens next happens in the middle of the
+/// work. Where nothing is left to be sent now, for as long as lines wait for others.
+async fn more(logd: &Logd, than: u64) -> u64 {
+    let more = logd.until("more", |state| (stored(state) > than).then_some(()));
+    let _ = tokio::time::timeout(Duration::from_secs(1), more).await;
+    logd.look(stored)
+}
+
 async fn play(api: &Api, case: u32, script: &Script) -> Result<(), TestCaseError> {
     let node = Node::new();
     let kubeconfig = node.pods().with_file_name("kubeconfig");
@@ -131,7 +144,7 @@ async fn play(api: &Api, case: u32, script: &Script) -> Result<(), TestCaseError
     };
     let bytes = content(&script.lines);
     let mut shipper = Some(start());
-    let (mut at, mut rotated, mut compressed) = (0, 0, 0);
+    let (mut at, mut rotated, mut compressed, mut had) = (0, 0, 0, 0);
     for (number, (length, event)) in script.steps.iter().enumerate() {
         let mut end = (at + length).min(bytes.len());
         if matches!(event, Event::Rotate) {
@@ -141,6 +154,9 @@ async fn play(api: &Api, case: u32, script: &Script) -> Result<(), TestCaseError
         if at < end {
             log.bytes(&bytes[at..end]);
             at = end;
+        }
+        if matches!(event, Event::Shipper | Event::Logd | Event::Cut) && shipper.is_some() {
+            had = more(&logd, had).await;
         }
         match event {
             Event::Rotate if log.live().exists() => {
@@ -154,7 +170,10 @@ async fn play(api: &Api, case: u32, script: &Script) -> Result<(), TestCaseError
             }
             Event::Rotate | Event::Compress => {}
             Event::Shipper => shipper = if shipper.is_some() { None } else { Some(start()) },
-            Event::Logd => logd.restart(&format!("instance {number}")),
+            Event::Logd => {
+                logd.restart(&format!("instance {number}"));
+                had = 0;
+            }
             Event::Cut => logd.cut(),
             Event::Pause(time) => tokio::time::sleep(Duration::from_millis(u64::from(*time))).await,
         }
