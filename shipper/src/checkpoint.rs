@@ -62,6 +62,9 @@ pub(crate) struct SavedFile {
     pub(crate) gap: Option<SavedGap>,
     #[prost(message, optional, tag = "8")]
     pub(crate) tail: Option<SavedGap>,
+    /// Up to where it was read when the next file had begun.
+    #[prost(uint64, optional, tag = "9")]
+    pub(crate) drained: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Message)]
@@ -169,6 +172,7 @@ mod tests {
             complete: Some(30),
             gap: None,
             tail: None,
+            drained: Some(30),
         };
         let container = SavedContainer {
             pod: "n_p_u".into(),

@@ -81,6 +81,9 @@ pub struct LogFile {
     pub marks: VecDeque<Position>,
     /// Its size, once it was read to its end and will not grow.
     pub complete: Option<u64>,
+    /// Up to where it was read, to its end, when the next file had begun: though it may still grow for a
+    /// moment, nothing is known to be missing where it is then gone.
+    pub drained: Option<u64>,
     /// Since when it is to end: it was deleted, or another one follows it.
     pub ending: Option<Instant>,
     /// Since when it is known.
@@ -112,6 +115,7 @@ impl LogFile {
             settled: Position::at(0),
             marks: VecDeque::new(),
             complete: None,
+            drained: None,
             ending: None,
             since: now,
             gone: None,

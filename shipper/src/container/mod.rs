@@ -116,6 +116,22 @@ impl Container {
         !self.present && self.files.iter().all(LogFile::is_done)
     }
 
+    /// The last that is before an offset of a file: that offset, or where the file has nothing before it,
+    /// the end of the file before.
+    #[must_use]
+    pub fn before(&self, index: usize, offset: u64) -> Option<Edge> {
+        let edge = |file: &LogFile, offset| {
+            let (restart, first_line) = (file.restart, file.head?.hash);
+            Some(Edge { restart, first_line, offset, time: 0 })
+        };
+        let here = edge(&self.files[index], offset);
+        let earlier = || {
+            let file = self.files[..index].iter().rev().find(|file| file.head.is_some())?;
+            edge(file, file.complete.or(file.drained)?)
+        };
+        here.filter(|_| offset > 0).or_else(earlier).or(here)
+    }
+
     /// A file is lost from `offset` on, which nobody will read any more. The file after it tells, or
     /// where none comes, it itself.
     pub fn lose(&mut self, index: usize, offset: u64, gap: Gap) {
@@ -140,5 +156,36 @@ impl Container {
                 next.gap = Some(next.gap.map_or(gap, |later| gap.and(later)));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::Head;
+
+    #[test]
+    fn what_is_before_a_loss_is_the_last_that_was_read() {
+        let now = Instant::now();
+        let path = PodPath { namespace: "n".into(), pod: "p".into(), uid: "u".into() };
+        let key = ContainerKey { pod: "n_p_u".into(), name: "c".into() };
+        let mut container = Container::new(key, path, PathBuf::new(), now);
+        for hash in [1, 2] {
+            let mut file = LogFile::new(hash, 0, Place::Gone, now);
+            file.head = Some(Head { hash, time: 0 });
+            container.files.push(file);
+        }
+        let before = |container: &Container, index, offset| {
+            container.before(index, offset).map(|edge| (edge.first_line, edge.offset))
+        };
+        assert_eq!(before(&container, 1, 7), Some((2, 7)));
+        // Of the file before it is not known where it ends.
+        assert_eq!(before(&container, 1, 0), Some((2, 0)));
+        container.files[0].drained = Some(5);
+        assert_eq!(before(&container, 1, 0), Some((1, 5)));
+        container.files[0].complete = Some(6);
+        assert_eq!(before(&container, 1, 0), Some((1, 6)));
+        container.files[1].head = None;
+        assert_eq!(before(&container, 1, 7), Some((1, 6)));
     }
 }

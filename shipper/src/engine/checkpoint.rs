@@ -187,6 +187,7 @@ fn remembered(file: &LogFile) -> Option<SavedFile> {
         complete: file.complete,
         gap: file.gap.map(SavedGap::of),
         tail: file.tail.map(SavedGap::of),
+        drained: file.drained,
     })
 }
 
@@ -199,6 +200,7 @@ fn recalled(saved: &SavedFile, id: u64, now: Instant) -> LogFile {
     file.complete = saved.complete;
     file.gap = saved.gap.map(SavedGap::gap);
     file.tail = saved.tail.map(SavedGap::gap);
+    file.drained = saved.drained;
     file
 }
 

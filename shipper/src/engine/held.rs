@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use fairlead_wire::message::GapReason;
 
 use super::Engine;
-use crate::container::{Edge, Gap, LogFile, Place, Stage};
+use super::turn::GONE;
+use crate::container::{Gap, LogFile, Place, Stage};
+use crate::file::read_head;
 
 /// How often it is looked how much there is, while there is any.
 const CHECK: Duration = Duration::from_secs(1);
@@ -16,32 +18,32 @@ impl Engine {
     /// Gives up what is too much: of the container with most of it what it has longest. Returns when
     /// to look again.
     pub(super) fn check_held(&mut self, now: Instant) -> Option<Instant> {
+        let held = |slot: &super::Slot| slot.container.files.iter().map(bytes).sum::<u64>();
+        let sure = |slot: &super::Slot| slot.container.files.iter().any(|file| is_sure(file, now));
         loop {
-            let held = |slot: &super::Slot| slot.container.files.iter().map(bytes).sum::<u64>();
-            let held = self.slots.iter().map(|(id, slot)| (held(slot), *id));
-            let (total, most) =
-                held.fold((0, (0, 0)), |(total, most), slot| (total + slot.0, most.max(slot)));
+            let total = self.slots.values().map(held).sum();
             self.metrics.held.store(total, Relaxed);
-            if total <= self.settings.held {
-                return (total > 0).then(|| now + CHECK);
+            let most = self.slots.iter().filter(|(_, slot)| sure(slot));
+            let most = most.max_by_key(|(id, slot)| (held(slot), **id)).map(|(id, _)| *id);
+            match most.filter(|_| total > self.settings.held) {
+                Some(most) => self.give_up(most, now),
+                None => return (total > 0).then(|| now + CHECK),
             }
-            self.give_up(most.1);
         }
     }
 
-    fn give_up(&mut self, id: u32) {
+    fn give_up(&mut self, id: u32, now: Instant) {
         let Some(slot) = self.slots.get_mut(&id) else { return };
         let container = &mut slot.container;
-        let Some(index) = container.files.iter().position(|file| bytes(file) > 0) else { return };
+        let given_up = container.files.iter().position(|file| is_sure(file, now));
+        let Some(index) = given_up else { return };
         let file = &mut container.files[index];
+        // Where it was empty when it was found, its name is not known yet.
+        if let (None, Some(content)) = (file.head, &mut file.content) {
+            file.head = read_head(content, true).ok().flatten();
+        }
         let missing = bytes(file);
-        let offset = file.stored.unwrap_or_default().to;
-        let before = file.head.filter(|_| offset > 0).map(|head| Edge {
-            restart: file.restart,
-            first_line: head.hash,
-            offset,
-            time: 0,
-        });
+        let offset = sent(file);
         let unacknowledged = file.unacknowledged();
         if let Some(up) =
             slot.link.and_then(|link| self.links.get_mut(link)).and_then(|link| link.up.as_mut())
@@ -52,6 +54,7 @@ impl Engine {
             file.stage = Stage::Ending(number);
         }
         tracing::warn!(container = %container.directory.display(), bytes = missing, "gave up a deleted log file");
+        let before = container.before(index, offset);
         let gap = Gap { reason: GapReason::GivenUp, before, bytes: Some(missing), certain: false };
         container.lose(index, offset, gap);
         self.saver.changed();
@@ -65,5 +68,15 @@ fn bytes(file: &LogFile) -> u64 {
         return 0;
     }
     let size = file.content.as_ref().and_then(|content| content.size().ok()).unwrap_or_default();
-    size.saturating_sub(file.stored.unwrap_or_default().to)
+    size.saturating_sub(sent(file))
+}
+
+/// How far its logd has it; before that has told, how far every drain does.
+fn sent(file: &LogFile) -> u64 {
+    file.stored.unwrap_or(file.settled).to
+}
+
+/// Whether it is deleted, rather than between two names.
+fn is_sure(file: &LogFile, now: Instant) -> bool {
+    bytes(file) > 0 && file.gone.is_some_and(|since| since + GONE <= now)
 }

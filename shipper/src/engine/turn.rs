@@ -26,7 +26,7 @@ const WARM: Duration = Duration::from_millis(50);
 const LINGER: Duration = Duration::from_secs(5);
 
 /// How long a file must have been gone: between two names it seems to be.
-const GONE: Duration = Duration::from_secs(1);
+pub(super) const GONE: Duration = Duration::from_secs(1);
 
 /// How long until a file that could not be read is tried again.
 const UNREADABLE: Duration = Duration::from_secs(30);
@@ -148,6 +148,16 @@ impl Turn<'_> {
                         self.next.at(since + GONE);
                         return Step::Stop;
                     }
+                    if file.complete.is_none() && file.drained.is_some() {
+                        file.complete = file.drained;
+                        if file.settled.to >= file.drained.unwrap_or_default() {
+                            file.stored = Some(file.settled);
+                        }
+                        self.next.dirty = true;
+                        if file.is_done() {
+                            return Step::Pass;
+                        }
+                    }
                 }
             }
         }
@@ -231,14 +241,12 @@ impl Turn<'_> {
         }
         self.next.dirty = true;
         let begin = known.map_or(file.begin, Begin::At);
-        if file.content.is_none()
-            && file.complete.is_none_or(|size| known.is_none_or(|at| at.to < size))
-            && file.tail.is_none()
-        {
-            let at = match begin {
-                Begin::At(position) => position.to,
-                Begin::Near(offset) => offset,
-            };
+        let at = match begin {
+            Begin::At(position) => position.to,
+            Begin::Near(offset) => offset,
+        };
+        let ended = file.complete.is_some_and(|size| size <= at);
+        if file.content.is_none() && !ended && file.tail.is_none() {
             self.lose(container, index, at, GapReason::Deleted, None);
             container.files[index].stage = Stage::Ending(number);
         } else {
@@ -298,22 +306,7 @@ impl Turn<'_> {
             GapReason::Deleted if live.is_symlink() => GapReason::RuntimeRotation,
             reason => reason,
         };
-        let before = file.head.map(|head| Edge {
-            restart: file.restart,
-            first_line: head.hash,
-            offset,
-            time: 0,
-        });
-        // Where nothing of it was read, the last that was is the end of the file before it.
-        let before = before.filter(|_| offset > 0).or_else(|| {
-            let before = container.files[..index].iter().rev().find(|file| file.head.is_some())?;
-            Some(Edge {
-                restart: before.restart,
-                first_line: before.head?.hash,
-                offset: before.complete?,
-                time: 0,
-            })
-        });
+        let before = container.before(index, offset);
         if let Some(up) = &mut self.up {
             up.forget(container.files[index].unacknowledged());
         }
@@ -379,6 +372,10 @@ impl Turn<'_> {
         }
         let tally = pack.tally;
         let (from, position) = (reading.sent, reading.decoder.position());
+        let drained = at_end && followed && fed == read && position.to == reading.decoder.at();
+        let drained = drained.then_some(position.to);
+        self.next.dirty |= file.drained != drained;
+        file.drained = drained;
         reading.at_end = at_end;
         reading.sent = position;
         let (number, deadline) = (*number, reading.decoder.deadline());

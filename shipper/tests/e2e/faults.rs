@@ -133,6 +133,26 @@ async fn what_is_not_acknowledged_is_not_read_on() {
 }
 
 #[tokio::test]
+async fn a_file_between_two_names_is_not_given_up() {
+    let manner = Manner { acknowledges: false, ..Manner::default() };
+    let (node, logd) = (Node::new(), Logd::start(manner).await);
+    let mut options = node.options(&logd);
+    options.held = 0;
+    let shipper = fairlead_shipper::Shipper::start(options, None).unwrap();
+    let mut web = node.container(WEB, "web");
+    web.write(&["one"]);
+    logd.lines(&["one"]).await;
+    let away = web.directory.join("away");
+    std::fs::rename(web.live(), &away).unwrap();
+    let held = "fairlead_shipper_held_bytes";
+    until_metric(shipper.admin_addr(), held, |bytes| bytes > 0).await;
+    std::fs::rename(&away, web.live()).unwrap();
+    web.write(&["two"]);
+    logd.lines(&["one", "two"]).await;
+    assert!(logd.look(|state| state.gaps.is_empty()));
+}
+
+#[tokio::test]
 async fn deleted_files_are_held_only_so_far_and_what_is_given_up_is_a_gap() {
     let manner = Manner { acknowledges: false, ..Manner::default() };
     let (node, logd) = (Node::new(), Logd::start(manner).await);
@@ -165,8 +185,9 @@ async fn deleted_files_are_held_only_so_far_and_what_is_given_up_is_a_gap() {
     .unwrap();
     web.delete(1);
     web.delete(2);
-    let given_up = "fairlead_shipper_held_bytes";
-    until_metric(shipper.admin_addr(), given_up, |bytes| bytes == 0).await;
+    let held = "fairlead_shipper_held_bytes";
+    until_metric(shipper.admin_addr(), held, |bytes| bytes > 0).await;
+    until_metric(shipper.admin_addr(), held, |bytes| bytes == 0).await;
     logd.be(|manner| manner.acknowledges = true);
     loop {
         logd.acknowledge().await;

@@ -1,6 +1,6 @@
 //! Files that appear, grow, are rotated and go away.
 
-use crate::support::{Logd, Manner, Node, WEB, until_metric};
+use crate::support::{Logd, Manner, Node, State, WEB, until_metric};
 
 #[tokio::test]
 async fn lines_of_a_new_container_are_sent_as_they_are_written() {
@@ -103,6 +103,30 @@ async fn what_was_deleted_during_downtime_is_one_gap() {
     assert!(logd.look(|state| state.faults.clone()).is_empty());
 }
 
+/// It may have been written to until it was deleted, but nothing says so.
+#[tokio::test]
+async fn a_file_that_was_read_to_its_end_is_no_gap_where_it_was_deleted_during_downtime() {
+    for instance in [None, Some("another")] {
+        let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+        let shipper = node.ship(&logd);
+        let mut web = node.container(WEB, "web");
+        web.write(&["one"]);
+        web.rotate(1);
+        web.write(&["two"]);
+        logd.lines(&["one", "two"]).await;
+        shipper.shutdown().await;
+        web.delete(1);
+        web.write(&["three"]);
+        if let Some(name) = instance {
+            logd.restart(name);
+        }
+        let _shipper = node.ship(&logd);
+        let gone = |state: &State| state.with("three").map(|_| state.gaps.clone());
+        let gaps = logd.until("the last line has come", gone).await;
+        assert!(gaps.is_empty(), "{gaps:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_new_instance_gets_history_as_far_as_its_ring_reaches() {
     let manner = Manner { history: 1 << 20, ..Manner::default() };
@@ -152,7 +176,7 @@ async fn what_a_pod_wrote_before_its_directory_went_away_is_sent() {
     logd.lines(&["one", "two"]).await;
     logd.until("the file is closed", |state| state.with("one")?.closed.then_some(())).await;
     let containers = "fairlead_shipper_containers";
-    crate::support::until_metric(shipper.admin_addr(), containers, |count| count == 0).await;
+    until_metric(shipper.admin_addr(), containers, |count| count == 0).await;
     assert!(logd.look(|state| state.gaps.is_empty() && state.faults.is_empty()));
 }
 
