@@ -38,6 +38,9 @@ pub struct Gap {
     pub bytes: Option<u64>,
 }
 
+/// Things that a verdict tells in words, at most.
+const NOTES: usize = 16;
+
 /// Takes records, then gives a verdict.
 #[derive(Debug)]
 pub struct Checker {
@@ -47,6 +50,8 @@ pub struct Checker {
     /// Pod, container and stream of records, by the stream id in them.
     claims: Vec<Option<(String, String, Stream)>>,
     claimed_by_two: u64,
+    /// The first things that were wrong, in words.
+    wrong: Vec<String>,
 }
 
 /// What came of a stream.
@@ -93,6 +98,8 @@ pub struct Verdict {
     pub foreign: u64,
     /// What is wrong with gaps.
     pub faults: Vec<GapFault>,
+    /// The first things that were wrong with what came, and the first lines that did not, in words.
+    pub notes: Vec<String>,
 }
 
 /// What is wrong with a gap.
@@ -119,6 +126,7 @@ impl Checker {
             tally: Tally::default(),
             claims: Vec::new(),
             claimed_by_two: 0,
+            wrong: Vec::new(),
         }
     }
 
@@ -131,20 +139,27 @@ impl Checker {
         while !rest.is_empty() || last.is_none() {
             let Ok((stream, number, behind)) = self.lines.read(rest) else {
                 self.tally.torn += 1;
-                return;
+                let shown = rest[..rest.len().min(80)].escape_ascii();
+                return self.note(|| format!("torn after {last:?}: {shown}"));
             };
             // What continues a line is the stream's next one.
             let joined = last.is_none_or(|(of, before)| {
                 (of, before + 1) == (stream, number) && self.lines.partial(of, before)
             });
-            self.tally.misjoined += u64::from(!joined);
+            if !joined {
+                self.tally.misjoined += 1;
+                self.note(|| format!("{stream}:{number} joined to {last:?}"));
+            }
             self.line(stream, number);
             self.claim(stream, seen);
             last = Some((stream, number));
             rest = behind;
         }
-        if let Some((stream, number)) = last {
-            self.tally.misjoined += u64::from(self.lines.partial(stream, number) != seen.cut);
+        if let Some((stream, number)) = last
+            && self.lines.partial(stream, number) != seen.cut
+        {
+            self.tally.misjoined += 1;
+            self.note(|| format!("{stream}:{number} came with cut = {}", seen.cut));
         }
     }
 
@@ -168,11 +183,21 @@ impl Checker {
         let lane = &mut self.streams[place];
         if !lane.insert(number) {
             self.tally.duplicated += 1;
-            return;
+            return self.note(|| format!("{stream}:{number} came twice"));
         }
         self.tally.lines += 1;
-        self.tally.out_of_order += u64::from(lane.highest.is_some_and(|highest| highest > number));
-        lane.highest = lane.highest.max(Some(number));
+        let highest = lane.highest;
+        lane.highest = highest.max(Some(number));
+        if let Some(highest) = highest.filter(|highest| *highest > number) {
+            self.tally.out_of_order += 1;
+            self.note(|| format!("{stream}:{number} came after {highest}"));
+        }
+    }
+
+    fn note(&mut self, text: impl FnOnce() -> String) {
+        if self.wrong.len() < NOTES {
+            self.wrong.push(text());
+        }
     }
 
     /// Whose the record is said to be, is said of all records of the stream.
@@ -222,6 +247,7 @@ impl Checker {
         let (mut missing, mut missing_on_disk) = (0, 0);
         let (mut unexplained, mut explained_twice) = (0, 0);
         let mut came_of_written = 0;
+        let mut notes = self.wrong.clone();
         for (stream, lines) in truth.streams() {
             for number in 0..lines {
                 if self.came(stream, number) {
@@ -233,7 +259,12 @@ impl Checker {
                 missing_on_disk += u64::from(on_disk);
                 let gaps = &excused[stream as usize];
                 match gaps.iter().filter(|range| range.contains(&number)).count() {
-                    0 => unexplained += 1,
+                    0 => {
+                        unexplained += 1;
+                        if unexplained <= NOTES as u64 {
+                            notes.push(format!("{stream}:{number} did not come"));
+                        }
+                    }
                     1 => {}
                     _ => explained_twice += 1,
                 }
@@ -248,6 +279,7 @@ impl Checker {
             explained_twice,
             foreign: self.tally.lines - came_of_written + self.claimed_wrongly(truth),
             faults,
+            notes,
         }
     }
 
@@ -323,7 +355,8 @@ impl fmt::Display for Verdict {
              {duplicated} duplicated, {torn} torn, {misjoined} misjoined, {out_of_order} out of order, \
              {foreign} foreign"
         )?;
-        self.faults.iter().try_for_each(|fault| write!(f, "; {fault}"))
+        self.faults.iter().try_for_each(|fault| write!(f, "; {fault}"))?;
+        self.notes.iter().try_for_each(|note| write!(f, "; {note}"))
     }
 }
 

@@ -4,6 +4,8 @@
 pub mod api;
 pub mod arrivals;
 pub mod checker;
+pub mod component;
+pub mod follower;
 pub mod kubelet;
 pub mod lines;
 pub mod receiver;
@@ -14,6 +16,8 @@ pub mod truth;
 pub use api::Api;
 pub use arrivals::Arrivals;
 pub use checker::Checker;
+pub use component::Component;
+pub use follower::Follower;
 pub use kubelet::{Node, Rotation};
 pub use lines::Lines;
 pub use receiver::Receiver;

@@ -46,11 +46,13 @@ impl Rotation {
     /// With five files.
     #[must_use]
     pub const fn every(mebibytes: u64, seconds: u64) -> Self {
-        Self {
-            max_size: mebibytes * 1024 * 1024,
-            max_files: 5,
-            interval: Duration::from_secs(seconds),
-        }
+        Self::at(mebibytes * 1024, Duration::from_secs(seconds))
+    }
+
+    /// With five files, which are rotated at so many KiB.
+    #[must_use]
+    pub const fn at(kibibytes: u64, interval: Duration) -> Self {
+        Self { max_size: kibibytes * 1024, max_files: 5, interval }
     }
 }
 
@@ -148,6 +150,12 @@ impl Node {
         self.shared.slots.lock()[number].clone()
     }
 
+    /// How often a container's log was rotated.
+    #[must_use]
+    pub fn rotations(&self, number: usize) -> u64 {
+        *self.slot(number).rotations.lock()
+    }
+
     /// What was written so far.
     #[must_use]
     pub fn truth(&self) -> Truth {
@@ -155,14 +163,14 @@ impl Node {
         Truth::new(slots.iter().map(|slot| slot.container.lock().truth().clone()).collect())
     }
 
-    /// Ends rotation and writing, which leaves all files whole. Returns what was written.
+    /// Ends rotation and writing for good, which leaves all files whole. Returns what was written.
     ///
     /// # Errors
     /// The first that met the node while it ran.
     ///
     /// # Panics
     /// Where one of its threads did.
-    pub fn stop(mut self) -> io::Result<Truth> {
+    pub fn stop(&mut self) -> io::Result<Truth> {
         for (stop, thread) in self.stop.drain(..).rev() {
             // Where it has ended by itself, joining tells why.
             let _ = stop.send(());
@@ -347,7 +355,7 @@ mod tests {
         let lines = Lines::new(1);
         let rotation =
             Rotation { max_size: 256 * 1024, max_files: 3, interval: Duration::from_millis(1010) };
-        let node = Node::start(pods.path().to_owned(), lines.clone(), 1, rotation);
+        let mut node = Node::start(pods.path().to_owned(), lines.clone(), 1, rotation);
         node.run(name("a")).unwrap();
         node.rate(20_000);
         let directory = pods.path().join("shop_a_uid-a/web");
@@ -386,7 +394,7 @@ mod tests {
     #[test]
     fn a_pod_that_ends_leaves_nothing() {
         let pods = tempfile::tempdir().unwrap();
-        let node = Node::start(pods.path().to_owned(), Lines::new(1), 1, Rotation::DEFAULT);
+        let mut node = Node::start(pods.path().to_owned(), Lines::new(1), 1, Rotation::DEFAULT);
         node.run(name("a")).unwrap();
         node.rate(1000);
         while node.truth().lines() < 10 {
