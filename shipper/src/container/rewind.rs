@@ -40,8 +40,40 @@ impl Container {
             file.begin = match skipped {
                 Some(end) => Begin::At(end),
                 None if index == start.0 => start.1,
+                // No history is left of it.
+                None if file.content.is_none() && file.path(&self.directory).is_none() => {
+                    Begin::At(file.settled)
+                }
                 None => Begin::At(Position::at(0)),
             };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::container::{ContainerKey, LogFile, Place};
+    use crate::path::PodPath;
+
+    #[test]
+    fn what_was_settled_and_is_gone_is_not_sent_again() {
+        let now = Instant::now();
+        let path = PodPath { namespace: "n".into(), pod: "p".into(), uid: "u".into() };
+        let key = ContainerKey { pod: "n_p_u".into(), name: "c".into() };
+        let mut container = Container::new(key, path, PathBuf::new(), now);
+        for (id, place) in [(1, Place::Gone), (2, Place::Gone), (3, Place::Live)] {
+            let mut file = LogFile::new(id, 0, place, now);
+            file.settled = Position::at(id);
+            container.files.push(file);
+        }
+        // Given up behind what is settled.
+        container.files[1].complete = Some(2);
+        container.rewind(&Arc::from("another"), u64::MAX);
+        let begin: Vec<_> = container.files.iter().map(|file| file.begin).collect();
+        assert_eq!(begin, [1, 2, 0].map(|at| Begin::At(Position::at(at))));
     }
 }
