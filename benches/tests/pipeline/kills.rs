@@ -25,11 +25,15 @@ struct Absence {
     rotation: Rotation,
     /// Lines a second.
     rate: u64,
+    /// It begins when all that was written is shown, and the shipper keeps no deleted files open. What a
+    /// logd has acknowledged and not yet shown is gone with it where files no longer have it, and is no
+    /// gap in them.
+    quiet: bool,
 }
 
 impl Absence {
     const fn new(seconds: u64, rotations: u64, rotation: Rotation, rate: u64) -> Self {
-        Self { seconds, rotations, rotation, rate }
+        Self { seconds, rotations, rotation, rate, quiet: false }
     }
 
     /// Files reach back.
@@ -62,14 +66,19 @@ impl Absence {
 
 /// Kills a process, waits, starts it again, and lets the rest go on.
 async fn killed(test: &str, victim: Victim, absence: Absence) -> (Verdict, String) {
-    let (mut world, following) = World::running(absence.rotation, 2, &[]).await;
+    let flags: &[_] = if absence.quiet { &["--held", "0"] } else { &[] };
+    let (mut world, following) = World::running(absence.rotation, 2, flags).await;
     world.node.rate(absence.rate);
     world.rotations(0, 1).await;
     let before = world.node.rotations(0);
+    if absence.quiet {
+        world.shown(&following).await;
+    }
     match victim {
         Victim::Shipper => world.kill_shipper(),
         Victim::Logd => world.kill_logd(0),
     }
+    world.node.rate(absence.rate);
     sleep(Duration::from_secs(absence.seconds)).await;
     world.rotations(0, before + absence.rotations).await;
     let meanwhile = world.node.rotations(0) - before;
@@ -124,6 +133,14 @@ async fn row_t8_a_logd_killed_for_15_s_loses_nothing_that_files_still_have() {
     let test = "row_t8_a_logd_killed_for_15_s_loses_nothing_that_files_still_have";
     let (verdict, told) = killed(test, Victim::Logd, Absence::long()).await;
     assert!(verdict.complete(), "{told}");
+}
+
+#[tokio::test]
+async fn row_t8_a_logd_killed_for_too_long_tells_exactly_what_is_missing() {
+    let test = "row_t8_a_logd_killed_for_too_long_tells_exactly_what_is_missing";
+    let absence = Absence { quiet: true, ..Absence::too_long() };
+    let (verdict, told) = killed(test, Victim::Logd, absence).await;
+    assert!(verdict.accounted(0) && verdict.missing > 0, "{told}");
 }
 
 /// Kills logd between rotations, and with it perhaps the shipper. What the new one has is what the files

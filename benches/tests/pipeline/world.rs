@@ -181,6 +181,26 @@ impl World {
         gaps
     }
 
+    /// Lets nothing be written, and waits until the follower has what logd has.
+    pub(crate) async fn shown(&self, following: &Following) {
+        self.node.rate(0);
+        let begun = Instant::now();
+        let mut before = None;
+        while begun.elapsed() < PATIENCE {
+            let ledger =
+                follower::read(self.logds[0].http, &format!("/ledger/{APP}")).await.unwrap();
+            let ledger: Value = serde_json::from_slice(&ledger).unwrap();
+            let accepted = ledger["accepted"]["records"].as_u64().unwrap();
+            let shown = following.arrivals.check(|checker| checker.tally().records);
+            if shown == accepted && before == Some(accepted) {
+                return;
+            }
+            before = Some(accepted);
+            sleep(LOOK * 10).await;
+        }
+        panic!("not all is shown");
+    }
+
     /// Reads everything that logd holds, once it is as many lines: which lines they are. Each record has
     /// the name of the line that ends it.
     pub(crate) async fn ring(&self, truth: &Truth, enough: usize) -> BTreeSet<(StreamId, u64)> {
