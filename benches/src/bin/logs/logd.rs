@@ -80,7 +80,7 @@ pub(crate) struct Sender {
 impl Sender {
     pub(crate) async fn start(logd: &Logd) -> Result<Self, BenchError> {
         let url = format!("http://{}", logd.wire).parse().expect("made of an address");
-        let endpoint = Endpoint { url, tls: None, token: None };
+        let endpoint = Endpoint::at(url);
         let connection = connect(&endpoint, "bench").await.map_err(failed)?;
         Ok(Self { connection, files: HashMap::new() })
     }

@@ -19,7 +19,7 @@ pub(crate) fn shipper(flags: fairlead_shipper::Flags) -> Result<(), BenchError> 
             true => Some(kube::Client::try_default().await?),
             false => None,
         };
-        let _shipper = Shipper::start(flags.options()?, client)?;
+        let _shipper = Shipper::start(flags.options(None)?, client)?;
         pending().await
     })
 }
