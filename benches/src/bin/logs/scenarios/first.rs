@@ -59,7 +59,9 @@ async fn round(stage: &Stage) -> Result<Vec<f64>, BenchError> {
         let name = api.pod("shop", &pod, "web").map_err(|error| failed(&error))?;
         let directory = pods.join(format!("shop_{pod}_{}", name.uid)).join("web");
         fs::create_dir_all(&directory)?;
-        let line = format!("2026-01-01T00:00:00.000000001Z stdout F line {number}.\n");
+        // What is old leaves before it is shown.
+        let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%9fZ");
+        let line = format!("{time} stdout F line {number}.\n");
         let begun = Instant::now();
         fs::write(directory.join("0.log"), line)?;
         let wanted = format!("line {number}.");
