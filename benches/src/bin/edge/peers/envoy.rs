@@ -11,7 +11,7 @@ use crate::certificate::Files;
 pub(super) fn proxy(program: &Path, place: Place<'_>) -> io::Result<Command> {
     let everything = json!({"name": "all", "domains": ["*"], "routes": [route("backend")]});
     let listeners = [
-        listener("http", place.http, &[everything.clone()], None),
+        listener("http", place.http, std::slice::from_ref(&everything), None),
         listener("https", place.https, &[everything], Some(tls(place.certificate))),
     ];
     command(program, place.folder, &listeners, &[cluster("backend", place.upstream)])
