@@ -1,6 +1,6 @@
 //! Where records come from: what is the same for all records of a file.
 
-use fairlead_wire::{Incarnation, message::Source, record::Flags};
+use fairlead_wire::{Incarnation, incarnation::first_line_hash, message::Source, record::Flags};
 
 /// A flag of a record in the ring, above those of the wire: drains had it from an earlier instance
 /// or owner.
@@ -16,6 +16,8 @@ pub(crate) fn wire_flags(flags: u16) -> Flags {
 pub(crate) struct Origin {
     pub(crate) incarnation: Incarnation,
     pub(crate) source: Source,
+    /// Stands for the incarnation where there is little room.
+    pub(crate) id: u64,
     /// What stands between the time and the text of a line: ` web[web.v2.x7k2p]: `.
     pub(crate) tag: Box<str>,
     /// The fields of a line in JSON that are the same for all of them, with a comma behind each.
@@ -42,7 +44,8 @@ impl Origin {
         }
         let mut name = quoted(&format!("{incarnation}:"));
         name.pop();
-        Self { incarnation, source, tag, json: json.into(), name: name.into() }
+        let id = first_line_hash(name.as_bytes());
+        Self { incarnation, source, id, tag, json: json.into(), name: name.into() }
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
     auth::{Grant, Role},
     peers::Place,
     read::{
+        cursor::Cursor,
         follow::Following,
         line::{Format, Lines},
         query::Query,
@@ -103,7 +104,8 @@ async fn answer(api: &Api, app: &AppId, query: Query) -> Response {
     let quick = query.filter.is_empty() && query.lines <= QUICK;
     let make = move || {
         let mut out = Vec::new();
-        let mut lines = Lines::new(query.format, false, app.epoch, i64::MIN);
+        let cursor = Cursor { epoch: app.epoch, history: i64::MIN, ..Cursor::default() };
+        let mut lines = Lines::new(query.format, false, cursor);
         tail(&app.log, &query.filter, query.lines, &mut lines, &mut out);
         out
     };

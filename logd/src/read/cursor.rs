@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 /// Where to go on. To clients it is opaque.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Cursor {
     /// The ring that `next` counts in.
     pub(crate) epoch: u64,
@@ -13,6 +13,12 @@ pub(crate) struct Cursor {
     pub(crate) time: i64,
     /// Lines that an earlier ring had are left out where they are older than this.
     pub(crate) history: i64,
+    /// The content that the line is from, as [`crate::origin::Origin::id`], and where in it the line
+    /// ends: what an earlier ring had of it is known to have been shown up to there.
+    pub(crate) file: u64,
+    pub(crate) end: u64,
+    /// How many lines were left out that are not told yet.
+    pub(crate) untold: u64,
 }
 
 /// What is no cursor.
@@ -22,8 +28,8 @@ pub(crate) struct CursorError;
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { epoch, next, time, history } = self;
-        write!(f, "{epoch:x}.{next:x}.{time:x}.{history:x}")
+        let Self { epoch, next, time, history, file, end, untold } = self;
+        write!(f, "{epoch:x}.{next:x}.{time:x}.{history:x}.{file:x}.{end:x}.{untold:x}")
     }
 }
 
@@ -41,6 +47,9 @@ impl FromStr for Cursor {
             next: number()?,
             time: number()?.cast_signed(),
             history: number()?.cast_signed(),
+            file: number()?,
+            end: number()?,
+            untold: number()?,
         };
         if numbers.next().is_none() { Ok(cursor) } else { Err(CursorError) }
     }
@@ -54,15 +63,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_is_read_as_it_was_written(epoch: u64, next: u64, time: i64, history: i64) {
-            let cursor = Cursor { epoch, next, time, history };
+        fn a_cursor_is_read_as_it_was_written(
+            (epoch, next, time, history) in any::<(u64, u64, i64, i64)>(),
+            (file, end, untold) in any::<(u64, u64, u64)>(),
+        ) {
+            let cursor = Cursor { epoch, next, time, history, file, end, untold };
             prop_assert_eq!(cursor.to_string().parse(), Ok(cursor));
         }
 
         #[test]
-        fn nothing_else_is_one(text in "[0-9a-g.+-]{0,40}") {
+        fn nothing_else_is_one(text in "([0-9a-g+-]{0,5}\\.){5,7}[0-9a-g]{0,5}") {
             if let Ok(cursor) = text.parse::<Cursor>() {
-                prop_assert_eq!(text.matches('.').count(), 3);
+                prop_assert_eq!(text.matches('.').count(), 6);
                 prop_assert_eq!(cursor.to_string().parse(), Ok(cursor));
             }
         }

@@ -3,7 +3,7 @@
 use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
-use fairlead_ring::{Next, Reader};
+use fairlead_ring::{Entry, Next, Reader};
 use futures::Stream;
 use tokio::time::{Instant, sleep_until};
 
@@ -26,6 +26,8 @@ const GATHER: Duration = Duration::from_millis(5);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// What another ring had just before is shown again.
 const MERGE_WINDOW: i64 = 5_000_000_000;
+/// How many lines are left out is told after so long, of all together.
+const TELL: Duration = Duration::from_secs(1);
 
 /// Where and how somebody follows.
 pub(crate) struct Following {
@@ -34,7 +36,12 @@ pub(crate) struct Following {
     filter: Filter,
     lines: Lines,
     events: bool,
+    /// Of what another ring had, lines before this time are left out.
     history: i64,
+    /// Where the client was, if it comes back.
+    after: Option<Cursor>,
+    /// When what is left out is to be told, where something is.
+    tell_at: Instant,
     /// Event time of the last line shown.
     shown: i64,
     out: Vec<u8>,
@@ -55,7 +62,8 @@ impl Following {
             Some(cursor) => cursor.time.saturating_sub(MERGE_WINDOW),
             None => now.saturating_sub(MERGE_WINDOW),
         };
-        let mut lines = Lines::new(format, events, app.epoch, history);
+        let begin = Cursor { epoch: app.epoch, history, ..after.unwrap_or_default() };
+        let mut lines = Lines::new(format, events, begin);
         let mut out = Vec::new();
         let from = match after {
             Some(cursor) if cursor.epoch == app.epoch => cursor.next,
@@ -64,8 +72,20 @@ impl Following {
         };
         let reader = app.log.reader(from);
         let shown = after.map_or(now, |cursor| cursor.time);
-        let not_before = Instant::now();
-        Self { follower, reader, filter, lines, events, history, shown, out, not_before }
+        let (not_before, tell_at) = (Instant::now(), Instant::now() + TELL);
+        Self {
+            follower,
+            reader,
+            filter,
+            lines,
+            events,
+            history,
+            after,
+            tell_at,
+            shown,
+            out,
+            not_before,
+        }
     }
 
     /// The lines, in pieces.
@@ -84,7 +104,14 @@ impl Following {
         let heartbeat = Instant::now() + HEARTBEAT;
         sleep_until(self.not_before).await;
         loop {
-            let Self { follower, reader, filter, lines, history, shown, out, .. } = self;
+            let Self {
+                follower, reader, filter, lines, history, after, tell_at, shown, out, ..
+            } = self;
+            let untold = *lines.untold();
+            if untold > 0 && Instant::now() >= *tell_at {
+                *lines.untold() = 0;
+                lines.notice(out, &notice::left_out(untold, *history), reader.position());
+            }
             let mut news = pin!(follower.news());
             // From here on nothing that is published goes unnoticed.
             news.as_mut().enable();
@@ -95,22 +122,26 @@ impl Following {
                 }
                 match reader.next() {
                     Next::Entry(entry) => {
-                        let record = &entry.record;
-                        let old = record.flags & HISTORY != 0 && record.time < *history;
-                        if !old && filter.matches(&entry) {
-                            *shown = record.time;
-                            lines.entry(out, &entry);
+                        if !filter.matches(&entry) {
+                            continue;
+                        }
+                        match again(&entry, *after, *history) {
+                            Again::No => {
+                                *shown = entry.record.time;
+                                lines.entry(out, &entry);
+                            }
+                            Again::Maybe if after.is_some() => {
+                                if *lines.untold() == 0 {
+                                    *tell_at = Instant::now() + TELL;
+                                }
+                                *lines.untold() += 1;
+                            }
+                            Again::Maybe | Again::Yes => {}
                         }
                     }
                     Next::Missed(count) => {
                         missed(count);
-                        let cursor = Cursor {
-                            epoch: follower.app().epoch,
-                            next: reader.position(),
-                            time: time::now(),
-                            history: *history,
-                        };
-                        lines.notice(out, &notice::missed(count, *shown), cursor);
+                        lines.notice(out, &notice::missed(count, *shown), reader.position());
                     }
                     Next::Idle => {
                         idle = true;
@@ -125,16 +156,14 @@ impl Following {
                 tokio::task::yield_now().await;
                 continue;
             }
-            if self.events {
-                tokio::select! {
-                    () = news => {}
-                    () = sleep_until(heartbeat) => {
-                        self.out.extend_from_slice(b":\n\n");
-                        break;
-                    }
+            let untold = *self.lines.untold() > 0;
+            tokio::select! {
+                () = news => {}
+                () = sleep_until(self.tell_at), if untold => {}
+                () = sleep_until(heartbeat), if self.events => {
+                    self.out.extend_from_slice(b":\n\n");
+                    break;
                 }
-            } else {
-                news.await;
             }
             sleep_until(self.not_before).await;
         }
@@ -143,5 +172,30 @@ impl Following {
             self.not_before = Instant::now() + GATHER;
         }
         piece.into()
+    }
+}
+
+/// Whether a line was shown before.
+enum Again {
+    No,
+    Maybe,
+    Yes,
+}
+
+/// Only what an earlier ring had can be. Of the client's last file it is known up to where the
+/// client was; files may be behind one another, so of others nobody knows, and age has to do.
+fn again(entry: &Entry<'_, Origin>, after: Option<Cursor>, history: i64) -> Again {
+    let record = &entry.record;
+    match after {
+        _ if record.flags & HISTORY == 0 => Again::No,
+        Some(cursor) if cursor.file == entry.source.id => {
+            if record.end <= cursor.end {
+                Again::Yes
+            } else {
+                Again::No
+            }
+        }
+        _ if record.time < history => Again::Maybe,
+        _ => Again::No,
     }
 }

@@ -9,7 +9,7 @@ use fairlead_wire::record::Flags;
 use super::cursor::Cursor;
 use crate::{
     origin::{Origin, wire_flags},
-    time::Times,
+    time::{self, Times},
 };
 
 /// The form of a line.
@@ -27,29 +27,39 @@ pub(crate) struct Lines {
     format: Format,
     /// Each line is an event of a server-sent stream.
     events: bool,
-    epoch: u64,
-    history: i64,
+    /// That of the last line.
+    cursor: Cursor,
     times: Times,
     line: Vec<u8>,
 }
 
 impl Lines {
-    pub(crate) fn new(format: Format, events: bool, epoch: u64, history: i64) -> Self {
-        Self { format, events, epoch, history, times: Times::default(), line: Vec::new() }
+    /// Writes lines behind those up to `cursor`.
+    pub(crate) fn new(format: Format, events: bool, cursor: Cursor) -> Self {
+        Self { format, events, cursor, times: Times::default(), line: Vec::new() }
+    }
+
+    /// How many lines were left out that are not told yet: cursors say so.
+    pub(crate) fn untold(&mut self) -> &mut u64 {
+        &mut self.cursor.untold
     }
 
     /// Adds a line.
     pub(crate) fn entry(&mut self, out: &mut Vec<u8>, entry: &Entry<'_, Origin>) {
-        let Self { epoch, history, .. } = *self;
-        let cursor = Cursor { epoch, next: entry.no + 1, time: entry.record.time, history };
+        let Entry { no, source, record } = entry;
+        let (file, end) = (source.id, record.end);
+        let cursor = Cursor { next: no + 1, time: record.time, file, end, ..self.cursor };
+        self.cursor = cursor;
         self.wrapped(out, cursor, |lines, out| match lines.format {
             Format::Text => lines.text(out, entry),
             Format::Json => lines.json(out, entry, cursor),
         });
     }
 
-    /// Adds a notice that is for this reader alone.
-    pub(crate) fn notice(&mut self, out: &mut Vec<u8>, text: &str, cursor: Cursor) {
+    /// Adds a notice that is for this reader alone, in front of the record `next`.
+    pub(crate) fn notice(&mut self, out: &mut Vec<u8>, text: &str, next: u64) {
+        let cursor = Cursor { next, time: time::now(), ..self.cursor };
+        self.cursor = cursor;
         self.wrapped(out, cursor, |lines, out| match lines.format {
             Format::Text => {
                 lines.times.microseconds(out, cursor.time);
@@ -167,7 +177,8 @@ mod tests {
     ) -> String {
         let record = Record { end: 42, time: 1_795_168_800_123_456_789, flags, payload };
         let mut out = Vec::new();
-        Lines::new(format, events, 1, 0).entry(&mut out, &Entry { no: 9, source, record });
+        let cursor = Cursor { epoch: 1, ..Cursor::default() };
+        Lines::new(format, events, cursor).entry(&mut out, &Entry { no: 9, source, record });
         String::from_utf8(out).unwrap()
     }
 
@@ -189,7 +200,7 @@ mod tests {
                 r#"{"time":"2026-11-20T10:00:00.123456789Z","app":"shop/front","process":"web","#,
                 r#""pod":"front-web-6f7c-x7k2p","release":"v2","container":"web","stream":"stderr","#,
                 r#""message":"a \"b\"\n","name":"u-1/web/0/000000000000000a:42","#,
-                r#""cursor":"1.a.18e9b88333390d15.0"}"#,
+                r#""cursor":"1.a.18e9b88333390d15.0.28b734c96802402e.2a.0"}"#,
                 "\n"
             )
         );
@@ -207,7 +218,7 @@ mod tests {
         assert_eq!(
             shown(Format::Text, true, &origin("p-1", "web", ""), 0, b"a\nb"),
             concat!(
-                "id: 1.a.18e9b88333390d15.0\n",
+                "id: 1.a.18e9b88333390d15.0.28b734c96802402e.2a.0\n",
                 "data: 2026-11-20T10:00:00.123456+00:00 front[web.1]: a\n",
                 "data: b\n\n"
             )

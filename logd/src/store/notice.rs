@@ -52,6 +52,15 @@ pub(crate) fn missed(records: u64, since: i64) -> String {
     format!("Error L11 (Tail buffer overflow): {records} {messages} dropped since {since}.")
 }
 
+/// `L11`: a reader came back to another ring, and what it may have seen is not shown again.
+pub(crate) fn left_out(records: u64, before: i64) -> String {
+    let messages = if records == 1 { "message" } else { "messages" };
+    let before = time::show(before);
+    format!(
+        "Error L11 (Log restarted): {records} {messages} from before {before} left out, of which some may not have been shown."
+    )
+}
+
 fn of(pod: &str) -> String {
     if pod.is_empty() { String::new() } else { format!(", from {pod}") }
 }
@@ -74,6 +83,10 @@ mod tests {
         assert_eq!(
             missed(1, 0),
             "Error L11 (Tail buffer overflow): 1 message dropped since 1970-01-01T00:00:00.000000000Z."
+        );
+        assert_eq!(
+            left_out(2, 0),
+            "Error L11 (Log restarted): 2 messages from before 1970-01-01T00:00:00.000000000Z left out, of which some may not have been shown."
         );
     }
 

@@ -324,7 +324,8 @@ async fn follower(client: Client, app: String, shown: watch::Sender<Vec<String>>
                 let line: Value = serde_json::from_str(&line).unwrap();
                 let text = |field: &str| line[field].as_str().unwrap().to_owned();
                 after = format!("&after={}", text("cursor"));
-                if names.insert(text("name")) {
+                // What is about this stream alone has no name.
+                if line["name"].is_string() && names.insert(text("name")) {
                     shown.send_modify(|shown| shown.push(text("message")));
                 }
             }
