@@ -44,7 +44,7 @@ pub struct AppLimits {
     pub bytes: u64,
     /// Lines. Not limited
     pub lines: u64,
-    /// Age of lines by event time. 7 days
+    /// Age of lines since they came; of those that an earlier logd had, by event time. 7 days
     pub age: Duration,
 }
 

@@ -120,9 +120,9 @@ impl<S> Writer<S> {
         self.limits = limits;
     }
 
-    /// Lets the oldest records leave as long as their time is before `time`.
-    pub fn expire(&mut self, time: i64) {
-        while self.oldest().is_some_and(|record| record.time < time) {
+    /// Lets the records before the number `no` leave.
+    pub fn expire(&mut self, no: u64) {
+        while self.first() < no && self.oldest().is_some() {
             self.evict_record();
         }
         self.commit();
@@ -194,15 +194,20 @@ impl<S> Writer<S> {
 
     /// Shows readers what is left.
     fn commit(&mut self) {
-        let first = match self.chunks.front() {
-            Some(chunk) => chunk.first() + u64::from(self.front.records),
-            None => self.accepted.records,
-        };
+        let first = self.first();
         if self.changed {
             self.log.store(&self.chunks, first);
             self.changed = false;
         } else {
             self.log.store_first(first);
+        }
+    }
+
+    /// The number of the oldest record that is held; that of the next one where none is.
+    fn first(&self) -> u64 {
+        match self.chunks.front() {
+            Some(chunk) => chunk.first() + u64::from(self.front.records),
+            None => self.accepted.records,
         }
     }
 

@@ -22,7 +22,7 @@ enum Step {
     Append { source: usize, time: i64, flags: u16, payload: Vec<u8> },
     Publish,
     Limits(Limits),
-    Expire(i64),
+    Expire(u64),
     Evict,
     Clear,
     Read(usize),
@@ -43,7 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
         60 => append,
         12 => Just(Step::Publish),
         2 => limits.prop_map(Step::Limits),
-        2 => (0_i64..100).prop_map(Step::Expire),
+        2 => (0_u64..300).prop_map(Step::Expire),
         2 => Just(Step::Evict),
         1 => Just(Step::Clear),
         12 => (0_usize..40).prop_map(Step::Read),
@@ -95,11 +95,10 @@ impl World {
                 self.limits = limits;
                 self.writer.set_limits(limits);
             }
-            Step::Expire(time) => {
+            Step::Expire(no) => {
                 self.publish();
-                self.writer.expire(time);
-                let old = self.held().iter().take_while(|line| line.time < time).count();
-                self.first += old as u64;
+                self.writer.expire(no);
+                self.first = self.first.max(no.min(self.published));
             }
             Step::Evict => {
                 self.publish();

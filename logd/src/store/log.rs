@@ -15,6 +15,7 @@ use fairlead_wire::{
 };
 
 use super::{
+    arrivals::{Arrivals, nanos},
     counters::{Cause, Counters},
     ledger::{self, EdgeEntry, GapEntry, Gaps, Ledger, LossKey, Losses, Tally},
     message::OpenFile,
@@ -40,6 +41,9 @@ const FILE: usize = 768;
 pub(super) struct AppLog {
     pub(super) app: Arc<App>,
     writer: Writer<Origin>,
+    arrivals: Arrivals,
+    /// What `arrivals` counts from.
+    begin: Instant,
     files: HashMap<Incarnation, File>,
     losses: Losses,
     gaps: Gaps,
@@ -47,7 +51,6 @@ pub(super) struct AppLog {
     notices: Notices,
     defaults: AppLimits,
     limits: AppLimits,
-    used: Instant,
     /// What of `writer.evicted()` is counted.
     counted: Count,
 }
@@ -88,6 +91,8 @@ impl AppLog {
         Self {
             app: Arc::new(App::new(id, epoch, log)),
             writer,
+            arrivals: Arrivals::default(),
+            begin: Instant::now(),
             files: HashMap::new(),
             losses: Losses::default(),
             gaps: Gaps::default(),
@@ -95,18 +100,17 @@ impl AppLog {
             notices: Notices { origin, end: 0, tally: Tally::default() },
             defaults,
             limits: defaults,
-            used: Instant::now(),
             counted: Count::default(),
         }
     }
 
     /// Bytes that it takes in memory, about.
     pub(super) fn memory(&self) -> usize {
-        APP + self.files.len() * FILE + self.writer.memory()
+        APP + self.files.len() * FILE + self.arrivals.memory() + self.writer.memory()
     }
 
     pub(super) fn open(&mut self, file: &Arc<OpenFile>, source: Source) -> Opened {
-        self.used = Instant::now();
+        let used = Instant::now();
         if let Some(limits) = source.limits {
             self.limits = self.defaults.with(limits);
             let AppLimits { bytes, lines, .. } = self.limits;
@@ -119,7 +123,7 @@ impl AppLog {
                     known.origin = Arc::new(Origin::new(file.incarnation.clone(), source));
                 }
                 known.opened = Arc::downgrade(file);
-                (known.closed, known.used) = (false, self.used);
+                (known.closed, known.used) = (false, used);
                 known
             }
             Entry::Vacant(place) => place.insert(File {
@@ -127,7 +131,7 @@ impl AppLog {
                 position: Position::default(),
                 opened: Arc::downgrade(file),
                 closed: false,
-                used: self.used,
+                used,
             }),
         };
         known.position.opened(file.number, known.settled())
@@ -141,9 +145,8 @@ impl AppLog {
         records: &Records,
         counters: &Counters,
     ) -> Option<Ack> {
-        self.used = Instant::now();
         let known = self.files.get_mut(&file.incarnation)?;
-        known.used = self.used;
+        known.used = Instant::now();
         // Answers to what was asked for are for whoever asked.
         if batch.fetch != 0 {
             return Some(known.ack(file.number));
@@ -163,6 +166,7 @@ impl AppLog {
             self.skipped(&origin, gap, counters);
         }
         let history = if batch.history { HISTORY } else { 0 };
+        let (now, wall, age) = (self.now(), time::now(), nanos(self.limits.age));
         let before = self.writer.accepted();
         for record in records.iter() {
             let end = batch.from + u64::from(record.end);
@@ -180,6 +184,11 @@ impl AppLog {
                     payload: record.payload,
                 },
             );
+            if batch.history {
+                // An earlier logd had it since about then.
+                let since = wall.saturating_sub(record.time).clamp(0, age);
+                self.arrivals.note(self.writer.accepted().records, now.saturating_sub(since), age);
+            }
         }
         let after = self.writer.accepted();
         counters.accepted.add(after.records - before.records, after.bytes - before.bytes);
@@ -190,7 +199,6 @@ impl AppLog {
 
     /// Records a gap that a sender tells of. Told again it is the same gap.
     pub(super) fn gap(&mut self, file: &OpenFile, gap: &Gap, counters: &Counters) -> Option<Ack> {
-        self.used = Instant::now();
         let known = self.files.get(&file.incarnation)?;
         let ack = Ack { gap: gap.id, ..known.ack(file.number) };
         let entry = GapEntry {
@@ -229,12 +237,10 @@ impl AppLog {
     }
 
     /// What time alone does. True where there is something new to read.
-    pub(super) fn tick(&mut self, now: i64, counters: &Counters) -> bool {
-        let age = i64::try_from(self.limits.age.as_nanos()).unwrap_or(i64::MAX);
-        self.writer.expire(now.saturating_sub(age));
-        if self.used.elapsed() >= self.limits.age {
-            // Whatever time its lines claim.
-            self.writer.clear();
+    pub(super) fn tick(&mut self, counters: &Counters) -> bool {
+        let since = self.now().saturating_sub(nanos(self.limits.age));
+        if let Some(next) = self.arrivals.before(since) {
+            self.writer.expire(next);
         }
         self.count_evicted(Cause::Age, counters);
         let keep = self.limits.age;
@@ -336,7 +342,14 @@ impl AppLog {
         self.writer.append(origin, &record);
     }
 
+    /// Nanoseconds on the clock of `arrivals`.
+    fn now(&self) -> i64 {
+        nanos(self.begin.elapsed())
+    }
+
     fn publish(&mut self, counters: &Counters) {
+        let (next, now) = (self.writer.accepted().records, self.now());
+        self.arrivals.note(next, now, nanos(self.limits.age));
         self.writer.publish();
         self.count_evicted(Cause::Limit, counters);
     }

@@ -1,6 +1,7 @@
 //! All apps' logs. Shards write them, one thread each; whoever wants to change something asks the
 //! app's shard. Reading needs no shard.
 
+mod arrivals;
 mod budget;
 pub(crate) mod counters;
 mod inbox;

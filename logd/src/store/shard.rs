@@ -11,10 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::{
     Shared, counters::Counters, inbox::Letter, log::AppLog, message::Message, message::OpenFile,
 };
-use crate::{
-    app::{AppId, Follower},
-    time,
-};
+use crate::app::{AppId, Follower};
 
 /// How often time alone has effects.
 const TICK: Duration = Duration::from_secs(1);
@@ -145,12 +142,11 @@ impl Shard {
     }
 
     fn tick(&mut self) {
-        let now = time::now();
         let ids: Vec<AppId> = self.apps.keys().cloned().collect();
         let mut files = 0;
         for id in ids {
             let Some(held) = self.apps.get_mut(&id) else { continue };
-            if held.log.tick(now, &self.shared.counters[self.index]) {
+            if held.log.tick(&self.shared.counters[self.index]) {
                 held.log.app.announce(&self.shared.herald);
             }
             files += held.log.files() as u64;

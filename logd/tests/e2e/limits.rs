@@ -7,12 +7,12 @@ use std::{
 };
 
 use fairlead_logd::Logd;
-use fairlead_wire::message::Limits;
+use fairlead_wire::message::{Batch, Limits, Loss, LossReason};
 
 use crate::support::{Client, FileName, SECOND, Sender, TEN, sender::batch, source, with, within};
 
 /// The numbers of the lines that are left of 200 lines of 1,000 bytes, a second apart, the last of
-/// which was just written.
+/// which was just written. An earlier logd had them.
 async fn left(logd: &Logd, limits: Option<Limits>) -> Vec<u64> {
     let mut sender = Sender::connect(logd).await;
     let mut source = source("web/web", "web", "web-1-a");
@@ -21,7 +21,8 @@ async fn left(logd: &Logd, limits: Option<Limits>) -> Vec<u64> {
     let lines: Vec<String> = (0..200).map(|n| format!("{n:01000}")).collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap();
-    sender.batch(batch(1, 0, now - 199 * SECOND, &lines)).await;
+    let lines = batch(1, 0, now - 199 * SECOND, &lines);
+    sender.batch(Batch { history: true, ..lines }).await;
     held(logd).await
 }
 
@@ -74,6 +75,34 @@ async fn over_the_age_the_oldest_lines_leave_and_no_younger_one() {
         assert!((100..150).contains(&first), "{first}");
         assert_eq!(left, (first..200).collect::<Vec<_>>());
     }
+}
+
+/// Clocks of nodes may be wrong, and logd's own may be set: what a line claims is not its age.
+#[tokio::test]
+async fn lines_leave_by_when_they_came_and_not_by_what_they_claim() {
+    let years = |years: i64| TEN + years * 365 * 24 * 3_600 * SECOND;
+    let logd = with(|logd| logd.limits.age = Duration::from_secs(3_600));
+    let client = Client::of(&logd);
+    let mut sender = Sender::connect(&logd).await;
+    sender.open(&FileName::new("a"), source("web/web", "web", "web-1-a")).await;
+    sender.batch(batch(1, 0, years(-27), &["0"])).await;
+    // What was lost is told when ages were looked at.
+    let loss = Loss { reason: LossReason::QueueFull.into(), records: 1, bytes: 1 };
+    sender.batch(Batch { losses: vec![loss], ..batch(1, 2, years(73), &["1"]) }).await;
+    let told = client.until("/logs/web", |answer| answer.body.contains("Error L12")).await;
+    let lines = told.lines();
+    assert_eq!(lines.len(), 3);
+    assert!(lines[0].ends_with(": 0") && lines[2].ends_with(": 1"), "{lines:?}");
+
+    let logd = with(|logd| logd.limits.age = Duration::from_millis(10));
+    let client = Client::of(&logd);
+    let mut sender = Sender::connect(&logd).await;
+    sender.open(&FileName::new("a"), source("web/web", "web", "web-1-a")).await;
+    sender.batch(batch(1, 0, years(73), &["0"])).await;
+    sender.batch(batch(1, 2, years(0), &["1"])).await;
+    client.until("/logs/web", |answer| answer.status == http::StatusCode::NO_CONTENT).await;
+    let ledger = client.get("/ledger/web").await.json();
+    assert_eq!(ledger["evicted"]["records"], 2);
 }
 
 /// What pods state is theirs: an app without limits of its own has logd's.
