@@ -158,8 +158,10 @@ impl Writer<'_> {
         let stored = Stored::new(object.clone());
         let before = state.objects.insert(key, stored.clone());
         let action = if before.is_some() { Action::Modified } else { Action::Added };
-        state.remember(Change { revision, action, object: stored, before });
+        state.remember(Change { revision, action, object: stored.clone(), before });
         drop(state);
+        // Now, and not for thousands of objects at once in the first list.
+        stored.fields();
         self.table.published.send_replace(revision);
         object
     }
