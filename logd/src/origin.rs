@@ -49,6 +49,18 @@ impl Origin {
     }
 }
 
+/// Bytes that a source takes in memory, about: by itself, and once more in what lines show of it.
+pub(crate) fn size(incarnation: &Incarnation, source: &Source) -> usize {
+    let Source { namespace, app, pod, process, release, node, container_id, labels, limits: _ } =
+        source;
+    let texts = [namespace, app, pod, process, release, node, container_id];
+    let texts: usize = texts.iter().map(|text| text.len()).sum();
+    let names = incarnation.pod_uid.len() + incarnation.container.len();
+    let label =
+        |(name, value): (&String, &String)| 2 * size_of::<String>() + name.len() + value.len();
+    2 * (texts + names) + labels.iter().map(label).sum::<usize>()
+}
+
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::{
     app::{AppId, AppIdError},
     auth::Grant,
+    origin,
     store::{
         Ending, Store,
         message::{Message, OpenFile},
@@ -21,6 +22,8 @@ use crate::{
 
 /// Files that a sender may have open on one stream.
 const FILES: usize = 65_536;
+/// Bytes of their names and labels.
+const FILES_BYTES: usize = 64 << 20;
 /// Answers are gathered for so long.
 const GATHER: Duration = Duration::from_millis(5);
 
@@ -33,7 +36,9 @@ enum StreamError {
     NotOpen(u32),
     #[error("file {0} is open already")]
     Open(u32),
-    #[error("more than {FILES} files are open")]
+    #[error(
+        "more than {FILES} files are open, or names and labels of more than {FILES_BYTES} bytes"
+    )]
     TooMany,
     #[error("file {0}: {1}")]
     Records(u32, fairlead_wire::record::RecordsError),
@@ -55,10 +60,12 @@ impl From<Ending> for StreamError {
 pub(super) async fn take(store: Store, stream: Stream<Grant>) {
     let Stream { identity: grant, hello, mut receiver, sender } = stream;
     let (outbox, answers) = outbox::channel();
-    let mut files = Files { store, grant, outbox: Arc::new(outbox), open: HashMap::new() };
+    let mut files =
+        Files { store, grant, outbox: Arc::new(outbox), open: HashMap::new(), bytes: 0 };
     let take = async move {
         while let Some(message) = receiver.next().await? {
             files.take(message).await?;
+            files.outbox.room().await;
         }
         Ok::<_, StreamError>(())
     };
@@ -95,7 +102,9 @@ struct Files {
     store: Store,
     grant: Grant,
     outbox: Arc<Outbox>,
-    open: HashMap<u32, Arc<OpenFile>>,
+    open: HashMap<u32, (Arc<OpenFile>, usize)>,
+    /// Bytes of the names and labels of those that are open.
+    bytes: usize,
 }
 
 impl Files {
@@ -110,7 +119,8 @@ impl Files {
             }
             FromSender::Gap(gap) => self.gap(gap).await?,
             FromSender::Close(Close { file }) => {
-                let file = self.open.remove(&file).ok_or(StreamError::NotOpen(file))?;
+                let (file, bytes) = self.open.remove(&file).ok_or(StreamError::NotOpen(file))?;
+                self.bytes -= bytes;
                 self.store.put(&file.app.clone(), Message::Close(file)).await?;
             }
         }
@@ -123,9 +133,6 @@ impl Files {
         if !self.grant.covers(&app) {
             return Err(StreamError::Forbidden(app));
         }
-        if self.open.len() >= FILES {
-            return Err(StreamError::TooMany);
-        }
         if self.open.contains_key(&number) {
             return Err(StreamError::Open(number));
         }
@@ -135,9 +142,14 @@ impl Files {
             restart: incarnation.restart,
             first_line: incarnation.first_line,
         };
+        let bytes = origin::size(&incarnation, &source);
+        if self.open.len() >= FILES || self.bytes + bytes > FILES_BYTES {
+            return Err(StreamError::TooMany);
+        }
+        self.bytes += bytes;
         let outbox = Some(self.outbox.clone());
         let file = Arc::new(OpenFile { app: app.clone(), incarnation, number, outbox });
-        self.open.insert(number, file.clone());
+        self.open.insert(number, (file.clone(), bytes));
         Ok(self.store.put(&app, Message::Open(file, source)).await?)
     }
 
@@ -154,6 +166,6 @@ impl Files {
     }
 
     fn file(&self, number: u32) -> Result<Arc<OpenFile>, StreamError> {
-        self.open.get(&number).cloned().ok_or(StreamError::NotOpen(number))
+        self.open.get(&number).map(|(file, _)| file.clone()).ok_or(StreamError::NotOpen(number))
     }
 }

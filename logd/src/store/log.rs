@@ -25,7 +25,7 @@ use super::{
 use crate::{
     app::{App, AppId},
     options::AppLimits,
-    origin::{HISTORY, Origin},
+    origin::{self, HISTORY, Origin},
     time,
 };
 
@@ -33,9 +33,12 @@ use crate::{
 const FILES: usize = 4_096;
 /// How long a file that was read to its end is remembered, for a sender that tells so twice.
 const CLOSED: Duration = Duration::from_secs(600);
-/// What an app takes beside its ring, and a file, about: part of the budget.
+/// What an app takes beside its ring, and a file beside its names and labels, about: part of the
+/// budget.
 const APP: usize = 1_024;
-const FILE: usize = 768;
+const FILE: usize = 512;
+/// Bytes of files that are remembered per app, open ones apart.
+const FILES_BYTES: usize = 4 << 20;
 
 /// The log of an app.
 pub(super) struct AppLog {
@@ -45,6 +48,8 @@ pub(super) struct AppLog {
     /// What `arrivals` counts from.
     begin: Instant,
     files: HashMap<Incarnation, File>,
+    /// Bytes that they take, about.
+    files_bytes: usize,
     losses: Losses,
     gaps: Gaps,
     duplicates: Tally,
@@ -57,6 +62,8 @@ pub(super) struct AppLog {
 
 struct File {
     origin: Arc<Origin>,
+    /// Bytes that it takes, about.
+    bytes: usize,
     position: Position,
     /// Who has it open.
     opened: Weak<OpenFile>,
@@ -94,6 +101,7 @@ impl AppLog {
             arrivals: Arrivals::default(),
             begin: Instant::now(),
             files: HashMap::new(),
+            files_bytes: 0,
             losses: Losses::default(),
             gaps: Gaps::default(),
             duplicates: Tally::default(),
@@ -106,7 +114,7 @@ impl AppLog {
 
     /// Bytes that it takes in memory, about.
     pub(super) fn memory(&self) -> usize {
-        APP + self.files.len() * FILE + self.arrivals.memory() + self.writer.memory()
+        APP + self.files_bytes + self.arrivals.memory() + self.writer.memory()
     }
 
     pub(super) fn open(&mut self, file: &Arc<OpenFile>, source: Source) -> Opened {
@@ -116,9 +124,12 @@ impl AppLog {
             let AppLimits { bytes, lines, .. } = self.limits;
             self.writer.set_limits(Limits { bytes, lines });
         }
+        let bytes = FILE + origin::size(&file.incarnation, &source);
+        self.files_bytes += bytes;
         let known = match self.files.entry(file.incarnation.clone()) {
             Entry::Occupied(known) => {
                 let known = known.into_mut();
+                self.files_bytes -= std::mem::replace(&mut known.bytes, bytes);
                 if known.origin.source != source {
                     known.origin = Arc::new(Origin::new(file.incarnation.clone(), source));
                 }
@@ -128,6 +139,7 @@ impl AppLog {
             }
             Entry::Vacant(place) => place.insert(File {
                 origin: Arc::new(Origin::new(file.incarnation.clone(), source)),
+                bytes,
                 position: Position::default(),
                 opened: Arc::downgrade(file),
                 closed: false,
@@ -217,7 +229,8 @@ impl AppLog {
     /// The file was read to its end.
     pub(super) fn close(&mut self, file: &OpenFile) {
         if file.outbox.is_none() {
-            self.files.remove(&file.incarnation);
+            let known = self.files.remove(&file.incarnation);
+            self.files_bytes -= known.map_or(0, |known| known.bytes);
         } else if let Some(known) = self.files.get_mut(&file.incarnation) {
             (known.closed, known.used) = (true, Instant::now());
         }
@@ -249,6 +262,7 @@ impl AppLog {
             file.is_open() || file.used.elapsed() < keep
         });
         self.forget_files();
+        self.files_bytes = self.files.values().map(|file| file.bytes).sum();
         self.tell_losses(counters)
     }
 
@@ -363,16 +377,22 @@ impl AppLog {
         self.counted = evicted;
     }
 
-    /// Keeps the number of files in bounds: the longest unused leave.
+    /// Keeps files that nobody has open in bounds: the longest unused leave.
     fn forget_files(&mut self) {
-        let unused = |file: &File| !file.is_open();
-        let over = self.files.values().filter(|file| unused(file)).count().saturating_sub(FILES);
-        if over > 0 {
-            let mut times: Vec<Instant> =
-                self.files.values().filter(|file| unused(file)).map(|file| file.used).collect();
-            times.sort_unstable();
-            let newest = times[over - 1];
-            self.files.retain(|_, file| !unused(file) || file.used > newest);
+        let unused = self.files.values().filter(|file| !file.is_open());
+        let mut unused: Vec<_> = unused.map(|file| (file.used, file.bytes)).collect();
+        let (mut count, mut bytes) =
+            (unused.len(), unused.iter().map(|(_, bytes)| bytes).sum::<usize>());
+        if count <= FILES && bytes <= FILES_BYTES {
+            return;
+        }
+        unused.sort_unstable();
+        let newest = unused.into_iter().find(|(_, of)| {
+            (count, bytes) = (count - 1, bytes - of);
+            count <= FILES && bytes <= FILES_BYTES
+        });
+        if let Some((newest, _)) = newest {
+            self.files.retain(|_, file| file.is_open() || file.used > newest);
         }
     }
 }

@@ -9,7 +9,10 @@ use fairlead_wire::{
 use tokio::sync::oneshot;
 
 use super::{ledger::Ledger, outbox::Outbox};
-use crate::app::{AppId, Follower};
+use crate::{
+    app::{AppId, Follower},
+    origin,
+};
 
 /// A file that a sender has open.
 #[derive(Clone)]
@@ -54,8 +57,35 @@ impl Message {
     /// Bytes that it holds.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Batch(_, _, records) => records.bytes().len(),
+            Self::Batch(_, batch, records) => {
+                records.bytes().len() + size_of_val(batch.losses.as_slice())
+            }
+            Self::Open(file, source) => origin::size(&file.incarnation, source),
+            Self::Gap(_, gap) => [&gap.before, &gap.after]
+                .into_iter()
+                .flatten()
+                .map(|edge| edge.incarnation.pod_uid.len() + edge.incarnation.container.len())
+                .sum(),
             _ => 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_takes_the_room_of_its_names_and_labels() {
+        let incarnation =
+            Incarnation { pod_uid: "u".into(), container: "c".into(), restart: 0, first_line: 0 };
+        let app = AppId::new("shop", "web").expect("a name");
+        let file = Arc::new(OpenFile { app, incarnation, number: 1, outbox: None });
+        let mut source = Source { pod: "p".repeat(1_000), ..Source::default() };
+        for label in 0..64 {
+            source.labels.insert(format!("{label:01000}"), "v".repeat(1_000));
+        }
+        let bytes = Message::Open(file, source).bytes();
+        assert!((129_000..140_000).contains(&bytes), "{bytes}");
     }
 }

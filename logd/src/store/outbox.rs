@@ -6,8 +6,12 @@ use fairlead_wire::message::{Ack, Acks, FromLogd, Opened};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// Takes answers to one stream. Of the positions of a file only the newest is kept, so what waits
-/// is bounded by the number of files that are open.
+/// Answers that may wait until no more is taken of their sender.
+const WAITING: usize = 16 << 10;
+
+/// Takes answers to one stream. Of the positions of a file only the newest is kept. A sender that
+/// opens and closes files without an end has to take its answers before it is [heard](Self::room)
+/// again.
 pub(crate) struct Outbox(Arc<Shared>);
 
 /// What was taken, until all that take have gone.
@@ -17,6 +21,7 @@ pub(crate) struct Answers(Arc<Shared>);
 struct Shared {
     pending: Mutex<Pending>,
     changed: Notify,
+    taken: Notify,
 }
 
 #[derive(Default)]
@@ -26,12 +31,25 @@ struct Pending {
     closed: bool,
 }
 
+impl Pending {
+    fn len(&self) -> usize {
+        self.opened.len() + self.acks.len()
+    }
+}
+
 pub(crate) fn channel() -> (Outbox, Answers) {
     let shared = Arc::<Shared>::default();
     (Outbox(shared.clone()), Answers(shared))
 }
 
 impl Outbox {
+    /// Waits until there is room for answers, for one at a time.
+    pub(crate) async fn room(&self) {
+        while self.0.pending.lock().len() >= WAITING {
+            self.0.taken.notified().await;
+        }
+    }
+
     pub(crate) fn opened(&self, opened: Opened) {
         self.0.pending.lock().opened.push(opened);
         self.0.changed.notify_one();
@@ -69,6 +87,7 @@ impl Answers {
                 messages.push(FromLogd::Acks(Acks { acks: acks.into_values().collect() }));
             }
             if !messages.is_empty() {
+                self.0.taken.notify_one();
                 return Some(messages);
             }
             if closed {
@@ -81,6 +100,8 @@ impl Answers {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
 
     #[tokio::test]
@@ -101,5 +122,18 @@ mod tests {
         assert_eq!(answers.take().await.unwrap(), expected);
         drop(outbox);
         assert_eq!(answers.take().await, None);
+    }
+
+    #[tokio::test]
+    async fn a_sender_that_does_not_take_its_answers_waits() {
+        let (outbox, answers) = channel();
+        for file in 0..WAITING as u32 / 2 {
+            outbox.room().await;
+            outbox.opened(Opened { file, ..Opened::default() });
+            outbox.ack(Ack { file, ..Ack::default() });
+        }
+        assert_eq!(outbox.room().now_or_never(), None);
+        assert_eq!(answers.take().await.map(|taken| taken.len()), Some(WAITING / 2 + 1));
+        outbox.room().await;
     }
 }

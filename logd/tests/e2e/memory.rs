@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::{Client, FileName, Sender, TEN, sender::batch, source, with, within};
+use fairlead_wire::message::{Close, FromLogd, FromSender, Open, Source};
+
+use crate::support::{Client, FileName, Sender, TEN, sender::batch, source, start, with, within};
 
 fn lines(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("{n:01000}")).collect()
@@ -13,6 +15,60 @@ async fn held(client: &Client, app: &str) -> u64 {
     let of = |name: &str| ledger[name]["bytes"].as_u64().unwrap();
     assert_eq!(of("accepted"), of("held") + of("evicted"));
     of("held")
+}
+
+async fn memory(client: &Client) -> u64 {
+    let metrics = client.get("/metrics").await.body;
+    let line = metrics.lines().find_map(|line| line.strip_prefix("fairlead_logd_memory_bytes "));
+    line.unwrap().parse().unwrap()
+}
+
+/// A file with as many labels as there may be: 128 KiB.
+fn labelled(file: u32) -> Open {
+    let labels = (0..64).map(|n| (format!("{n:01000}"), "v".repeat(1_024))).collect();
+    let source = Source { labels, ..source("web/web", "web", "web-1-a") };
+    Open { file, incarnation: FileName::new(&file.to_string()).0, source }
+}
+
+#[tokio::test]
+async fn names_and_labels_of_files_are_counted_and_bounded() {
+    let logd = start();
+    let client = Client::of(&logd);
+    let mut sender = Sender::connect(&logd).await;
+    for file in 1..=100 {
+        let Open { incarnation, source, .. } = labelled(file);
+        sender.open(&FileName(incarnation), source).await;
+    }
+    let open = memory(&client).await;
+    assert!((12_800_000..14_000_000).contains(&open), "{open}");
+    // Positions of files that nobody has open are worth 4 MiB for an app.
+    for file in 1..=100 {
+        sender.say(FromSender::Close(Close { file })).await;
+    }
+    let forgotten = async {
+        while memory(&client).await > 4_300_000 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    within("the longest closed are forgotten", forgotten).await;
+
+    // One stream has 64 MiB for those that it has open.
+    for file in 101..=580 {
+        sender.say(FromSender::Open(labelled(file))).await;
+    }
+    let mut file = 580;
+    let reason = loop {
+        match sender.hear().await {
+            FromLogd::End(end) => break end.reason,
+            FromLogd::Opened(opened) if opened.file == file => {
+                file += 1;
+                sender.say(FromSender::Open(labelled(file))).await;
+            }
+            _ => {}
+        }
+    };
+    assert!((600..610).contains(&file), "{file}");
+    assert!(reason.ends_with("names and labels of more than 67108864 bytes"), "{reason}");
 }
 
 #[tokio::test]
@@ -38,13 +94,7 @@ async fn row_76_bytes_are_capped_per_app_and_in_all_and_idle_apps_expire() {
     assert_eq!(held(&client, "quiet").await, 100_000);
     let noisy = held(&client, "noisy").await;
     assert!((3_000_000..4 << 20).contains(&noisy), "{noisy}");
-    let metrics = client.get("/metrics").await.body;
-    let memory = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix("fairlead_logd_memory_bytes "))
-        .unwrap()
-        .parse::<u64>()
-        .unwrap();
+    let memory = memory(&client).await;
     assert!(memory <= 4 << 20, "{memory}");
 
     // Per app, as its pods say.
