@@ -214,6 +214,12 @@ impl LogFile {
         self.acknowledged(at.to, settled);
     }
 
+    /// logd does not have it, whatever it had before.
+    pub fn unknown(&mut self) {
+        self.marks.clear();
+        self.stored = None;
+    }
+
     /// The connection ended.
     pub fn disconnected(&mut self) {
         self.stage = Stage::Waiting;

@@ -83,6 +83,19 @@ impl Container {
         }
     }
 
+    /// Its lines are these from now on. What a logd has of them for another app is not for this one.
+    pub fn identify(&mut self, identity: Identity, now: Instant) {
+        let known = self.identity.as_ref().map(|identity| &identity.source);
+        let app = known.or(self.remembered.as_ref()).map(|source| &source.app);
+        if app.is_some_and(|app| *app != identity.source.app) {
+            self.instance = None;
+        }
+        if self.bucket.as_ref().map(Bucket::rate) != identity.rate.map(f64::from) {
+            self.bucket = identity.rate.map(|rate| Bucket::new(rate, now));
+        }
+        self.identity = Some(identity);
+    }
+
     /// The file with this id.
     pub fn file(&mut self, id: u64) -> Option<&mut LogFile> {
         self.files.iter_mut().find(|file| file.id == id)

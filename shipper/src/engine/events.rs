@@ -106,23 +106,21 @@ impl Engine {
             .map(|(id, _)| *id)
             .collect();
         for id in ids {
-            if let Some(slot) = self.slots.get_mut(&id) {
-                let new = identity(&slot.container, &self.pods, &self.settings);
-                let old = slot.container.identity.take();
-                let goes = |identity: &Option<Identity>| {
-                    let identity = identity.as_ref()?;
-                    Some((identity.source.app.clone(), identity.excluded))
-                };
-                // The rest is for files that are opened from now on.
-                if old.is_some() && goes(&old) != goes(&new) {
-                    let link = slot.link.take().and_then(|link| self.links.get_mut(link));
-                    if let Some(up) = link.and_then(|link| link.up.as_mut()) {
-                        leave(&mut slot.container, up, &self.metrics);
-                    }
-                    slot.container.disconnected();
-                    slot.fetches.clear();
+            let Some(slot) = self.slots.get_mut(&id) else { continue };
+            let new = identity(&slot.container, &self.pods, &self.settings);
+            let Some(new) = new else { continue };
+            let goes = |identity: &Identity| (identity.source.app.clone(), identity.excluded);
+            // The rest is for files that are opened from now on.
+            if slot.container.identity.as_ref().is_some_and(|old| goes(old) != goes(&new)) {
+                let link = slot.link.take().and_then(|link| self.links.get_mut(link));
+                if let Some(up) = link.and_then(|link| link.up.as_mut()) {
+                    leave(&mut slot.container, up, &self.metrics);
                 }
+                slot.container.disconnected();
+                slot.fetches.clear();
             }
+            slot.container.identify(new, Instant::now());
+            self.saver.changed();
             self.queue(id);
         }
     }

@@ -11,7 +11,7 @@ use fairlead_wire::message::{
 use super::Settings;
 use super::links::Up;
 use crate::container::{Begin, Container, Edge, Gap, Identity, LogFile, Place, Reading, Stage};
-use crate::decode::{Bucket, Decoder, Pack, Position, Rule, SPAN, Tally};
+use crate::decode::{Decoder, Pack, Position, Rule, SPAN, Tally};
 use crate::file::{Content, read_head};
 use crate::metrics::Metrics;
 use crate::pods::{Pods, from_path};
@@ -233,11 +233,14 @@ impl Turn<'_> {
         if let Some(position) = known {
             file.reopened(position, opened.settled);
             file.gap = file.gap.filter(|gap| gap.certain);
-        } else if let Some(gap) = &mut file.gap
-            && !std::mem::replace(&mut gap.certain, true)
-        {
-            tracing::warn!(container = %container.directory.display(), reason = ?gap.reason, "log lines are missing");
-            self.metrics.gaps[gap.reason as usize].fetch_add(1, Relaxed);
+        } else {
+            file.unknown();
+            if let Some(gap) = &mut file.gap
+                && !std::mem::replace(&mut gap.certain, true)
+            {
+                tracing::warn!(container = %container.directory.display(), reason = ?gap.reason, "log lines are missing");
+                self.metrics.gaps[gap.reason as usize].fetch_add(1, Relaxed);
+            }
         }
         self.next.dirty = true;
         let begin = known.map_or(file.begin, Begin::At);
@@ -496,10 +499,7 @@ impl Turn<'_> {
                 Identity { source, excluded, multiline: false, rate: settings.rate }
             }
         };
-        if container.bucket.as_ref().map(Bucket::rate) != identity.rate.map(f64::from) {
-            container.bucket = identity.rate.map(|rate| Bucket::new(rate, self.now));
-        }
-        container.identity = Some(identity);
+        container.identify(identity, self.now);
         self.next.dirty = true;
         true
     }

@@ -10,7 +10,7 @@ use fairlead_wire::message::{LossReason, Source};
 use fairlead_wire::record::Flags;
 use serde_json::json;
 
-use crate::support::{Api, Logd, Manner, NODE, Node, metric, until_metric};
+use crate::support::{Api, ContainerLog, Logd, Manner, NODE, Node, State, metric, until_metric};
 
 async fn start(node: &Node, logd: &Logd, api: &Api) -> Shipper {
     start_with(node, logd, api, |_| ()).await
@@ -176,6 +176,63 @@ async fn what_is_excluded_is_counted_and_not_sent() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(logd.look(|state| state.with("not this").is_none()));
+}
+
+/// Writes lines of 16 KB and their numbers, 2 MiB in all, and a last one.
+fn fill(log: &mut ContainerLog, last: &str) {
+    for number in 0..128 {
+        log.write(&[&format!("{number} {}", "x".repeat(16 << 10))]);
+    }
+    log.write(&[last]);
+}
+
+/// Names the app of `web-1`, as it is known from an annotation.
+fn name(api: &Api, app: &str) {
+    api.annotate("web-1", &BTreeMap::from([("fairlead.dev/app", app)]));
+}
+
+#[tokio::test]
+async fn a_pod_whose_app_is_renamed_goes_on_and_stops_no_other() {
+    let manner = Manner { history: 1 << 20, ..Manner::default() };
+    let (node, logd, api) = (Node::new(), Logd::start(manner).await, Api::start().await);
+    let pods = ["web-1", "web-2"].map(|pod| api.pod(pod, json!({})));
+    let [mut log, mut other] = pods.map(|directory| node.container(&directory, "web"));
+    fill(&mut log, "one");
+    other.write(&["of the other"]);
+    let window = |options: &mut ShipperOptions| options.window = 1 << 20;
+    let shipper = start_with(&node, &logd, &api, window).await;
+    logd.ends("shop/web-1", "one").await;
+    logd.ends("shop/web-2", "of the other").await;
+    let unacknowledged = "fairlead_shipper_unacknowledged_bytes";
+    until_metric(shipper.admin_addr(), unacknowledged, |bytes| bytes == 0).await;
+    name(&api, "store");
+    logd.ends("shop/store", "one").await;
+    log.write(&["two"]);
+    other.write(&["more of the other"]);
+    logd.ends("shop/store", "two").await;
+    logd.ends("shop/web-2", "more of the other").await;
+    until_metric(shipper.admin_addr(), unacknowledged, |bytes| bytes == 0).await;
+    // The new app's log is sent what a new instance is.
+    let history = |state: &State| {
+        let lines = &state.of("shop/store")[0].lines;
+        lines.iter().map(|line| line.history).collect::<Vec<_>>()
+    };
+    let history = logd.look(history);
+    let (new, old) = history.split_last().unwrap();
+    assert!(!new && old.len() < 70 && old.iter().all(|history| *history), "{history:?}");
+    // It is renamed while nobody looks.
+    shipper.shutdown().await;
+    name(&api, "shop");
+    log.write(&["three"]);
+    let _shipper = start_with(&node, &logd, &api, window).await;
+    logd.ends("shop/shop", "three").await;
+    assert!(logd.look(|state| state.of("shop/shop")[0].lines.len() < 70));
+    // What has its lines already gets those that it lacks.
+    name(&api, "store");
+    logd.ends("shop/store", "three").await;
+    logd.look(|state| {
+        assert!(state.gaps.is_empty() && state.faults.is_empty(), "{:?}", state.faults);
+    });
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! What is said to logd, and what becomes of what it answers.
 
+use fairlead_shipper::{Shipper, ShipperOptions};
 use fairlead_wire::Records;
 
-use crate::support::{Logd, Manner, Node, WEB};
+use crate::support::{Logd, Manner, Node, WEB, until_metric};
 
 #[tokio::test]
 async fn a_range_that_is_asked_for_again_is_answered_exactly() {
@@ -123,4 +124,24 @@ async fn a_noisy_container_delays_no_other() {
         (state.files.values().map(|file| file.lines.len()).sum::<usize>() == 2_002).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_logd_that_forgot_a_file_is_sent_it_again() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let options = ShipperOptions { window: 64 << 10, ..node.options(&logd) };
+    let shipper = Shipper::start(options, None).unwrap();
+    let mut web = node.container(WEB, "web");
+    for _ in 0..20 {
+        web.raw("stdout", "F", &[b'x'; 16_000]);
+    }
+    web.write(&["one"]);
+    logd.ends("shop/web-1", "one").await;
+    logd.forget();
+    logd.ends("shop/web-1", "one").await;
+    web.write(&["two"]);
+    logd.ends("shop/web-1", "two").await;
+    assert_eq!(logd.look(|state| state.texts().len()), 22);
+    let unacknowledged = "fairlead_shipper_unacknowledged_bytes";
+    until_metric(shipper.admin_addr(), unacknowledged, |bytes| bytes == 0).await;
 }

@@ -15,8 +15,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Pod uid, container, restart, hash of the first line.
-type Key = (String, String, u32, u64);
+/// Pod uid, container, restart, hash of the first line, and the app: each has its own log.
+type Key = (String, String, u32, u64, String);
 
 /// Files by their numbers on a connection.
 type Numbers = HashMap<u32, Key>;
@@ -147,9 +147,14 @@ impl Logd {
 
     /// Is another instance from now on, with nothing in its memory.
     pub(crate) fn restart(&self, instance: &str) {
+        self.forget();
+        self.be(|manner| manner.instance = instance.to_owned());
+    }
+
+    /// Forgets all files, though it is the same instance.
+    pub(crate) fn forget(&self) {
         self.cut();
         *self.shared.state.lock() = State::default();
-        self.be(|manner| manner.instance = instance.to_owned());
     }
 
     /// Looks at what it has.
@@ -177,6 +182,15 @@ impl Logd {
             Ok(found) => found,
             Err(_) => panic!("{what} did not come to be: {:#?}", self.shared.state.lock()),
         }
+    }
+
+    /// Waits until an app's log ends with this line.
+    pub(crate) async fn ends(&self, app: &str, line: &str) {
+        self.until(&format!("{app}: {line}"), |state| {
+            let last = state.of(app).pop()?.lines.last()?;
+            (last.payload == line.as_bytes()).then_some(())
+        })
+        .await;
     }
 
     /// Waits for these lines, over all files, in this order.
@@ -237,6 +251,12 @@ impl State {
         lines.map(|line| String::from_utf8_lossy(&line.payload).into_owned()).collect()
     }
 
+    /// What it has of an app's files, in the order of their opening.
+    pub(crate) fn of(&self, app: &str) -> Vec<&Received> {
+        let files = self.order.iter().filter(|key| key.4 == app);
+        files.map(|key| &self.files[key]).collect()
+    }
+
     /// What it has of the file in which this line is.
     pub(crate) fn with(&self, line: &str) -> Option<&Received> {
         self.files.values().find(|file| file.lines.iter().any(|l| l.payload == line.as_bytes()))
@@ -280,7 +300,8 @@ impl Shared {
             FromSender::Hello(_) => Vec::new(),
             FromSender::Open(open) => {
                 let File { pod_uid, container, restart, first_line } = open.incarnation;
-                let key = (pod_uid, container, restart, first_line);
+                let app = format!("{}/{}", open.source.namespace, open.source.app);
+                let key = (pod_uid, container, restart, first_line, app);
                 if numbers.insert(open.file, key.clone()).is_some() {
                     state.faults.push(format!("file {} was opened twice", open.file));
                 }

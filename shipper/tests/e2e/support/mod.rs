@@ -8,7 +8,7 @@ mod node;
 pub(crate) use api::{Api, NODE};
 pub(crate) use http::{get, metric, until_metric};
 pub(crate) use logd::{Logd, Manner, State};
-pub(crate) use node::{Node, compress};
+pub(crate) use node::{ContainerLog, Node, compress};
 
 /// A pod's directory.
 pub(crate) const WEB: &str = "shop_web-1_6f2c";
