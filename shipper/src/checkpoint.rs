@@ -65,6 +65,9 @@ pub(crate) struct SavedFile {
     /// Up to where it was read when the next file had begun.
     #[prost(uint64, optional, tag = "9")]
     pub(crate) drained: Option<u64>,
+    /// Up to where it is never sent.
+    #[prost(message, optional, tag = "10")]
+    pub(crate) floor: Option<SavedPosition>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Message)]
@@ -173,6 +176,7 @@ mod tests {
             gap: None,
             tail: None,
             drained: Some(30),
+            floor: position(5),
         };
         let container = SavedContainer {
             pod: "n_p_u".into(),

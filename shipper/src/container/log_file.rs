@@ -34,6 +34,15 @@ pub enum Begin {
     Near(u64),
 }
 
+impl Begin {
+    /// This, or where `floor` is if that is later.
+    #[must_use]
+    pub const fn not_before(self, floor: Position) -> Self {
+        let (Self::At(Position { to, .. }) | Self::Near(to)) = self;
+        if to < floor.to { Self::At(floor) } else { self }
+    }
+}
+
 /// What is being done with a file.
 #[derive(Debug)]
 pub enum Stage {
@@ -77,6 +86,8 @@ pub struct LogFile {
     pub stored: Option<Position>,
     /// Up to where every drain has it.
     pub settled: Position,
+    /// Up to where it was excluded when it was read last: what is before is never sent.
+    pub floor: Position,
     /// Ends of batches behind `settled`.
     pub marks: VecDeque<Position>,
     /// Its size, once it was read to its end and will not grow.
@@ -113,6 +124,7 @@ impl LogFile {
             head: None,
             stored: None,
             settled: Position::at(0),
+            floor: Position::at(0),
             marks: VecDeque::new(),
             complete: None,
             drained: None,
@@ -188,6 +200,12 @@ impl LogFile {
             });
         }
         self.marks.push_back(position);
+    }
+
+    /// It was read up to here, and nothing of it is sent.
+    pub fn excluded(&mut self, position: Position) {
+        self.marks.clear();
+        (self.stored, self.settled, self.floor) = (Some(position), position, position);
     }
 
     /// logd told how far it is. Returns how many bytes are stored that were not.

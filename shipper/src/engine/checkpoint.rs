@@ -184,6 +184,7 @@ fn remembered(file: &LogFile) -> Option<SavedFile> {
         first_time: head.time,
         stored: file.stored.map(SavedPosition::of),
         settled: Some(SavedPosition::of(file.settled)),
+        floor: Some(file.floor).filter(|floor| floor.to > 0).map(SavedPosition::of),
         complete: file.complete,
         gap: file.gap.map(SavedGap::of),
         tail: file.tail.map(SavedGap::of),
@@ -197,6 +198,7 @@ fn recalled(saved: &SavedFile, id: u64, now: Instant) -> LogFile {
     file.head = Some(Head { hash: saved.first_line, time: saved.first_time });
     file.stored = saved.stored.map(SavedPosition::position);
     file.settled = saved.settled.map(SavedPosition::position).unwrap_or_default();
+    file.floor = saved.floor.map(SavedPosition::position).unwrap_or_default();
     file.complete = saved.complete;
     file.gap = saved.gap.map(SavedGap::gap);
     file.tail = saved.tail.map(SavedGap::gap);

@@ -246,6 +246,9 @@ impl Turn<'_> {
         multiline: bool,
     ) -> Option<bool> {
         let Fetch { fetch, file: number, from, to } = fetching.fetch;
+        // What was excluded is for nobody.
+        let floor = container.file(fetching.file)?.floor.to;
+        let from = Some(from.max(floor)).filter(|from| *from < to)?;
         if fetching.reading.is_none() {
             let directory = container.directory.clone();
             let file = container.file(fetching.file)?;

@@ -243,7 +243,22 @@ impl Turn<'_> {
             }
         }
         self.next.dirty = true;
-        let begin = known.map_or(file.begin, Begin::At);
+        let begin = known.map_or(file.begin, Begin::At).not_before(file.floor);
+        if let (Some(position), Some(up)) = (known, &mut self.up)
+            && position.to < file.floor.to
+        {
+            // What was excluded meanwhile is no gap.
+            let mut from = position.to;
+            while from < file.floor.to {
+                let to = file.floor.to.min(from + u64::from(u32::MAX));
+                let position = if to == file.floor.to { file.floor } else { Position::at(to) };
+                let tally = Tally::default();
+                up.push(batch(number, from, position, true, Vec::new(), tally), self.metrics);
+                from = to;
+            }
+            file.sent(file.floor);
+            file.stored = Some(file.floor);
+        }
         let at = match begin {
             Begin::At(position) => position.to,
             Begin::Near(offset) => offset,
@@ -385,15 +400,15 @@ impl Turn<'_> {
         self.metrics.add(tally);
         if position.to > from.to {
             let history = position.to <= file.settled.to;
-            file.sent(position);
             match &mut self.up {
                 Some(up) => {
+                    file.sent(position);
                     up.unacknowledged += position.to - from.to;
                     let batch = batch(number, from.to, position, history, records, tally);
                     up.push(batch, self.metrics);
                 }
                 None => {
-                    file.acknowledged(position.to, position.to);
+                    file.excluded(position);
                     self.next.dirty = true;
                 }
             }

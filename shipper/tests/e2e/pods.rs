@@ -155,7 +155,8 @@ async fn a_static_pod_is_known_by_the_hash_of_its_configuration() {
 
 #[tokio::test]
 async fn what_is_excluded_is_counted_and_not_sent() {
-    let (node, logd, api) = (Node::new(), Logd::start(Manner::default()).await, Api::start().await);
+    let manner = Manner { history: 1 << 20, ..Manner::default() };
+    let (node, logd, api) = (Node::new(), Logd::start(manner).await, Api::start().await);
     let all = api.pod("quiet-1", json!({"annotations": {"fairlead.dev/log-exclude": "true"}}));
     let one = api.pod("web-1", json!({"annotations": {"fairlead.dev/log-exclude": "sidecar"}}));
     let shipper = start(&node, &logd, &api).await;
@@ -176,6 +177,60 @@ async fn what_is_excluded_is_counted_and_not_sent() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(logd.look(|state| state.with("not this").is_none()));
+    // One that is started again and another logd are told no more.
+    shipper.shutdown().await;
+    logd.restart("another");
+    quiet.write(&["and now"]);
+    let _shipper = start(&node, &logd, &api).await;
+    logd.ends("shop/quiet-1", "and now").await;
+    logd.look(|state| assert!(state.with("now").is_some() && state.with("not this").is_none()));
+}
+
+#[tokio::test]
+async fn what_was_excluded_is_not_sent_later_to_any_logd() {
+    let manner = Manner { history: 1 << 20, ..Manner::default() };
+    let (node, logd, api) = (Node::new(), Logd::start(manner).await, Api::start().await);
+    let mut log = node.container(&api.pod("web-1", json!({})), "web");
+    let shipper = start(&node, &logd, &api).await;
+    log.write(&["one"]);
+    logd.lines(&["one"]).await;
+    api.annotate("web-1", &BTreeMap::from([("fairlead.dev/log-exclude", "web")]));
+    let series = "fairlead_shipper_records_total{fate=\"excluded\"}";
+    while metric(shipper.admin_addr(), series).await == 0 {
+        log.write(&["perhaps"]);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let long = "not this ".repeat(6_000);
+    log.write(&[&long]);
+    let bytes = "fairlead_shipper_bytes_total{fate=\"excluded\"}";
+    until_metric(shipper.admin_addr(), bytes, |count| count > 50_000).await;
+    api.annotate("web-1", &BTreeMap::new());
+    let now = |state: &State| state.with("now").is_some();
+    while !logd.look(now) {
+        log.write(&["now"]);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let check = || {
+        logd.look(|state| {
+            assert!(state.with(&long).is_none());
+            assert!(state.gaps.is_empty() && state.faults.is_empty(), "{:?}", state.faults);
+        });
+    };
+    log.write(&["two"]);
+    logd.ends("shop/web-1", "two").await;
+    check();
+    logd.restart("another");
+    log.write(&["three"]);
+    logd.ends("shop/web-1", "three").await;
+    assert!(logd.look(now));
+    check();
+    shipper.shutdown().await;
+    logd.restart("a third");
+    log.write(&["four"]);
+    let _shipper = start(&node, &logd, &api).await;
+    logd.ends("shop/web-1", "four").await;
+    assert!(logd.look(now));
+    check();
 }
 
 /// Writes lines of 16 KB and their numbers, 2 MiB in all, and a last one.
