@@ -84,14 +84,14 @@ impl Container {
     }
 
     /// Its lines are these from now on. What a logd has of them for another app is not for this one.
-    pub fn identify(&mut self, identity: Identity, now: Instant) {
+    pub fn identify(&mut self, identity: Identity) {
         let known = self.identity.as_ref().map(|identity| &identity.source);
         let app = known.or(self.remembered.as_ref()).map(|source| &source.app);
         if app.is_some_and(|app| *app != identity.source.app) {
             self.instance = None;
         }
         if self.bucket.as_ref().map(Bucket::rate) != identity.rate.map(f64::from) {
-            self.bucket = identity.rate.map(|rate| Bucket::new(rate, now));
+            self.bucket = identity.rate.map(Bucket::new);
         }
         self.identity = Some(identity);
     }
@@ -118,8 +118,11 @@ impl Container {
         self.files.iter().map(LogFile::unacknowledged).sum()
     }
 
-    /// The connection ended.
+    /// The connection ended: what was sent may have to be sent again.
     pub fn disconnected(&mut self) {
+        if let Some(bucket) = &mut self.bucket {
+            bucket.refill();
+        }
         self.files.iter_mut().for_each(LogFile::disconnected);
     }
 

@@ -1,13 +1,15 @@
 //! A token bucket: how many lines a second a container may write.
-
-use std::time::Instant;
+//!
+//! It goes by the times of the lines, not by when they are read: what was written slowly and is read
+//! at once, or again, passes as it did.
 
 /// Holds up to ten seconds' worth of lines.
 #[derive(Debug, Clone)]
 pub struct Bucket {
     rate: f64,
     tokens: f64,
-    filled: Instant,
+    /// Time of the last line, in nanoseconds since 1970-01-01 UTC; `None` before the first.
+    filled: Option<i64>,
 }
 
 /// Seconds' worth of lines that may come at once.
@@ -16,9 +18,9 @@ const BURST: f64 = 10.0;
 impl Bucket {
     /// A full bucket for so many lines a second.
     #[must_use]
-    pub fn new(rate: u32, now: Instant) -> Self {
+    pub fn new(rate: u32) -> Self {
         let rate = f64::from(rate);
-        Self { rate, tokens: rate * BURST, filled: now }
+        Self { rate, tokens: rate * BURST, filled: None }
     }
 
     /// Lines a second.
@@ -27,10 +29,19 @@ impl Bucket {
         self.rate
     }
 
-    /// Whether one more line may pass.
-    pub fn take(&mut self, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.filled = self.filled.max(now);
+    /// Full again: lines that are read next may have been read before.
+    pub fn refill(&mut self) {
+        (self.tokens, self.filled) = (self.rate * BURST, None);
+    }
+
+    /// Whether one more line may pass, written at `time`. A line that is earlier than the last, or later
+    /// than `now`, is taken for as early or as late as that: both in nanoseconds since 1970-01-01 UTC.
+    pub fn take(&mut self, time: i64, now: i64) -> bool {
+        // A clock that is set back fills it from there on.
+        let filled = self.filled.unwrap_or(time).min(now);
+        let time = time.clamp(filled, now);
+        let passed = time.saturating_sub(filled) as f64 / 1e9;
+        self.filled = Some(time);
         self.tokens = passed.mul_add(self.rate, self.tokens).min(self.rate * BURST);
         let passes = self.tokens >= 1.0;
         if passes {
@@ -42,18 +53,37 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    /// How many of many lines of a moment pass.
+    fn passed(bucket: &mut Bucket, time: i64, now: i64) -> usize {
+        (0..200).filter(|_| bucket.take(time * SECOND, now * SECOND)).count()
+    }
 
     #[test]
     fn a_burst_passes_and_then_so_many_lines_a_second() {
-        let start = Instant::now();
-        let mut bucket = Bucket::new(5, start);
-        let passed = |bucket: &mut Bucket, now| (0..200).filter(|_| bucket.take(now)).count();
-        assert_eq!(passed(&mut bucket, start), 50);
-        assert_eq!(passed(&mut bucket, start + Duration::from_secs(2)), 10);
-        assert_eq!(passed(&mut bucket, start + Duration::from_secs(1)), 0);
-        assert_eq!(passed(&mut bucket, start + Duration::from_secs(3_600)), 50);
+        let mut bucket = Bucket::new(5);
+        for (time, expected) in [(100, 50), (102, 10), (101, 0), (3_702, 50), (3_703, 5)] {
+            assert_eq!(passed(&mut bucket, time, 10_000), expected, "at {time}");
+        }
+        bucket.refill();
+        assert_eq!(passed(&mut bucket, 100, 10_000), 50);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_neither_fills_it_nor_stops_it() {
+        let mut bucket = Bucket::new(5);
+        assert_eq!(passed(&mut bucket, 100, 100), 50);
+        // Lines cannot be of the future.
+        assert_eq!(passed(&mut bucket, 10_000, 101), 5);
+        assert_eq!(passed(&mut bucket, 102, 102), 5);
+        // It was set back by a minute.
+        assert_eq!(passed(&mut bucket, 42, 42), 0);
+        assert_eq!(passed(&mut bucket, 43, 43), 5);
+        for (time, now) in [(i64::MIN, i64::MAX), (i64::MAX, i64::MAX), (i64::MAX, i64::MIN)] {
+            passed(&mut Bucket::new(1), time / SECOND, now / SECOND);
+        }
     }
 }

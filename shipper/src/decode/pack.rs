@@ -1,7 +1,6 @@
 //! A batch under construction.
 
 use std::ops::AddAssign;
-use std::time::Instant;
 
 use fairlead_wire::Record;
 use fairlead_wire::record::Flags;
@@ -69,8 +68,9 @@ impl AddAssign for Tally {
 pub enum Rule<'a> {
     /// They are sent.
     Send,
-    /// They are sent as far as the bucket lets them pass at this moment.
-    Limit(&'a mut Bucket, Instant),
+    /// They are sent as far as the bucket lets them pass. The time is now, in nanoseconds since
+    /// 1970-01-01 UTC.
+    Limit(&'a mut Bucket, i64),
     /// They are counted and not sent.
     Exclude,
 }
@@ -98,7 +98,7 @@ impl<'a> Pack<'a> {
     pub(super) fn push(&mut self, end: u64, time: i64, flags: Flags, payload: &[u8], dropped: u64) {
         let passes = match &mut self.rule {
             Rule::Send => true,
-            Rule::Limit(bucket, now) => bucket.take(*now),
+            Rule::Limit(bucket, now) => bucket.take(time, *now),
             Rule::Exclude => {
                 self.tally.excluded += Count { records: 1, bytes: payload.len() as u64 + dropped };
                 return;

@@ -119,7 +119,7 @@ impl Engine {
                 slot.container.disconnected();
                 slot.fetches.clear();
             }
-            slot.container.identify(new, Instant::now());
+            slot.container.identify(new);
             self.saver.changed();
             self.queue(id);
         }

@@ -372,7 +372,7 @@ impl Turn<'_> {
         }
         let rule = match (&mut container.bucket, excluded) {
             (_, true) => Rule::Exclude,
-            (Some(bucket), false) => Rule::Limit(bucket, self.now),
+            (Some(bucket), false) => Rule::Limit(bucket, now()),
             (None, false) => Rule::Send,
         };
         let mut records = self.up.as_mut().map(|up| up.buffer()).unwrap_or_default();
@@ -514,7 +514,7 @@ impl Turn<'_> {
                 Identity { source, excluded, multiline: false, rate: settings.rate }
             }
         };
-        container.identify(identity, self.now);
+        container.identify(identity);
         self.next.dirty = true;
         true
     }

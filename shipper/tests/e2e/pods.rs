@@ -336,6 +336,49 @@ async fn lines_beyond_a_container_s_rate_are_dropped_and_counted() {
 }
 
 #[tokio::test]
+async fn lines_that_were_written_slowly_pass_whenever_they_are_read() {
+    let manner = Manner { history: 1 << 20, ..Manner::default() };
+    let (node, logd, api) = (Node::new(), Logd::start(manner).await, Api::start().await);
+    let pod = api.pod("web-1", json!({"annotations": {"fairlead.dev/log-rate": "1"}}));
+    let mut log = node.container(&pod, "web");
+    let slow = |log: &mut ContainerLog, count| {
+        for _ in 0..count {
+            log.pass(Duration::from_secs(1));
+            log.write(&["slow"]);
+        }
+    };
+    // Written while nobody was there.
+    slow(&mut log, 40);
+    let shipper = start(&node, &logd, &api).await;
+    let received = |lines: usize, lost: u64| {
+        let logd = &logd;
+        async move {
+            let what = format!("{lines} lines and {lost} lost");
+            logd.until(&what, |state| {
+                let file = state.of("shop/web-1").pop()?;
+                let losses: u64 = file.losses.iter().map(|loss| loss.records).sum();
+                ((file.lines.len(), losses) == (lines, lost)).then_some(())
+            })
+            .await;
+        }
+    };
+    received(40, 0).await;
+    // A line takes up what its second gave.
+    log.write(&["fast"; 100]);
+    received(49, 91).await;
+    logd.restart("another");
+    received(49, 91).await;
+    // While the shipper is away.
+    shipper.shutdown().await;
+    slow(&mut log, 40);
+    let _shipper = start(&node, &logd, &api).await;
+    received(89, 91).await;
+    logd.cut();
+    slow(&mut log, 20);
+    received(109, 91).await;
+}
+
+#[tokio::test]
 async fn stack_traces_are_one_record_where_that_is_wished_for() {
     let (node, logd, api) = (Node::new(), Logd::start(Manner::default()).await, Api::start().await);
     let joined = api.pod("web-1", json!({"annotations": {"fairlead.dev/log-multiline": "true"}}));

@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fairlead_shipper::{Shipper, ShipperOptions};
 use fairlead_wire::Logds;
@@ -39,7 +40,7 @@ impl Node {
     pub(crate) fn container(&self, pod: &str, name: &str) -> ContainerLog {
         let directory = self.pods().join(pod).join(name);
         fs::create_dir_all(&directory).unwrap();
-        ContainerLog { directory, restart: 0, lines: 0 }
+        ContainerLog { directory, restart: 0, next: 0 }
     }
 
     /// What a shipper of this node needs.
@@ -68,7 +69,8 @@ impl Node {
 pub(crate) struct ContainerLog {
     pub(crate) directory: PathBuf,
     pub(crate) restart: u32,
-    lines: i64,
+    /// Time of the next line, in nanoseconds after the first.
+    next: i64,
 }
 
 impl ContainerLog {
@@ -81,13 +83,18 @@ impl ContainerLog {
 
     /// Writes one physical line. Returns its length.
     pub(crate) fn raw(&mut self, stream: &str, tag: &str, payload: &[u8]) -> u64 {
-        let time = jiff::Timestamp::from_nanosecond(i128::from(START + self.lines)).unwrap();
-        self.lines += 1;
+        let time = jiff::Timestamp::from_nanosecond(i128::from(START + self.next)).unwrap();
+        self.next += 1;
         let mut line = format!("{time:.9} {stream} {tag} ").into_bytes();
         line.extend_from_slice(payload);
         line.push(b'\n');
         self.bytes(&line);
         line.len() as u64
+    }
+
+    /// The next lines are so much later.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.next += i64::try_from(time.as_nanos()).unwrap();
     }
 
     /// Writes bytes as they are.
