@@ -39,6 +39,9 @@ pub(crate) struct SavedContainer {
     /// Oldest first.
     #[prost(message, repeated, tag = "5")]
     pub(crate) files: Vec<SavedFile>,
+    /// Its pod's owner wishes that it is not sent.
+    #[prost(bool, tag = "6")]
+    pub(crate) excluded: bool,
 }
 
 /// A file, and how far it is.
@@ -184,6 +187,7 @@ mod tests {
             instance: "i".into(),
             source: Some(Source { app: "a".into(), ..Source::default() }),
             files: vec![file],
+            excluded: true,
         };
         Checkpoint { containers: vec![container] }
     }

@@ -54,7 +54,7 @@ pub struct Container {
     /// Known once its pod is, or was waited for.
     pub identity: Option<Identity>,
     /// What was known of it before this process began.
-    pub remembered: Option<Arc<message::Source>>,
+    pub remembered: Option<Identity>,
     /// Since when it is known.
     pub since: Instant,
     /// Of the logd that `stored` of its files is meant for.
@@ -85,15 +85,19 @@ impl Container {
 
     /// Its lines are these from now on. What a logd has of them for another app is not for this one.
     pub fn identify(&mut self, identity: Identity) {
-        let known = self.identity.as_ref().map(|identity| &identity.source);
-        let app = known.or(self.remembered.as_ref()).map(|source| &source.app);
-        if app.is_some_and(|app| *app != identity.source.app) {
+        if self.whose().is_some_and(|known| known.source.app != identity.source.app) {
             self.instance = None;
         }
         if self.bucket.as_ref().map(Bucket::rate) != identity.rate.map(f64::from) {
             self.bucket = identity.rate.map(Bucket::new);
         }
         self.identity = Some(identity);
+    }
+
+    /// Whose its lines are, or were before this process began.
+    #[must_use]
+    pub fn whose(&self) -> Option<&Identity> {
+        self.identity.as_ref().or(self.remembered.as_ref())
     }
 
     /// The file with this id.

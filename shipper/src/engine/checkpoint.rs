@@ -12,7 +12,7 @@ use super::Engine;
 use crate::checkpoint::{
     self, Checkpoint, SavedContainer, SavedEdge, SavedFile, SavedGap, SavedPosition,
 };
-use crate::container::{Container, ContainerKey, Edge, Gap, LogFile, Place};
+use crate::container::{Container, ContainerKey, Edge, Gap, Identity, LogFile, Place};
 use crate::decode::Position;
 use crate::file::Head;
 use crate::path::PodPath;
@@ -102,7 +102,12 @@ impl Engine {
             let mut container = Container::new(key.clone(), path, directory, now);
             container.instance =
                 Some(saved.instance).filter(|name| !name.is_empty()).map(Arc::from);
-            container.remembered = saved.source.map(Arc::new);
+            container.remembered = saved.source.map(|source| Identity {
+                source: source.into(),
+                excluded: saved.excluded,
+                multiline: false,
+                rate: self.settings.rate,
+            });
             for file in saved.files {
                 container.files.push(recalled(&file, self.next_file, now));
                 self.next_file += 1;
@@ -159,10 +164,10 @@ impl Engine {
         let containers = self.slots.values().filter_map(|slot| {
             let container = &slot.container;
             let files: Vec<_> = container.files.iter().filter_map(remembered).collect();
-            let known = container.identity.as_ref().map(|identity| &identity.source);
-            let source = known.or(container.remembered.as_ref()).map(|source| Source {
+            let known = container.whose();
+            let source = known.map(|known| Source {
                 labels: std::collections::BTreeMap::new(),
-                ..source.as_ref().clone()
+                ..known.source.as_ref().clone()
             });
             (!files.is_empty()).then(|| SavedContainer {
                 pod: container.key.pod.to_string(),
@@ -170,6 +175,8 @@ impl Engine {
                 instance: container.instance.as_deref().unwrap_or_default().to_owned(),
                 source,
                 files,
+                excluded: known.is_some_and(|known| known.excluded)
+                    && !self.settings.excluded_namespaces.contains(&container.path.namespace),
             })
         });
         Checkpoint { containers: containers.collect() }

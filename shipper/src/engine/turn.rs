@@ -507,11 +507,15 @@ impl Turn<'_> {
                     self.next.at(until);
                     return false;
                 }
-                let source = remembered.cloned().unwrap_or_else(|| {
-                    from_path(&container.path, &container.key.name, &settings.node).into()
+                let mut identity = remembered.cloned().unwrap_or_else(|| Identity {
+                    source: from_path(&container.path, &container.key.name, &settings.node).into(),
+                    excluded: false,
+                    multiline: false,
+                    rate: settings.rate,
                 });
-                let excluded = settings.excluded_namespaces.contains(&container.path.namespace);
-                Identity { source, excluded, multiline: false, rate: settings.rate }
+                identity.excluded |=
+                    settings.excluded_namespaces.contains(&container.path.namespace);
+                identity
             }
         };
         container.identify(identity);

@@ -233,6 +233,24 @@ async fn what_was_excluded_is_not_sent_later_to_any_logd() {
     check();
 }
 
+#[tokio::test]
+async fn what_is_excluded_stays_so_without_the_api() {
+    let (node, logd, api) = (Node::new(), Logd::start(Manner::default()).await, Api::start().await);
+    let quiet = api.pod("quiet-1", json!({"annotations": {"fairlead.dev/log-exclude": "true"}}));
+    let mut log = node.container(&quiet, "web");
+    log.write(&["not this"]);
+    let wait = |options: &mut ShipperOptions| options.pod_wait = Duration::from_millis(200);
+    let shipper = start_with(&node, &logd, &api, wait).await;
+    let excluded = "fairlead_shipper_records_total{fate=\"excluded\"}";
+    until_metric(shipper.admin_addr(), excluded, |count| count == 1).await;
+    shipper.shutdown().await;
+    api.cluster.faults().refuse(u32::MAX, fairlead_cluster::http::Refusal::InternalError);
+    log.write(&["nor this"]);
+    let shipper = start_with(&node, &logd, &api, wait).await;
+    until_metric(shipper.admin_addr(), excluded, |count| count == 1).await;
+    assert!(logd.look(|state| state.files.is_empty()));
+}
+
 /// Writes lines of 16 KB and their numbers, 2 MiB in all, and a last one.
 fn fill(log: &mut ContainerLog, last: &str) {
     for number in 0..128 {
