@@ -193,7 +193,8 @@ async fn streams_run_over_tls_and_only_to_who_is_trusted() {
             server_name: None,
         }
     };
-    let connection = client::connect(&client(std::slice::from_ref(&certificate)), "x").await.unwrap();
+    let connection =
+        client::connect(&client(std::slice::from_ref(&certificate)), "x").await.unwrap();
     assert_eq!(connection.hello.instance, "one");
     let error = client::connect(&client(&[]), "x").await.unwrap_err().to_string();
     assert!(error.contains("invalid peer certificate: UnknownIssuer"), "{error}");
