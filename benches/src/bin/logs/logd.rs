@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -87,24 +88,42 @@ impl Sender {
 
     /// Sends so many lines of an app, and waits until they are stored.
     pub(crate) async fn send(&mut self, app: u32, lines: u32) -> Result<(), BenchError> {
-        if !self.files.contains_key(&app) {
-            self.open(app).await?;
-        }
-        let from = self.files[&app];
+        self.send_each(app..=app, lines).await
+    }
+
+    /// Sends so many lines of each of some apps, and waits until all are stored: logd gathers its
+    /// answers for some milliseconds.
+    pub(crate) async fn send_each(
+        &mut self,
+        apps: RangeInclusive<u32>,
+        lines: u32,
+    ) -> Result<(), BenchError> {
         let records = records(lines);
-        let to = from + u64::from(lines) * (PAYLOAD as u64 + 1);
-        let batch = Batch { file: app + 1, from, to, records, ..Batch::default() };
-        let batches = FromSender::Batches(Batches { batches: vec![batch] });
-        self.connection.sender.send(&batches).await.map_err(failed)?;
-        self.until(|message| match message {
-            FromLogd::Acks(acks) => {
-                acks.acks.iter().any(|ack| ack.file == app + 1 && ack.stored >= to)
+        let mut missing = HashMap::new();
+        for app in apps {
+            if !self.files.contains_key(&app) {
+                self.open(app).await?;
             }
-            _ => false,
+            let from = self.files[&app];
+            let to = from + u64::from(lines) * (PAYLOAD as u64 + 1);
+            let batch =
+                Batch { file: app + 1, from, to, records: records.clone(), ..Batch::default() };
+            let batches = FromSender::Batches(Batches { batches: vec![batch] });
+            self.connection.sender.send(&batches).await.map_err(failed)?;
+            self.files.insert(app, to);
+            missing.insert(app + 1, to);
+        }
+        self.until(|message| {
+            if let FromLogd::Acks(acks) = message {
+                for ack in &acks.acks {
+                    if missing.get(&ack.file).is_some_and(|to| ack.stored >= *to) {
+                        missing.remove(&ack.file);
+                    }
+                }
+            }
+            missing.is_empty()
         })
-        .await?;
-        self.files.insert(app, to);
-        Ok(())
+        .await
     }
 
     async fn open(&mut self, app: u32) -> Result<(), BenchError> {
@@ -122,13 +141,13 @@ impl Sender {
             ..Source::default()
         };
         let open = FromSender::Open(Open { file: app + 1, incarnation, source });
+        // Nobody has sent the file before, so that there is no need to wait for where it was left.
         self.connection.sender.send(&open).await.map_err(failed)?;
-        self.until(|message| matches!(message, FromLogd::Opened(_))).await?;
         self.files.insert(app, 0);
         Ok(())
     }
 
-    async fn until(&mut self, found: impl Fn(&FromLogd) -> bool) -> Result<(), BenchError> {
+    async fn until(&mut self, mut found: impl FnMut(&FromLogd) -> bool) -> Result<(), BenchError> {
         let receiver = &mut self.connection.receiver;
         let wait = async {
             while !found(&receiver.next().await.map_err(failed)?) {}

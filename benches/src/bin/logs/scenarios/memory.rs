@@ -1,5 +1,7 @@
 //! What logd takes of memory for what it holds.
 
+use std::ops::RangeInclusive;
+
 use fairlead_benches::{Column, Row, Scenario};
 
 use crate::{
@@ -14,6 +16,8 @@ pub(crate) const NAME: &str = "memory";
 const FULL: u32 = 16;
 /// Apps with a line.
 const SMALL: u32 = 2_000;
+/// Apps that write before the next look at the memory.
+const GROUP: u32 = 100;
 /// Lines of a batch.
 const BATCH: u32 = 1_000;
 const MIB: f64 = 1_048_576.0;
@@ -82,8 +86,8 @@ async fn per_byte(stage: &Stage, full: u64) -> Result<f64, BenchError> {
 
 async fn per_app(stage: &Stage, apps: u32) -> Result<f64, BenchError> {
     let (logd, mut sender, before) = started(stage, &[]).await?;
-    for app in 1..=apps {
-        sender.send(app, 1).await?;
+    for some in groups(apps) {
+        sender.send_each(some, 1).await?;
     }
     Ok((logd.memory()? - before) / f64::from(apps) / 1024.0)
 }
@@ -95,12 +99,15 @@ async fn churn(stage: &Stage, apps: u32) -> Result<f64, BenchError> {
     let rounds = 4 * budget / (u64::from(apps * batch) * PAYLOAD as u64) + 1;
     let mut most = 0.0_f64;
     for _ in 0..rounds {
-        for app in 1..=apps {
-            sender.send(app, batch).await?;
-            if app % 100 == 0 {
-                most = most.max(logd.memory()? - before);
-            }
+        for some in groups(apps) {
+            sender.send_each(some, batch).await?;
+            most = most.max(logd.memory()? - before);
         }
     }
     Ok(most / budget as f64)
+}
+
+/// The apps from 1 on, some at a time.
+fn groups(apps: u32) -> impl Iterator<Item = RangeInclusive<u32>> {
+    (1..=apps).step_by(GROUP as usize).map(move |first| first..=apps.min(first + GROUP - 1))
 }
