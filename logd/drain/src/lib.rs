@@ -1,0 +1,16 @@
+//! Sinks: where log lines are sent to, and how.
+//!
+//! A *sink* turns lines into a [`Batch`] by a pure encoder, sends it, and says what became of each
+//! line: a [`Verdict`], or a [`Failure`] of all that are under way. It keeps no line: whoever sends
+//! them remembers where each one is, and gives those that have to go again once more.
+//!
+//! ```text
+//! lines -> encode (pure) -> batch -> send -> verdicts, or a failure
+//! ```
+#![forbid(unsafe_code)]
+
+mod line;
+mod sink;
+
+pub use line::Line;
+pub use sink::{Batch, Failure, FailureKind, Limits, Reason, Sink, Verdict};

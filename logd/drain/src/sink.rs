@@ -1,0 +1,138 @@
+//! What all sinks have in common.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use crate::Line;
+
+/// Lines in the form in which they are sent.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// All lines, one after the other.
+    pub bytes: Vec<u8>,
+    /// Where each ends in `bytes`.
+    pub ends: Vec<usize>,
+}
+
+impl Batch {
+    /// How many lines are in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The line that begins at what is not yet one: all of `bytes` from the last end on.
+    pub fn end_line(&mut self) {
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Forgets all lines and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+}
+
+/// When a batch is sent: at the first of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// So many lines.
+    pub lines: usize,
+    /// So many bytes; a single line may be longer.
+    pub bytes: usize,
+    /// So long after its first line.
+    pub linger: Duration,
+}
+
+/// What became of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The receiver's protocol has confirmed it.
+    Delivered,
+    /// It has left, and nothing more can be known: the receiver's kernel has acknowledged its bytes
+    /// (TCP), or it was sent (UDP).
+    Sent,
+    /// It has to go again, by itself: its receiver said so.
+    Again,
+    /// It can never be taken.
+    Rejected(Reason),
+}
+
+/// Why a line is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The receiver refused it for good.
+    Refused,
+    /// It is longer than the receiver takes.
+    TooLong,
+}
+
+/// Why nothing is known of the lines under way: all of them go again.
+#[derive(Debug, Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// What the receiver, or the way to it, said: without secrets, at most 512 bytes.
+    pub message: String,
+    /// Nothing is to be sent before so long, where the receiver said so.
+    pub retry_after: Option<Duration>,
+}
+
+/// Kinds of failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The name is unknown, or nobody is asked for it.
+    Resolve,
+    /// An address that may not be connected to.
+    Forbidden,
+    /// No connection, or it broke.
+    Connect,
+    /// The certificate is not trusted (`L14`).
+    Certificate,
+    /// It takes longer than it may.
+    Timeout,
+    /// The receiver has too much to do, or an error of its own: HTTP 429, 5xx.
+    Busy,
+    /// The receiver refuses who is asking: HTTP 401, 403, 404 and the like. Tried again, since
+    /// it is mended at the receiver or by a new Secret.
+    Denied,
+    /// What it answers is not what its protocol says.
+    Protocol,
+}
+
+/// Sends lines to a receiver. Lines are given in order and their verdicts come in the same order.
+#[async_trait]
+pub trait Sink: Send {
+    /// When a batch is sent.
+    fn limits(&self) -> Limits;
+
+    /// Adds a line to a batch. One that can never be sent has its verdict at once and is not added.
+    fn encode(&mut self, line: &Line<'_>, batch: &mut Batch) -> Option<Verdict>;
+
+    /// Sends a batch, over a new connection where there is none. Gives the verdicts of the oldest
+    /// lines that have none so far; of the newest ones there may be none yet, where the protocol
+    /// confirms later. Bounded in time by the sink.
+    ///
+    /// # Errors
+    /// Where nothing is known of all lines that have no verdict; the connection is closed.
+    async fn send(&mut self, batch: &mut Batch) -> Result<Vec<Verdict>, Failure>;
+
+    /// Waits until there are verdicts for lines that were sent and have none; forever where there
+    /// are none. What is cancelled loses nothing.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    async fn confirm(&mut self) -> Result<Vec<Verdict>, Failure>;
+
+    /// Ends the connection on the border of a message, once what was sent is on its way.
+    async fn close(&mut self);
+}
