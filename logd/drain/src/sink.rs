@@ -116,6 +116,7 @@ pub trait Sink: Send {
     fn limits(&self) -> Limits;
 
     /// Adds a line to a batch. One that can never be sent has its verdict at once and is not added.
+    /// One batch is made at a time: it is sent or cleared before the next one is begun.
     fn encode(&mut self, line: &Line<'_>, batch: &mut Batch) -> Option<Verdict>;
 
     /// Sends a batch, over a new connection where there is none. Gives the verdicts of the oldest
@@ -132,6 +133,12 @@ pub trait Sink: Send {
     /// # Errors
     /// As [`send`](Self::send).
     async fn confirm(&mut self) -> Result<Vec<Verdict>, Failure>;
+
+    /// What the receiver said of the newest line that it [rejected](Verdict::Rejected), without
+    /// secrets, at most 512 bytes; once.
+    fn complaint(&mut self) -> Option<String> {
+        None
+    }
 
     /// Ends the connection on the border of a message, once what was sent is on its way.
     async fn close(&mut self);
