@@ -87,6 +87,26 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
 }
 
+/// Bytes of what is told of a receiver, at most.
+const MESSAGE_CAP: usize = 512;
+
+impl Failure {
+    /// A failure of that kind; the message is cut where it is too long.
+    #[must_use]
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: told(message.into()), retry_after: None }
+    }
+}
+
+/// What is told of a receiver: in one line, without control characters, cut where it is too long.
+pub(crate) fn told(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MESSAGE_CAP));
+    if text.contains(char::is_control) {
+        text = text.replace(char::is_control, " ");
+    }
+    text
+}
+
 /// Kinds of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
@@ -142,4 +162,18 @@ pub trait Sink: Send {
 
     /// Ends the connection on the border of a message, once what was sent is on its way.
     async fn close(&mut self);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_receiver_is_one_short_line() {
+        assert_eq!(Failure::new(FailureKind::Busy, "a\r\nb\u{1b}c").to_string(), "a  b c");
+        assert_eq!(told("ä".repeat(300)), "ä".repeat(256));
+        assert_eq!(told(format!("a{}", "ä".repeat(300))).len(), 511);
+        // U+0085 takes two bytes and becomes one.
+        assert_eq!(told("\u{85}".repeat(300)).len(), 256);
+    }
 }
