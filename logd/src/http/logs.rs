@@ -109,9 +109,7 @@ async fn answer(api: &Api, app: &AppId, query: Query) -> Response {
         tail(&app.log, &query.filter, query.lines, &mut lines, &mut out);
         out
     };
-    let Ok(_making) = api.answers.making.acquire().await else { return ending(Ending) };
-    let made = if quick { Ok(make()) } else { tokio::task::spawn_blocking(make).await };
-    match made {
+    match api.answers.make(quick, make).await {
         Ok(out) if out.is_empty() => StatusCode::NO_CONTENT.into_response(),
         Ok(out) => {
             let length = out.len();
@@ -122,7 +120,7 @@ async fn answer(api: &Api, app: &AppId, query: Query) -> Response {
             ];
             (headers, body).into_response()
         }
-        Err(_) => ending(Ending),
+        Err(error) => ending(error),
     }
 }
 
@@ -140,6 +138,19 @@ impl Default for Answers {
 }
 
 impl Answers {
+    /// Looks through an app's lines.
+    async fn make<T: Send + 'static>(
+        &self,
+        quick: bool,
+        make: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Ending> {
+        let _making = self.making.acquire().await.map_err(|_| Ending)?;
+        if quick {
+            return Ok(make());
+        }
+        tokio::task::spawn_blocking(make).await.map_err(|_| Ending)
+    }
+
     /// A body that gives back its room when it is sent.
     async fn body(&self, out: Vec<u8>) -> Option<Body> {
         let room = u32::try_from(out.len() / 1024).unwrap_or(u32::MAX).min(SENDING as u32);
@@ -168,7 +179,10 @@ async fn follow(
     let reading = api.reading.clone();
     reading.followed.add(1);
     let gone = Gone(reading.clone());
-    let stream = Following::new(follower, query, events)
+    let quick = query.filter.is_empty() || query.after.is_some();
+    let following = api.answers.make(quick, move || Following::new(follower, query, events));
+    let stream = following
+        .await?
         .stream(move |missed| {
             let _until = &gone;
             reading.missed.add(missed);

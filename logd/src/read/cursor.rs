@@ -19,6 +19,9 @@ pub(crate) struct Cursor {
     pub(crate) end: u64,
     /// How many lines were left out that are not told yet.
     pub(crate) untold: u64,
+    /// Lines of this ring before this number were there when the client came: it is shown them,
+    /// however old they are.
+    pub(crate) seam: u64,
 }
 
 /// What is no cursor.
@@ -28,8 +31,8 @@ pub(crate) struct CursorError;
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { epoch, next, time, history, file, end, untold } = self;
-        write!(f, "{epoch:x}.{next:x}.{time:x}.{history:x}.{file:x}.{end:x}.{untold:x}")
+        let Self { epoch, next, time, history, file, end, untold, seam } = self;
+        write!(f, "{epoch:x}.{next:x}.{time:x}.{history:x}.{file:x}.{end:x}.{untold:x}.{seam:x}")
     }
 }
 
@@ -50,6 +53,7 @@ impl FromStr for Cursor {
             file: number()?,
             end: number()?,
             untold: number()?,
+            seam: number()?,
         };
         if numbers.next().is_none() { Ok(cursor) } else { Err(CursorError) }
     }
@@ -65,16 +69,16 @@ mod tests {
         #[test]
         fn a_cursor_is_read_as_it_was_written(
             (epoch, next, time, history) in any::<(u64, u64, i64, i64)>(),
-            (file, end, untold) in any::<(u64, u64, u64)>(),
+            (file, end, untold, seam) in any::<(u64, u64, u64, u64)>(),
         ) {
-            let cursor = Cursor { epoch, next, time, history, file, end, untold };
+            let cursor = Cursor { epoch, next, time, history, file, end, untold, seam };
             prop_assert_eq!(cursor.to_string().parse(), Ok(cursor));
         }
 
         #[test]
-        fn nothing_else_is_one(text in "([0-9a-g+-]{0,5}\\.){5,7}[0-9a-g]{0,5}") {
+        fn nothing_else_is_one(text in "([0-9a-g+-]{0,5}\\.){6,8}[0-9a-g]{0,5}") {
             if let Ok(cursor) = text.parse::<Cursor>() {
-                prop_assert_eq!(text.matches('.').count(), 6);
+                prop_assert_eq!(text.matches('.').count(), 7);
                 prop_assert_eq!(cursor.to_string().parse(), Ok(cursor));
             }
         }

@@ -1,13 +1,13 @@
 //! Following an app: what was there, then what comes, as fast as the client takes it.
 
-use std::{pin::pin, time::Duration};
+use std::{ops::Range, pin::pin, time::Duration};
 
 use bytes::Bytes;
 use fairlead_ring::{Entry, Next, Reader};
 use futures::Stream;
 use tokio::time::{Instant, sleep_until};
 
-use super::{cursor::Cursor, filter::Filter, line::Lines, query::Query, tail::tail};
+use super::{cursor::Cursor, filter::Filter, line::Lines, query::Query, tail::newest};
 use crate::{
     app::Follower,
     origin::{HISTORY, Origin},
@@ -38,6 +38,8 @@ pub(crate) struct Following {
     events: bool,
     /// Of what another ring had, lines before this time are left out.
     history: i64,
+    /// All records before this number are shown.
+    seam: u64,
     /// Where the client was, if it comes back.
     after: Option<Cursor>,
     /// When what is left out is to be told, where something is.
@@ -57,19 +59,18 @@ impl Following {
         let now = time::now();
         // Of what another ring had, a client that comes anew wants what it has not seen; one that
         // comes back to the same ring wants what it would have got.
-        let history = match after {
-            Some(cursor) if cursor.epoch == app.epoch => cursor.history,
-            Some(cursor) => cursor.time.saturating_sub(MERGE_WINDOW),
-            None => now.saturating_sub(MERGE_WINDOW),
+        let (from, seam, history) = match after {
+            Some(Cursor { epoch, next, seam, history, .. }) if epoch == app.epoch => {
+                (next, seam, history)
+            }
+            Some(cursor) => (app.log.first(), 0, cursor.time.saturating_sub(MERGE_WINDOW)),
+            None => {
+                let Range { start, end } = newest(&app.log, &filter, count);
+                (start, end, now.saturating_sub(MERGE_WINDOW))
+            }
         };
-        let begin = Cursor { epoch: app.epoch, history, ..after.unwrap_or_default() };
-        let mut lines = Lines::new(format, events, begin);
-        let mut out = Vec::new();
-        let from = match after {
-            Some(cursor) if cursor.epoch == app.epoch => cursor.next,
-            Some(_) => app.log.first(),
-            None => tail(&app.log, &filter, count, &mut lines, &mut out),
-        };
+        let begin = Cursor { epoch: app.epoch, history, seam, ..after.unwrap_or_default() };
+        let lines = Lines::new(format, events, begin);
         let reader = app.log.reader(from);
         let shown = after.map_or(now, |cursor| cursor.time);
         let (not_before, tell_at) = (Instant::now(), Instant::now() + TELL);
@@ -80,10 +81,11 @@ impl Following {
             lines,
             events,
             history,
+            seam,
             after,
             tell_at,
             shown,
-            out,
+            out: Vec::new(),
             not_before,
         }
     }
@@ -105,7 +107,17 @@ impl Following {
         sleep_until(self.not_before).await;
         loop {
             let Self {
-                follower, reader, filter, lines, history, after, tell_at, shown, out, ..
+                follower,
+                reader,
+                filter,
+                lines,
+                history,
+                seam,
+                after,
+                tell_at,
+                shown,
+                out,
+                ..
             } = self;
             let untold = *lines.untold();
             if untold > 0 && Instant::now() >= *tell_at {
@@ -125,7 +137,11 @@ impl Following {
                         if !filter.matches(&entry) {
                             continue;
                         }
-                        match again(&entry, *after, *history) {
+                        let again = match again(&entry, *after, *history) {
+                            _ if entry.no < *seam => Again::No,
+                            again => again,
+                        };
+                        match again {
                             Again::No => {
                                 *shown = entry.record.time;
                                 lines.entry(out, &entry);
@@ -197,5 +213,176 @@ fn again(entry: &Entry<'_, Origin>, after: Option<Cursor>, history: i64) -> Agai
         }
         _ if record.time < history => Again::Maybe,
         _ => Again::No,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{pin::Pin, sync::Arc};
+
+    use fairlead_ring::{Limits, Log, Record, Writer, ring};
+    use fairlead_wire::{Incarnation, message::Source};
+    use futures::StreamExt as _;
+    use proptest::{collection::vec, prelude::*};
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::{
+        app::{App, AppId},
+        read::{filter::Filter, line::Format},
+    };
+
+    /// A line of one of three files, its event time in seconds, and whether an earlier ring had it.
+    type Line = (usize, i64, bool);
+
+    /// The ring of an app; its lines are called by their numbers.
+    struct Ring {
+        writer: Writer<Origin>,
+        app: Arc<App>,
+        files: Vec<Arc<Origin>>,
+        ends: [u64; 3],
+    }
+
+    impl Ring {
+        fn new(epoch: u64) -> Self {
+            let (writer, log): (_, Log<Origin>) = ring(Limits::default());
+            let origin = |file: usize| {
+                let (pod_uid, container) = (file.to_string().into(), "web".into());
+                let incarnation = Incarnation { pod_uid, container, restart: 0, first_line: 0 };
+                let process = if file == 0 { "web" } else { "worker" }.to_owned();
+                Arc::new(Origin::new(incarnation, Source { process, ..Source::default() }))
+            };
+            let app = Arc::new(App::new(AppId::new("shop", "web").unwrap(), epoch, log));
+            Self { writer, app, files: (0..3).map(origin).collect(), ends: [0; 3] }
+        }
+
+        fn append(&mut self, lines: &[Line]) {
+            for &(file, second, history) in lines {
+                self.ends[file] += 10;
+                let (time, end) = (second * 1_000_000_000, self.ends[file]);
+                let flags = if history { HISTORY } else { 0 };
+                let payload = format!("{file}:{end}");
+                let record = Record { end, time, flags, payload: payload.as_bytes() };
+                self.writer.append(&self.files[file], &record);
+            }
+            self.writer.publish();
+        }
+
+        fn follow(&self, query: Query) -> Shown {
+            let query = Query { format: Format::Json, ..query };
+            let following = Following::new(Follower::new(self.app.clone()), query, false);
+            Shown { pieces: Box::pin(following.stream(|_| ())), waiting: Vec::new() }
+        }
+    }
+
+    /// What a client gets.
+    struct Shown {
+        pieces: Pin<Box<dyn Stream<Item = Bytes>>>,
+        waiting: Vec<serde_json::Value>,
+    }
+
+    impl Shown {
+        /// All lines until none comes any more.
+        async fn all(&mut self) -> Vec<serde_json::Value> {
+            let mut all = std::mem::take(&mut self.waiting);
+            while let Ok(Some(piece)) = timeout(TELL * 10, self.pieces.next()).await {
+                let lines = piece.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+                all.extend(
+                    lines.map(|line| serde_json::from_slice::<serde_json::Value>(line).unwrap()),
+                );
+            }
+            all
+        }
+    }
+
+    fn messages(lines: &[serde_json::Value]) -> Vec<&str> {
+        lines.iter().map(|line| line["message"].as_str().unwrap()).collect()
+    }
+
+    fn after(line: &serde_json::Value) -> Option<Cursor> {
+        Some(line["cursor"].as_str().unwrap().parse().unwrap())
+    }
+
+    fn query(lines: usize, after: Option<Cursor>, workers: bool) -> Query {
+        let processes = if workers { vec!["worker".to_owned()] } else { Vec::new() };
+        let filter = Filter { processes, ..Filter::default() };
+        Query { lines, follow: true, after, filter, ..Query::default() }
+    }
+
+    fn lines(history: bool) -> impl Strategy<Value = Vec<Line>> {
+        vec((0..3usize, 0..20i64, any::<bool>()), 0..20).prop_map(move |lines| {
+            lines.into_iter().map(|(f, t, h)| (f, t, h && history)).collect()
+        })
+    }
+
+    fn run<T>(test: impl Future<Output = T>) -> T {
+        let paused = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        paused.block_on(test)
+    }
+
+    proptest! {
+        /// In whatever order lines came and whatever times they have.
+        #[test]
+        fn a_client_that_comes_back_goes_on_behind_the_line_that_it_had(
+            there in lines(true),
+            then in lines(false),
+            newest in 0..25usize,
+            workers: bool,
+            breaks in vec(any::<prop::sample::Index>(), 0..4),
+        ) {
+            run(async {
+                let mut ring = Ring::new(1);
+                ring.append(&there);
+                let mut unbroken = ring.follow(query(newest, None, workers));
+                let mut shown = ring.follow(query(newest, None, workers)).all().await;
+                for at in breaks {
+                    shown.truncate(at.index(shown.len() + 1));
+                    let Some(last) = shown.last() else { break };
+                    shown.extend(ring.follow(query(newest, after(last), workers)).all().await);
+                }
+                ring.append(&then);
+                let expected = unbroken.all().await;
+                shown.truncate(shown.len() / 2);
+                if let Some(last) = shown.last() {
+                    shown.extend(ring.follow(query(newest, after(last), workers)).all().await);
+                    prop_assert_eq!(messages(&shown), messages(&expected));
+                }
+                Ok(())
+            })?;
+        }
+
+        /// A new ring is sent them file by file.
+        #[test]
+        fn what_a_client_does_not_see_after_a_restart_is_told(
+            there in lines(false),
+            newest in 0..25usize,
+            at: prop::sample::Index,
+        ) {
+            run(async {
+                let mut ring = Ring::new(1);
+                ring.append(&there);
+                let wanted = ring.follow(query(newest, None, false)).all().await;
+                let mut shown = wanted[..at.index(wanted.len() + 1)].to_vec();
+                let Some(last) = shown.last().cloned() else { return Ok(()) };
+                let mut again = Ring::new(2);
+                for file in 0..3 {
+                    let of = there.iter().filter(|line| line.0 == file);
+                    again.append(&of.map(|line| (file, line.1, true)).collect::<Vec<_>>());
+                }
+                shown.extend(again.follow(query(newest, after(&last), false)).all().await);
+                let told = |line: &&&str| line.starts_with("Error L11 (Log restarted): ");
+                let told = messages(&shown).iter().rev().find(told).map_or(0, |line| {
+                    line.split(' ').nth(4).unwrap().parse().unwrap()
+                });
+                let shown = messages(&shown);
+                let missing = messages(&wanted).iter().filter(|line| !shown.contains(line)).count();
+                prop_assert!(missing <= told, "{missing} are missing, {told} are told");
+                Ok(())
+            })?;
+        }
     }
 }

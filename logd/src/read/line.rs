@@ -200,7 +200,7 @@ mod tests {
                 r#"{"time":"2026-11-20T10:00:00.123456789Z","app":"shop/front","process":"web","#,
                 r#""pod":"front-web-6f7c-x7k2p","release":"v2","container":"web","stream":"stderr","#,
                 r#""message":"a \"b\"\n","name":"u-1/web/0/000000000000000a:42","#,
-                r#""cursor":"1.a.18e9b88333390d15.0.28b734c96802402e.2a.0"}"#,
+                r#""cursor":"1.a.18e9b88333390d15.0.28b734c96802402e.2a.0.0"}"#,
                 "\n"
             )
         );
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(
             shown(Format::Text, true, &origin("p-1", "web", ""), 0, b"a\nb"),
             concat!(
-                "id: 1.a.18e9b88333390d15.0.28b734c96802402e.2a.0\n",
+                "id: 1.a.18e9b88333390d15.0.28b734c96802402e.2a.0.0\n",
                 "data: 2026-11-20T10:00:00.123456+00:00 front[web.1]: a\n",
                 "data: b\n\n"
             )

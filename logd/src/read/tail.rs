@@ -1,5 +1,7 @@
 //! The newest lines of an app.
 
+use std::ops::Range;
+
 use fairlead_ring::{Entry, Log, View};
 
 use super::{filter::Filter, line::Lines};
@@ -8,18 +10,15 @@ use crate::origin::Origin;
 /// Bytes of payload in an answer, at most. Older lines are left out.
 pub(crate) const ANSWER: usize = 32 << 20;
 
-/// Writes the newest `count` lines that are wanted, oldest first by event time. Gives the number of
-/// the record to go on from.
+/// Writes the newest `count` lines that are wanted, oldest first by event time.
 pub(crate) fn tail(
     log: &Log<Origin>,
     filter: &Filter,
     count: usize,
     lines: &mut Lines,
     out: &mut Vec<u8>,
-) -> u64 {
-    let back = log.backwards();
-    let end = back.end();
-    let views = enough(back, filter, count);
+) {
+    let views = enough(log.backwards(), filter, count);
     let mut entries: Vec<Entry<'_, Origin>> = Vec::new();
     let mut bytes = 0;
     // By arrival, newest first; the oldest ones over the bounds are not taken.
@@ -41,7 +40,27 @@ pub(crate) fn tail(
     let size = entries.iter().map(|entry| entry.record.payload.len() + 96).sum();
     out.reserve(size);
     entries.iter().for_each(|entry| lines.entry(out, entry));
-    end
+}
+
+/// The numbers of the records from the newest `count` on that are wanted.
+pub(crate) fn newest(log: &Log<Origin>, filter: &Filter, count: usize) -> Range<u64> {
+    let back = log.backwards();
+    let end = back.end();
+    if filter.is_empty() {
+        return end.saturating_sub(count as u64).max(log.first().min(end))..end;
+    }
+    let (mut from, mut left) = (end, count);
+    for view in back {
+        if left == 0 {
+            break;
+        }
+        let wanted = view.entries().filter(|entry| filter.matches(entry)).map(|entry| entry.no);
+        let wanted: Vec<u64> = wanted.collect();
+        let newest = &wanted[wanted.len().saturating_sub(left)..];
+        from = newest.first().copied().unwrap_or(from);
+        left -= newest.len();
+    }
+    from..end
 }
 
 /// The views that can have lines for the answer, newest first.

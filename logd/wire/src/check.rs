@@ -3,7 +3,7 @@
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use thiserror::Error;
 
-use crate::message::{Batch, Batches, Fetch, File, Open, Source};
+use crate::message::{Batch, Batches, Edge, Fetch, File, Gap, Open, SenderHello, Source};
 use crate::record::{Records, RecordsError};
 
 /// Bytes of a name in a message, at most: Kubernetes allows 253.
@@ -34,6 +34,15 @@ pub enum Invalid {
         /// Which name.
         field: &'static str,
     },
+    /// A name at an end of a gap is longer than [`NAME_CAP`].
+    #[error("gap of file {file}: a name is longer than {NAME_CAP} bytes")]
+    Edge {
+        /// As in [`Gap`].
+        file: u32,
+    },
+    /// A sender's name for itself is longer than [`NAME_CAP`].
+    #[error("a sender's name is longer than {NAME_CAP} bytes")]
+    Sender,
     /// More labels than [`LABELS_CAP`].
     #[error("Open of file {file}: there are more than {LABELS_CAP} labels")]
     Labels {
@@ -101,6 +110,25 @@ impl Open {
         let long = texts.find(|(_, text)| text.len() > NAME_CAP).map(|(field, _)| field);
         drop(texts);
         long.map_or(Ok(self), |field| Err(Invalid::TooLong { file, field }))
+    }
+}
+
+impl Gap {
+    pub(crate) fn checked(self) -> Result<Self, Invalid> {
+        let is_long = |edge: &Edge| {
+            let File { pod_uid, container, .. } = &edge.incarnation;
+            pod_uid.len().max(container.len()) > NAME_CAP
+        };
+        if self.before.iter().chain(&self.after).any(is_long) {
+            return Err(Invalid::Edge { file: self.file });
+        }
+        Ok(self)
+    }
+}
+
+impl SenderHello {
+    pub(crate) fn checked(self) -> Result<Self, Invalid> {
+        if self.sender.len() > NAME_CAP { Err(Invalid::Sender) } else { Ok(self) }
     }
 }
 

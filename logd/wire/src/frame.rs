@@ -9,7 +9,7 @@ use prost::Message;
 use thiserror::Error;
 
 use crate::check::{self, Invalid};
-use crate::message::{Batches, Fetch, FromLogd, FromSender, Open};
+use crate::message::{Batches, Fetch, FromLogd, FromSender, Gap, Open, SenderHello};
 
 /// Bytes of a payload, and of batches after decompression, at most.
 pub const FRAME_CAP: usize = 8 << 20;
@@ -181,10 +181,12 @@ impl Decoder {
     pub fn sender(&mut self) -> Result<Option<FromSender>, FrameError> {
         while let Some((kind, payload)) = self.frame()? {
             let message = match kind {
-                SENDER_HELLO => FromSender::Hello(message(kind, payload)?),
+                SENDER_HELLO => {
+                    FromSender::Hello(message::<SenderHello>(kind, payload)?.checked()?)
+                }
                 OPEN => FromSender::Open(message::<Open>(kind, payload)?.checked()?),
                 BATCHES => FromSender::Batches(self.batches(kind, &payload)?),
-                GAP => FromSender::Gap(message(kind, payload)?),
+                GAP => FromSender::Gap(message::<Gap>(kind, payload)?.checked()?),
                 CLOSE => FromSender::Close(message(kind, payload)?),
                 _ => continue,
             };

@@ -267,6 +267,20 @@ fn messages_that_say_what_cannot_be_are_refused() {
     assert_eq!(invalid(labels), Invalid::Labels { file: 7 });
     let long = open(|o| o.source.node = "n".repeat(NAME_CAP + 1));
     assert_eq!(invalid(long), Invalid::TooLong { file: 7, field: "node" });
+
+    let long = || "n".repeat(NAME_CAP + 1);
+    for incarnation in
+        [File { pod_uid: long(), ..File::default() }, File { container: long(), ..File::default() }]
+    {
+        let edge = Edge { incarnation, offset: 0, time: 0 };
+        let before = Gap { file: 7, before: Some(edge.clone()), ..Gap::default() };
+        let after = Gap { file: 7, after: Some(edge), ..Gap::default() };
+        for gap in [before, after] {
+            assert_eq!(invalid(FromSender::Gap(gap)), Invalid::Edge { file: 7 });
+        }
+    }
+    let hello = SenderHello { version: VERSION, sender: long() };
+    assert_eq!(invalid(FromSender::Hello(hello)), Invalid::Sender);
 }
 
 #[test]
