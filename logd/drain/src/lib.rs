@@ -11,6 +11,7 @@
 
 mod line;
 mod sink;
+pub mod target;
 
 pub use line::Line;
 pub use sink::{Batch, Failure, FailureKind, Limits, Reason, Sink, Verdict};
