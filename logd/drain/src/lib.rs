@@ -7,11 +7,18 @@
 //! ```text
 //! lines -> encode (pure) -> batch -> send -> verdicts, or a failure
 //! ```
-#![forbid(unsafe_code)]
-
+mod credentials;
+pub mod dial;
+mod guard;
 mod line;
+mod network;
+mod open;
 mod sink;
 pub mod target;
 
+pub use credentials::{Credentials, CredentialsError, Keys};
+pub use guard::{Forbidden, Guard};
 pub use line::Line;
+pub use network::{Network, Resolve, System, Timeouts};
+pub use open::{OpenError, open};
 pub use sink::{Batch, Failure, FailureKind, Limits, Reason, Sink, Verdict};

@@ -60,10 +60,7 @@ fn every_scheme_is_read() {
             Target::Gelf(Gelf { endpoint: endpoint("graylog", 12201), transport: Tls }),
         ),
         ("http://drain", Target::Logplex(http("drain", 80, false, "/"))),
-        (
-            "https://drain/a/b?key=%20",
-            Target::Logplex(http("drain", 443, true, "/a/b?key=%20")),
-        ),
+        ("https://drain/a/b?key=%20", Target::Logplex(http("drain", 443, true, "/a/b?key=%20"))),
         ("https://drain?key", Target::Logplex(http("drain", 443, true, "/?key"))),
         ("json+https://sumo/r/T==", Target::JsonLines(http("sumo", 443, true, "/r/T=="))),
         ("json+http://sumo", Target::JsonLines(http("sumo", 80, false, "/"))),
@@ -95,7 +92,10 @@ fn every_scheme_is_read() {
         ("data-stream=logs-all-prod", Destination::DataStream("logs-all-prod".to_owned())),
         ("index-from=example.com/team", Destination::Label("example.com/team".to_owned())),
     ] {
-        assert_eq!(elasticsearch(&format!("elasticsearch+http://es?{query}")).destination, destination);
+        assert_eq!(
+            elasticsearch(&format!("elasticsearch+http://es?{query}")).destination,
+            destination
+        );
     }
 }
 

@@ -1,0 +1,46 @@
+//! The sink that a URL asks for.
+
+use thiserror::Error;
+
+use crate::target::Target;
+use crate::{Credentials, CredentialsError, Network, Sink};
+
+/// Why there is no sink for a URL with these credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum OpenError {
+    /// The Secret's keys cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// They are for TLS, and there is none.
+    #[error("ca.crt, tls.crt and tls.key are for TLS, and {0} has none: use a URL with TLS")]
+    NoTls(&'static str),
+    /// The host's name is none that a certificate can have.
+    #[error("the URL's host is no name that a certificate can be for")]
+    ServerName,
+    /// There is a token, and nowhere to put it.
+    #[error("token is of no use for {0}: leave it out")]
+    NoToken(&'static str),
+    /// No sink of this kind yet.
+    #[error("{0} is not supported")]
+    Unsupported(&'static str),
+}
+
+/// Opens the sink that a URL asks for. Connects to nothing before there is something to send.
+///
+/// # Errors
+/// Where the Secret and the URL do not fit.
+pub fn open(
+    target: &Target,
+    credentials: &Credentials,
+    network: &Network,
+) -> Result<Box<dyn Sink>, OpenError> {
+    match target {
+        Target::Syslog(_) | Target::Gelf(_) => {
+            crate::dial::Dialer::new(target, credentials, network, &[])?;
+            Err(OpenError::Unsupported(target.scheme()))
+        }
+        Target::Logplex(_) | Target::JsonLines(_) | Target::Otlp(_) | Target::Elasticsearch(_) => {
+            Err(OpenError::Unsupported(target.scheme()))
+        }
+    }
+}
