@@ -9,16 +9,27 @@
 //! ```
 mod credentials;
 pub mod dial;
+pub mod elasticsearch;
 mod guard;
+mod http;
+mod json;
+mod json_lines;
 mod line;
 mod network;
 mod open;
+mod origins;
+mod otlp;
 mod sink;
 pub mod target;
+#[cfg(test)]
+mod test;
+mod time;
 
 pub use credentials::{Credentials, CredentialsError, Keys};
 pub use guard::{Forbidden, Guard};
+pub use http::Confirmed;
 pub use line::Line;
 pub use network::{Network, Resolve, System, Timeouts};
 pub use open::{OpenError, open};
 pub use sink::{Batch, Failure, FailureKind, Limits, Reason, Sink, Verdict};
+pub use time::Times;

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::dial::Dialer;
+use crate::http;
 use crate::target::Target;
 use crate::{Credentials, CredentialsError, Network, Sink};
 
@@ -17,6 +19,12 @@ pub enum OpenError {
     /// The host's name is none that a certificate can have.
     #[error("the URL's host is no name that a certificate can be for")]
     ServerName,
+    /// There are two ways to say who sends.
+    #[error("user and password in the URL and token exclude each other: leave one of them out")]
+    UserAndToken,
+    /// The path cannot be asked for.
+    #[error("the URL's host or path cannot be sent: write unusual characters as %XX")]
+    Path,
     /// There is a token, and nowhere to put it.
     #[error("token is of no use for {0}: leave it out")]
     NoToken(&'static str),
@@ -36,11 +44,12 @@ pub fn open(
 ) -> Result<Box<dyn Sink>, OpenError> {
     match target {
         Target::Syslog(_) | Target::Gelf(_) => {
-            crate::dial::Dialer::new(target, credentials, network, &[])?;
+            Dialer::new(target, credentials, network, &[])?;
             Err(OpenError::Unsupported(target.scheme()))
         }
         Target::Logplex(_) | Target::JsonLines(_) | Target::Otlp(_) | Target::Elasticsearch(_) => {
-            Err(OpenError::Unsupported(target.scheme()))
+            let dialer = Dialer::new(target, credentials, network, &[b"http/1.1"])?;
+            http::open(target, dialer, credentials.token.as_ref())
         }
     }
 }

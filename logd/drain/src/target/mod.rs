@@ -9,7 +9,7 @@
 //! json+http[s]://…                                            JSON lines
 //! otlp+http[s]://HOST[:4318][/v1/logs]                        OpenTelemetry
 //! elasticsearch+http[s]://… opensearch+http[s]://HOST[:9200]
-//!     ?index=NAME | ?data-stream=NAME | ?prefix=NAME | ?index-from=LABEL &time-key=NAME
+//!     ?index=NAME | ?data-stream=NAME | ?prefix=NAME | ?index-from=FIELD &time-key=NAME
 //! ```
 
 mod error;
@@ -25,7 +25,7 @@ use rustls_pki_types::ServerName;
 
 pub use error::TargetError;
 pub use options::{
-    Destination, Elasticsearch, Facility, Format, Framing, Gelf, Http, Product, Syslog, User,
+    Destination, Elasticsearch, Facility, Field, Format, Framing, Gelf, Http, Product, Syslog, User,
 };
 pub use secret::Secret;
 

@@ -131,7 +131,51 @@ pub enum Destination {
     Index(String),
     /// `prefix`: an index a day, `PREFIX-2026.11.20` by a line's time in UTC.
     Dated(String),
-    /// `index-from`: the index that this label of the pod names; lines of pods without it go to
-    /// the app's data stream.
+    /// `index-from`: the index that a line names itself by this; lines without it go to the app's
+    /// data stream.
+    Field(Field),
+}
+
+/// What of a line names its index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Field {
+    /// The app's name.
+    App,
+    /// The namespace.
+    Namespace,
+    /// The pod's name.
+    Pod,
+    /// The container's name.
+    Container,
+    /// The node's name.
+    Node,
+    /// The process type.
+    Process,
+    /// The release.
+    Release,
+    /// A label of the pod.
     Label(String),
+}
+
+impl Field {
+    /// By its name in a document, or by that which Deis's documents had; a label by
+    /// `kubernetes.labels.NAME`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "service.name" => Self::App,
+            "kubernetes.namespace" | "kubernetes.namespace_name" => Self::Namespace,
+            "kubernetes.pod.name" | "kubernetes.pod_name" => Self::Pod,
+            "kubernetes.container.name" | "kubernetes.container_name" => Self::Container,
+            "kubernetes.node.name" | "kubernetes.host" => Self::Node,
+            "fairlead.process" => Self::Process,
+            "fairlead.release" => Self::Release,
+            _ => {
+                let label = name.strip_prefix("kubernetes.labels.")?;
+                let known = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+                let good = (1..=253).contains(&label.len()) && label.chars().all(known);
+                return good.then(|| Self::Label(label.to_owned()));
+            }
+        })
+    }
 }

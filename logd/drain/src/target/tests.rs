@@ -90,7 +90,11 @@ fn every_scheme_is_read() {
     for (query, destination) in [
         ("index=logs-2026", Destination::Index("logs-2026".to_owned())),
         ("data-stream=logs-all-prod", Destination::DataStream("logs-all-prod".to_owned())),
-        ("index-from=example.com/team", Destination::Label("example.com/team".to_owned())),
+        (
+            "index-from=kubernetes.labels.example.com/team",
+            Destination::Field(Field::Label("example.com/team".to_owned())),
+        ),
+        ("index-from=kubernetes.namespace_name", Destination::Field(Field::Namespace)),
     ] {
         assert_eq!(
             elasticsearch(&format!("elasticsearch+http://es?{query}")).destination,

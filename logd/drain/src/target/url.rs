@@ -8,8 +8,8 @@ use percent_encoding::percent_decode_str;
 
 use super::error::URL_CAP;
 use super::{
-    Destination, Elasticsearch, Endpoint, Facility, Format, Framing, Gelf, Host, Http, Product,
-    Secret, Syslog, Target, TargetError, Transport, User,
+    Destination, Elasticsearch, Endpoint, Facility, Field, Format, Framing, Gelf, Host, Http,
+    Product, Secret, Syslog, Target, TargetError, Transport, User,
 };
 
 pub(super) fn parse(url: &str) -> Result<Target, TargetError> {
@@ -145,7 +145,7 @@ impl<'a> Parts<'a> {
     }
 
     fn elasticsearch(&self, product: Product, tls: bool) -> Result<Target, TargetError> {
-        let [index, stream, prefix, label, time_key] =
+        let [index, stream, prefix, field, time_key] =
             self.options(["index", "data-stream", "prefix", "index-from", "time-key"])?;
         let named = |option, value| {
             choice(
@@ -156,12 +156,13 @@ impl<'a> Parts<'a> {
                 index_name,
             )
         };
-        let label =
-            choice("index-from", "the name of a label: at most 253 characters", label, |label| {
-                let known = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-                (!label.is_empty() && label.len() <= 253 && label.chars().all(known))
-                    .then(|| label.to_owned())
-            })?;
+        let field = choice(
+            "index-from",
+            "service.name, kubernetes.namespace, kubernetes.pod.name, kubernetes.container.name, \
+             kubernetes.node.name, kubernetes.labels.NAME, fairlead.process or fairlead.release",
+            field,
+            Field::named,
+        )?;
         let time_key = choice("time-key", "a field of at most 128 bytes", time_key, |field| {
             (!field.is_empty() && field.len() <= 128).then(|| field.to_owned())
         })?;
@@ -169,7 +170,7 @@ impl<'a> Parts<'a> {
             named("index", index)?.map(Destination::Index),
             named("data-stream", stream)?.map(Destination::DataStream),
             named("prefix", prefix)?.map(Destination::Dated),
-            label.map(Destination::Label),
+            field.map(Destination::Field),
         ]
         .into_iter()
         .flatten();

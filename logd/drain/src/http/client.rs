@@ -1,0 +1,246 @@
+//! One connection to one receiver.
+
+use std::io::Write as _;
+use std::time::{Duration, SystemTime};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method,
+    header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HOST, USER_AGENT},
+};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Answer, Request, retry_after};
+use crate::{
+    Failure, FailureKind, OpenError,
+    dial::Dialer,
+    target::{Endpoint, Http, Secret},
+};
+
+/// Bytes of an answer, at most, where a format does not say otherwise.
+const ANSWER_CAP: usize = 64 * 1024;
+/// A connection that nothing was sent over for so long is not used again: receivers and what stands
+/// before them close such ones, often after a minute.
+const IDLE: Duration = Duration::from_secs(50);
+
+/// What is the same for all requests of a drain.
+pub(crate) struct Settings {
+    /// The receiver as requests name it.
+    pub(crate) host: HeaderValue,
+    /// Path and query.
+    pub(crate) path: http::uri::PathAndQuery,
+    /// Whose request it is and what is in it.
+    pub(crate) headers: HeaderMap,
+    /// Bodies are compressed.
+    pub(crate) gzip: bool,
+    /// Bytes of an answer, at most.
+    pub(crate) answer_cap: usize,
+}
+
+/// Posts requests, one at a time.
+pub(crate) struct Client {
+    dialer: Dialer,
+    settings: Settings,
+    connection: Option<Connection>,
+}
+
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    made: Instant,
+    used: Instant,
+}
+
+/// Why there is no answer.
+enum Unanswered {
+    /// Nothing of the request has left.
+    Unsent(Failure),
+    /// The receiver may have it.
+    Unknown(Failure),
+}
+
+impl Client {
+    pub(crate) fn new(dialer: Dialer, settings: Settings) -> Self {
+        Self { dialer, settings, connection: None }
+    }
+
+    /// Posts a request and gives its answer, whatever its status is. A kept connection may have been
+    /// closed by the receiver: what was not sent then goes over a new one, and so does what may have
+    /// been sent if it is `repeatable`.
+    ///
+    /// # Errors
+    /// Where there is no answer; the connection is closed.
+    pub(crate) async fn post(
+        &mut self,
+        request: Request,
+        repeatable: bool,
+    ) -> Result<Answer, Failure> {
+        let request = self.settings.request(request)?;
+        if let Some(kept) = self.kept() {
+            match self.exchange(kept, request.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(Unanswered::Unsent(_)) => {}
+                Err(Unanswered::Unknown(failure))
+                    if repeatable && failure.kind == FailureKind::Connect => {}
+                Err(Unanswered::Unknown(failure)) => return Err(failure),
+            }
+        }
+        let new = self.connected().await?;
+        self.exchange(new, request).await.map_err(|unanswered| match unanswered {
+            Unanswered::Unsent(failure) | Unanswered::Unknown(failure) => failure,
+        })
+    }
+
+    /// Closes the connection.
+    pub(crate) fn close(&mut self) {
+        self.connection = None;
+    }
+
+    fn kept(&mut self) -> Option<Connection> {
+        let kept = self.connection.take()?;
+        let young = kept.made.elapsed() < self.dialer.timeouts().age && kept.used.elapsed() < IDLE;
+        (young && kept.sender.is_ready()).then_some(kept)
+    }
+
+    async fn connected(&self) -> Result<Connection, Failure> {
+        let stream = self.dialer.stream().await?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|e| failed(&e))?;
+        // Ends when the sender is dropped.
+        tokio::spawn(connection);
+        let made = Instant::now();
+        Ok(Connection { sender, made, used: made })
+    }
+
+    /// Posts over a connection, and keeps it if it can be used again.
+    async fn exchange(
+        &mut self,
+        mut connection: Connection,
+        request: http::Request<Full<Bytes>>,
+    ) -> Result<Answer, Unanswered> {
+        let limit = self.dialer.timeouts().stall;
+        let end = Instant::now() + limit;
+        let late = |_| {
+            let text = format!("no whole answer after {limit:?}");
+            Failure::new(FailureKind::Timeout, text)
+        };
+        let answer = timeout_at(end, connection.sender.try_send_request(request)).await;
+        let answer = answer.map_err(|e| Unanswered::Unknown(late(e)))?.map_err(|mut error| {
+            let unsent = error.take_message().is_some();
+            let failure = failed(error.error());
+            if unsent { Unanswered::Unsent(failure) } else { Unanswered::Unknown(failure) }
+        })?;
+        let (head, body) = answer.into_parts();
+        let body = timeout_at(end, read(body, self.settings.answer_cap)).await;
+        let body = body.map_err(late).flatten();
+        if body.is_ok() && connection.sender.ready().await.is_ok() {
+            connection.used = Instant::now();
+            self.connection = Some(connection);
+        }
+        let retry_after = retry_after::of(&head.headers, SystemTime::now());
+        Ok(Answer { status: head.status, body, retry_after })
+    }
+}
+
+impl Settings {
+    /// For a receiver; `behind` is what stands behind the URL's path.
+    pub(crate) fn new(target: &Http, behind: &str) -> Result<Self, OpenError> {
+        let Http { endpoint: Endpoint { host, port }, tls, path, user } = target;
+        let usual = if *tls { 443 } else { 80 };
+        let host = if *port == usual { host.to_string() } else { format!("{host}:{port}") };
+        let path = match behind {
+            "" => path.expose().to_owned(),
+            behind => format!("{}{behind}", path.expose().trim_end_matches('/')),
+        };
+        let mut settings = Self {
+            host: host.parse().map_err(|_| OpenError::Path)?,
+            path: path.parse().map_err(|_| OpenError::Path)?,
+            headers: HeaderMap::new(),
+            gzip: false,
+            answer_cap: ANSWER_CAP,
+        };
+        if let Some(user) = user {
+            let pair = format!("{}:{}", user.name.expose(), user.password.expose());
+            settings.secret(AUTHORIZATION, &format!("Basic {}", STANDARD.encode(pair)));
+        }
+        Ok(settings)
+    }
+
+    /// Sends a token as one who is known by it: `Authorization: SCHEME TOKEN`.
+    pub(crate) fn token(&mut self, scheme: &str, token: Option<&Secret>) -> Result<(), OpenError> {
+        let Some(token) = token else { return Ok(()) };
+        if self.headers.contains_key(AUTHORIZATION) {
+            return Err(OpenError::UserAndToken);
+        }
+        self.secret(AUTHORIZATION, &format!("{scheme} {}", token.expose()));
+        Ok(())
+    }
+
+    /// Sends a header that is never shown.
+    pub(crate) fn secret(&mut self, name: HeaderName, value: &str) {
+        let mut value = HeaderValue::from_str(value).expect("a token or base64: printable ASCII");
+        value.set_sensitive(true);
+        self.headers.insert(name, value);
+    }
+
+    fn request(
+        &self,
+        Request { headers, body }: Request,
+    ) -> Result<http::Request<Full<Bytes>>, Failure> {
+        let mut body = body;
+        if self.gzip {
+            let mut gzip = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
+            body = gzip
+                .write_all(&body)
+                .and_then(|()| gzip.finish())
+                .map_err(|error| Failure::new(FailureKind::Protocol, format!("gzip: {error}")))?;
+        }
+        let mut request = http::Request::new(Full::new(Bytes::from(body)));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.path.clone().into();
+        let all = request.headers_mut();
+        all.insert(HOST, self.host.clone());
+        let agent = concat!("fairlead/", env!("CARGO_PKG_VERSION"));
+        all.insert(USER_AGENT, HeaderValue::from_static(agent));
+        all.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if self.gzip {
+            all.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        all.extend(self.headers.clone());
+        all.extend(headers);
+        Ok(request)
+    }
+}
+
+/// Reads a body to its end.
+async fn read(mut body: Incoming, cap: usize) -> Result<Vec<u8>, Failure> {
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| failed(&error))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > cap {
+            let text = format!("an answer of more than {cap} bytes");
+            return Err(Failure::new(FailureKind::Protocol, text));
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole)
+}
+
+fn failed(error: &hyper::Error) -> Failure {
+    let kind = match error.is_parse() {
+        true => FailureKind::Protocol,
+        false => FailureKind::Connect,
+    };
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text.push_str(&format!(": {error}"));
+        source = error.source();
+    }
+    Failure::new(kind, text)
+}

@@ -1,0 +1,180 @@
+//! OpenTelemetry's logs over HTTP (OTLP 1.10): records grouped by the pod that wrote them.
+
+mod message;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fairlead_wire::record::{Flags, Stream};
+use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
+use prost::Message as _;
+
+use crate::{
+    Batch, Failure, FailureKind, Limits, Line, Reason, Verdict,
+    http::{Answer, Confirmed, Format, Piece, Request},
+    origins::Origins,
+};
+use message::{
+    AnyValue, ExportLogsServiceRequest, ExportLogsServiceResponse, InstrumentationScope, LogRecord,
+    Resource, ResourceLogs, ScopeLogs, Value, attribute,
+};
+
+/// In front of each record in a batch: its origin.
+const ORIGIN: usize = size_of::<u64>();
+
+/// Lines as OpenTelemetry has them.
+#[derive(Default)]
+pub(crate) struct Otlp {
+    origins: Origins<Origin>,
+}
+
+/// What is the same for all lines of an origin.
+struct Origin {
+    /// A [`Resource`].
+    resource: Bytes,
+    /// A line's name up to the offset.
+    name: String,
+}
+
+impl Format for Otlp {
+    /// A receiver does not know them again.
+    const REPEATABLE: bool = false;
+
+    /// Those that the protocol names.
+    fn passing(status: StatusCode) -> bool {
+        matches!(status.as_u16(), 502..=504)
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { lines: 2_000, bytes: 1 << 20, linger: Duration::from_secs(1) }
+    }
+
+    fn encode(&mut self, line: &Line<'_>, batch: &mut Batch) -> Option<Verdict> {
+        let origin = self.origins.of(line, batch.is_empty(), |line| Origin {
+            resource: resource(line).encode_to_vec().into(),
+            name: format!("{}:", line.incarnation),
+        });
+        batch.bytes.extend_from_slice(&line.origin.to_le_bytes());
+        record(line, &origin.name).encode(&mut batch.bytes).expect("a vector grows");
+        batch.end_line();
+        None
+    }
+
+    fn request(&mut self, lines: Piece<'_>) -> Request {
+        let all = Bytes::copy_from_slice(lines.bytes());
+        let mut groups: Vec<ResourceLogs> = Vec::new();
+        let mut places = HashMap::new();
+        let mut at = 0;
+        for line in lines.lines() {
+            let origin = line.first_chunk().copied().map(u64::from_le_bytes).unwrap_or_default();
+            let place = *places.entry(origin).or_insert_with(|| {
+                groups.push(self.group(origin));
+                groups.len() - 1
+            });
+            let scope = groups[place].scope_logs.get_or_insert_default();
+            scope.log_records.push(all.slice(at + ORIGIN..at + line.len()));
+            at += line.len();
+        }
+        let body = ExportLogsServiceRequest { resource_logs: groups }.encode_to_vec();
+        let protobuf = HeaderValue::from_static("application/x-protobuf");
+        Request { headers: HeaderMap::from_iter([(CONTENT_TYPE, protobuf)]), body }
+    }
+
+    /// What a receiver rejects it has seen and does not want again. It says how many, not which.
+    fn confirmed(&mut self, answer: Answer, lines: usize) -> Result<Confirmed, Failure> {
+        let answer = ExportLogsServiceResponse::decode(&*answer.body?).map_err(|error| {
+            Failure::new(FailureKind::Protocol, format!("no ExportLogsServiceResponse: {error}"))
+        })?;
+        let partial = answer.partial_success.unwrap_or_default();
+        let rejected = usize::try_from(partial.rejected_log_records).unwrap_or(0).min(lines);
+        let mut confirmed = Confirmed::all(lines);
+        confirmed.verdicts[lines - rejected..].fill(Verdict::Rejected(Reason::Refused));
+        confirmed.complaint = (rejected > 0).then(|| crate::sink::told(partial.error_message));
+        Ok(confirmed)
+    }
+}
+
+impl Otlp {
+    fn group(&self, origin: u64) -> ResourceLogs {
+        let scope = InstrumentationScope {
+            name: "fairlead".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let resource = self.origins.get(origin).map(|origin| origin.resource.clone());
+        ResourceLogs {
+            resource: resource.unwrap_or_default(),
+            scope_logs: Some(ScopeLogs { scope: Some(scope), log_records: Vec::new() }),
+        }
+    }
+}
+
+/// Who wrote a line, by OpenTelemetry's semantic conventions.
+fn resource(line: &Line<'_>) -> Resource {
+    let Line { source, incarnation, .. } = line;
+    let pod = !source.pod.is_empty();
+    let of_pod = |text: &str| if pod { text.to_owned() } else { String::new() };
+    let texts = [
+        ("service.name", source.app.clone()),
+        ("service.namespace", source.namespace.clone()),
+        ("service.version", source.release.clone()),
+        ("k8s.namespace.name", source.namespace.clone()),
+        ("k8s.pod.name", source.pod.clone()),
+        ("k8s.pod.uid", of_pod(&incarnation.pod_uid)),
+        ("k8s.container.name", of_pod(&incarnation.container)),
+        ("k8s.node.name", source.node.clone()),
+        ("container.id", source.container_id.clone()),
+        ("fairlead.process", source.process.clone()),
+    ];
+    let mut attributes: Vec<_> = texts
+        .into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(key, text)| attribute(key, Value::String(text)))
+        .collect();
+    if pod {
+        let restarts = Value::Int(incarnation.restart.into());
+        attributes.push(attribute("k8s.container.restart_count", restarts));
+    }
+    attributes.extend(source.labels.iter().map(|(name, value)| {
+        attribute(&format!("k8s.pod.label.{name}"), Value::String(value.clone()))
+    }));
+    Resource { attributes }
+}
+
+fn record(line: &Line<'_>, name: &str) -> LogRecord {
+    let Line { source, flags, .. } = line;
+    let (severity_number, severity_text) = match flags.stream() {
+        Stream::Stdout => (9, "INFO"),
+        Stream::Stderr => (17, "ERROR"),
+    };
+    let mut attributes =
+        vec![attribute("log.record.uid", Value::String(format!("{name}{}", line.end)))];
+    if !source.pod.is_empty() {
+        let stream = Value::String(flags.stream().as_str().to_owned());
+        attributes.push(attribute("log.iostream", stream));
+    }
+    for (flag, name) in [
+        (Flags::TRUNCATED, "fairlead.truncated"),
+        (Flags::CUT, "fairlead.cut"),
+        (Flags::NOTICE, "fairlead.notice"),
+    ] {
+        if flags.contains(flag) {
+            attributes.push(attribute(name, Value::Bool(true)));
+        }
+    }
+    // Text is what it is for; other bytes go as they are.
+    let body = match str::from_utf8(line.payload) {
+        Ok(text) => Value::String(text.to_owned()),
+        Err(_) => Value::Bytes(line.payload.to_vec()),
+    };
+    LogRecord {
+        time_unix_nano: u64::try_from(line.time).unwrap_or(0),
+        severity_number,
+        severity_text: severity_text.to_owned(),
+        body: Some(AnyValue { value: Some(body) }),
+        attributes,
+    }
+}
+
+#[cfg(test)]
+mod tests;
