@@ -6,10 +6,15 @@
 
 mod read;
 mod setting;
+mod table;
 mod tls;
+mod values;
+mod void;
 
 pub use read::read;
-pub use setting::{Problem, SETTINGS, SWITCH, Setting, VOID};
+pub use setting::{Problem, SWITCH, Setting};
+pub use table::SETTINGS;
+pub use void::VOID;
 
 pub(super) const FIREWALL: &str = "there is no web application firewall; put one in front";
 
