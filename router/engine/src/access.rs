@@ -15,6 +15,11 @@ pub trait AccessLog: Send + Sync {
     /// been sent or given up. It must not block; requests that the table has no
     /// host for and that ask for `/healthz` are not recorded.
     fn record(&self, worker: usize, entry: &AccessEntry<'_>);
+
+    /// Whether anybody reads the records. Where nobody does none is made.
+    fn is_read(&self) -> bool {
+        true
+    }
 }
 
 /// One finished request. Borrows from it: whoever needs a field later copies it.

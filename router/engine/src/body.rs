@@ -30,6 +30,10 @@ impl Context {
     /// # Errors
     /// When that is more than the rule allows, or comes so slowly that it is a burden to the endpoint.
     pub(crate) fn receive(&mut self, bytes: usize, limits: &EngineLimits) -> Result<()> {
+        // The end of a body comes without bytes, also where there was none.
+        if bytes == 0 {
+            return Ok(());
+        }
         self.body_received += bytes as u64;
         let limit = self.flight.as_ref().and_then(|flight| flight.rule.body_size);
         // What follows a 101 is no body.

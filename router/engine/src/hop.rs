@@ -2,7 +2,7 @@
 //! its body ends. Those of requests, and what HTTP/2 forbids, are taken out by Pingora.
 
 use http::{
-    HeaderName, HeaderValue, StatusCode, Version,
+    HeaderMap, HeaderName, HeaderValue, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, UPGRADE},
 };
 use pingora_error::{Error, ErrorType, Result};
@@ -13,7 +13,7 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 
 /// Fields that end here. Trailers are not passed on over HTTP/1, so their announcement is not
 /// either.
-const HOP_BY_HOP: [HeaderName; 5] = [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, UPGRADE, TRAILER];
+static HOP_BY_HOP: [HeaderName; 5] = [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, UPGRADE, TRAILER];
 
 /// Most names that a `Connection` field may nominate; the rest are left in.
 const NOMINATIONS: usize = 16;
@@ -24,11 +24,49 @@ const OPTIONS: [&[u8]; 2] = [b"keep-alive", b"close"];
 /// Fields that the body depends on are not for anybody to nominate.
 const FRAMING: [HeaderName; 2] = [CONTENT_LENGTH, TRANSFER_ENCODING];
 
-/// Takes hop-by-hop fields out of a response that does not switch protocols. `Transfer-Encoding`
-/// stays: it tells how the body is to be written on.
-pub(crate) fn strip_response(response: &mut ResponseHeader) {
-    let found = HOP_BY_HOP.map(|name| response.headers.contains_key(name));
-    if found[0] {
+/// Which fields a response has, of those that are looked at here. Found in one pass: to look each of
+/// them up would cost several times as much, and most responses have none or one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Found {
+    hop_by_hop: [bool; HOP_BY_HOP.len()],
+    codings: usize,
+    lengths: usize,
+    /// A length is a list.
+    listed: bool,
+}
+
+impl Found {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut found = Self::default();
+        for (name, value) in headers {
+            if *name == CONTENT_LENGTH {
+                found.lengths += 1;
+                found.listed |= value.as_bytes().contains(&b',');
+            } else if *name == TRANSFER_ENCODING {
+                found.codings += 1;
+            } else if let Some(at) = HOP_BY_HOP.iter().position(|hop| name == hop) {
+                found.hop_by_hop[at] = true;
+            }
+        }
+        found
+    }
+}
+
+/// Takes hop-by-hop fields out of a response that does not switch protocols. With `strict`, makes
+/// the end of the body clear to everybody as well.
+///
+/// # Errors
+/// A transfer coding that a client might read otherwise (RFC 9112 §6.1, §7).
+pub(crate) fn clean_response(response: &mut ResponseHeader, strict: bool) -> Result<()> {
+    let found = Found::of(&response.headers);
+    strip(response, found);
+    if strict { frame(response, found) } else { Ok(()) }
+}
+
+/// `Transfer-Encoding` stays: it tells how the body is to be written on.
+fn strip(response: &mut ResponseHeader, found: Found) {
+    let [connection, ..] = found.hop_by_hop;
+    if connection {
         let nominated: Vec<HeaderName> = response
             .headers
             .get_all(CONNECTION)
@@ -44,23 +82,19 @@ pub(crate) fn strip_response(response: &mut ResponseHeader) {
             response.remove_header(name);
         }
     }
-    for (name, found) in HOP_BY_HOP.into_iter().zip(found) {
+    for (name, found) in HOP_BY_HOP.iter().zip(found.hop_by_hop) {
         if found {
-            response.remove_header(&name);
+            response.remove_header(name);
         }
     }
 }
 
-/// Makes the end of the body clear to everybody: one length at most, no length where there is no
-/// body, chunks in no other coding, and none in HTTP/1.0.
-///
-/// # Errors
-/// A transfer coding that a client might read otherwise (RFC 9112 §6.1, §7).
-pub(crate) fn frame_response(response: &mut ResponseHeader) -> Result<()> {
-    let mut codings = response.headers.get_all(TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
-        let known = coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
-        if !known || response.version != Version::HTTP_11 {
+/// One length at most, no length where there is no body, chunks in no other coding, and none in HTTP/1.0.
+fn frame(response: &mut ResponseHeader, found: Found) -> Result<()> {
+    if found.codings > 0 {
+        let coding = response.headers.get(TRANSFER_ENCODING).map(HeaderValue::as_bytes);
+        let known = coding.is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+        if !known || found.codings > 1 || response.version != Version::HTTP_11 {
             let reason = "a transfer coding that is not just chunked";
             return Err(Error::explain(ErrorType::InvalidHTTPHeader, reason).into_up());
         }
@@ -69,14 +103,12 @@ pub(crate) fn frame_response(response: &mut ResponseHeader) -> Result<()> {
     if response.status == StatusCode::NO_CONTENT || response.status.is_informational() {
         response.remove_header(&CONTENT_LENGTH);
         response.remove_header(&TRANSFER_ENCODING);
-    }
-    let mut lengths = response.headers.get_all(CONTENT_LENGTH).iter();
-    if let Some(length) = lengths.next()
-        && (lengths.next().is_some() || length.as_bytes().contains(&b','))
-    {
+    } else if found.lengths > 1 || found.listed {
         // Pingora has refused lengths that differ.
-        let first = length.as_bytes().split(|byte| *byte == b',').next().unwrap_or_default();
-        let first = HeaderValue::from_bytes(first.trim_ascii()).map_err(|_| {
+        let length = response.headers.get(CONTENT_LENGTH).map(HeaderValue::as_bytes);
+        let first = length.and_then(|length| length.split(|byte| *byte == b',').next());
+        let first = HeaderValue::from_bytes(first.unwrap_or_default().trim_ascii());
+        let first = first.map_err(|_| {
             Error::explain(ErrorType::InvalidHTTPHeader, "Content-Length").into_up()
         })?;
         response.insert_header(CONTENT_LENGTH, first)?;
@@ -106,7 +138,7 @@ mod tests {
         ] {
             response.append_header(name, value).unwrap();
         }
-        strip_response(&mut response);
+        clean_response(&mut response, true).unwrap();
         let mut left: Vec<_> = response.headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["content-length", "x-end"]);

@@ -123,16 +123,17 @@ fn out_of_order() -> Box<Error> {
 
 #[async_trait]
 impl ProxyHttp for Proxy {
-    type CTX = Context;
+    // Pingora moves it from one future into the next, for each request.
+    type CTX = Box<Context>;
 
-    fn new_ctx(&self) -> Context {
-        Context::new()
+    fn new_ctx(&self) -> Box<Context> {
+        Box::new(Context::new())
     }
 
     async fn early_request_filter(
         &self,
         session: &mut Session,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> Result<()> {
         let origin = Origin::of(session).ok_or_else(out_of_order)?.clone();
         let limits = &self.shared.limits;
@@ -156,7 +157,11 @@ impl ProxyHttp for Proxy {
         Ok(())
     }
 
-    async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
+    async fn request_filter(
+        &self,
+        session: &mut Session,
+        context: &mut Box<Context>,
+    ) -> Result<bool> {
         let origin = context.origin.clone().ok_or_else(out_of_order)?;
         if let Some(violation) = context.violation {
             tracing::debug!(?violation, peer = %origin.info.peer, "request refused");
@@ -188,7 +193,7 @@ impl ProxyHttp for Proxy {
     async fn upstream_peer(
         &self,
         session: &mut Session,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> Result<Box<HttpPeer>> {
         context.upstream.began.get_or_insert_with(Instant::now);
         let Some(address) = self.pick(context) else {
@@ -219,7 +224,7 @@ impl ProxyHttp for Proxy {
         &self,
         _session: &mut Session,
         _peer: &HttpPeer,
-        context: &mut Context,
+        context: &mut Box<Context>,
         mut error: Box<Error>,
     ) -> Box<Error> {
         let mut again = false;
@@ -242,7 +247,7 @@ impl ProxyHttp for Proxy {
         _peer: &HttpPeer,
         fd: RawFd,
         _digest: Option<&Digest>,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> Result<()> {
         // HTTP/2 says which requests it has not seen (RFC 9113 §6.8), and others share the connection.
         let http2 = context.speaks_http2();
@@ -255,7 +260,7 @@ impl ProxyHttp for Proxy {
         &self,
         _session: &mut Session,
         request: &mut RequestHeader,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> Result<()> {
         if let Some(target) = context.target.as_deref().or_else(|| target_for_server(request)) {
             let target = target.to_owned();
@@ -281,7 +286,7 @@ impl ProxyHttp for Proxy {
         _session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> Result<()> {
         context.receive(body.as_ref().map_or(0, Bytes::len), &self.shared.limits)?;
         // Pingora would write an empty last part as an end of the body, and then the end itself.
@@ -296,7 +301,7 @@ impl ProxyHttp for Proxy {
         _peer: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        context: &mut Context,
+        context: &mut Box<Context>,
         reused: bool,
     ) -> Box<Error> {
         let broken = matches!(
@@ -320,7 +325,7 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> Result<()> {
         let upstream = &mut context.upstream;
         if !upstream.answered {
@@ -338,11 +343,8 @@ impl ProxyHttp for Proxy {
             upstream.switched = true;
             return Ok(());
         }
-        hop::strip_response(response);
+        hop::clean_response(response, self.shared.limits.strict)?;
         let interim = response.status.is_informational();
-        if self.shared.limits.strict {
-            hop::frame_response(response)?;
-        }
         if !interim {
             self.compress(session.req_header(), response, context)?;
         }
@@ -369,7 +371,7 @@ impl ProxyHttp for Proxy {
         _session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> Result<Option<Duration>> {
         if let Some(compressing) = &mut context.compressing {
             compressing.piece(body, end);
@@ -386,7 +388,7 @@ impl ProxyHttp for Proxy {
         _session: &mut Session,
         _body: &mut Option<Bytes>,
         end: bool,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> Result<Option<Duration>> {
         if end {
             context.upstream.ended = Some(Instant::now());
@@ -398,7 +400,7 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         error: &Error,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> FailToProxy {
         self.tell(error, context);
         // An answer that has begun can only be cut.
@@ -413,7 +415,7 @@ impl ProxyHttp for Proxy {
         FailToProxy { error_code: status(session), can_reuse_downstream: false }
     }
 
-    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+    fn suppress_error_log(&self, _: &Session, _: &Box<Context>, _: &Error) -> bool {
         // Told by `fail_to_proxy`, to whom it concerns.
         true
     }
@@ -421,7 +423,7 @@ impl ProxyHttp for Proxy {
     fn suppress_proxy_warn_log(
         &self,
         _: &Session,
-        _: &Context,
+        _: &Box<Context>,
         _: &Error,
         _: ProxyWarnLogContext,
     ) -> bool {
@@ -429,7 +431,7 @@ impl ProxyHttp for Proxy {
         true
     }
 
-    async fn logging(&self, session: &mut Session, _: Option<&Error>, context: &mut Context) {
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, context: &mut Box<Context>) {
         self.record(session, context);
         // What follows concerns the client's connection alone.
         context.flight = None;

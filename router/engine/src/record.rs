@@ -27,7 +27,7 @@ impl Proxy {
         if let Some(flight) = &mut context.flight {
             flight.set_outcome(Outcome { status, received, sent });
         }
-        if context.unrecorded {
+        if context.unrecorded || !self.shared.access.is_read() {
             return;
         }
         let request = session.req_header();

@@ -34,7 +34,12 @@ fn check_http2(request: &RequestHeader) -> Result<Findings, Violation> {
     strict::check_request(request.method.as_str().as_bytes(), request.raw_path())?;
     let mut fields = Fields::default();
     for (name, value) in &request.headers {
-        fields.add(name.as_str().as_bytes(), value.as_bytes())?;
+        let value = value.as_bytes();
+        // There is no white space to pass over as in HTTP/1 (RFC 9113 §8.2.1).
+        if let [b' ' | b'\t', ..] | [.., b' ' | b'\t'] = value {
+            return Err(Violation::Value);
+        }
+        fields.add(name.as_str().as_bytes(), value)?;
     }
     fields.finish(false)
 }

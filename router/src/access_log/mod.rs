@@ -99,6 +99,10 @@ impl AccessLog for Log {
             logd::record(source, worker, entry);
         }
     }
+
+    fn is_read(&self) -> bool {
+        self.output.is_some() || self.source.is_some()
+    }
 }
 
 /// The name of an HTTP version in a log.

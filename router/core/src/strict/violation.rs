@@ -20,6 +20,8 @@ pub enum Violation {
     Path,
     /// Endpoints may read the path in two ways, and those lead to different rules.
     AmbiguousPath,
+    /// A value of HTTP/2 begins or ends with white space (RFC 9113 §8.2.1).
+    Value,
     /// `Content-Length` is repeated or not a number (RFC 9112 §6.3).
     ContentLength,
     /// `Content-Length` beside `Transfer-Encoding` (RFC 9112 §6.3).
@@ -61,6 +63,7 @@ impl Violation {
             Self::Target => "The target of this request is malformed.\n",
             Self::Path => "The path of this request is malformed.\n",
             Self::AmbiguousPath => "The path of this request can be read in two ways.\n",
+            Self::Value => "A field of this request begins or ends with white space.\n",
             Self::ContentLength => "The Content-Length of this request is malformed or repeated.\n",
             Self::TwoLengths => "This request has both Content-Length and Transfer-Encoding.\n",
             Self::TransferEncoding => "The Transfer-Encoding of this request is repeated.\n",

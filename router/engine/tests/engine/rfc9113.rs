@@ -12,8 +12,8 @@ use crate::support::{
     backend::OK,
     frames::{
         ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GET, GOAWAY, HEADERS, PADDED, PING,
-        PREFACE, PRIORITY, PUSH_PROMISE, RST_STREAM, Raw, SETTINGS, Said, WINDOW_UPDATE, fields,
-        frame, get,
+        PREFACE, PRIORITIZED, PRIORITY, PUSH_PROMISE, RST_STREAM, Raw, SETTINGS, Said,
+        WINDOW_UPDATE, fields, frame, get,
     },
     web,
 };
@@ -37,6 +37,7 @@ use Refusal::{Closed, Connection, Served, Status, Stream};
 const NO_ERROR: u32 = 0;
 const PROTOCOL_ERROR: u32 = 1;
 const FLOW_CONTROL_ERROR: u32 = 3;
+const STREAM_CLOSED: u32 = 5;
 const FRAME_SIZE_ERROR: u32 = 6;
 const REFUSED_STREAM: u32 = 7;
 const ENHANCE_YOUR_CALM: u32 = 11;
@@ -114,6 +115,12 @@ fn setting(id: u16, value: u32) -> Vec<u8> {
     frame(SETTINGS, 0, 0, &[&id.to_be_bytes()[..], &value.to_be_bytes()].concat())
 }
 
+/// More data than the connection was granted to send.
+fn above_the_window() -> Vec<Vec<u8>> {
+    let data = (0..5).map(|_| frame(DATA, 0, 1, &[b'x'; 16_384]));
+    std::iter::once(post()).chain(data).collect()
+}
+
 /// A frame that says it is longer than it is.
 fn oversized(kind: u8, stream: u32) -> Vec<u8> {
     let mut frame = frame(kind, 0, stream, &vec![0; 16_385]);
@@ -126,6 +133,8 @@ cases! {
         [frame(0x16, 0, 0, b"x"), with("x", "y")[0].clone()] => Served;
     section_4_1_unknown_flags_are_ignored:
         [frame(PING, 0x16, 0, &[0; 8]), with("x", "y")[0].clone()] => Served;
+    section_4_1_the_reserved_bit_is_ignored:
+        [frame(PING, 0, 1 << 31, &[0; 8]), with("x", "y")[0].clone()] => Served;
     section_4_2_data_above_the_size: [post(), oversized(DATA, 1)] => Connection(FRAME_SIZE_ERROR);
     section_4_2_headers_above_the_size: [oversized(HEADERS, 1)] => Connection(FRAME_SIZE_ERROR);
     section_4_3_a_block_that_is_none:
@@ -142,6 +151,30 @@ cases! {
     section_4_3_a_block_interrupted_by_priority:
         [headers(0, 1, &get(&[])), frame(PRIORITY, 0, 1, &[0, 0, 0, 0, 1])]
         => Connection(PROTOCOL_ERROR);
+    section_4_3_a_block_interrupted_by_data:
+        [headers(0, 1, &get(&[])), frame(DATA, END_STREAM, 1, b"x")] => Connection(PROTOCOL_ERROR);
+    section_4_3_a_block_interrupted_by_a_ping:
+        [headers(0, 1, &get(&[])), frame(PING, 0, 0, &[0; 8])] => Connection(PROTOCOL_ERROR);
+    section_5_5_a_block_interrupted_by_an_unknown_frame:
+        [headers(0, 1, &get(&[])), frame(0x16, 0, 1, b"x")] => Connection(PROTOCOL_ERROR);
+    section_4_3_an_index_of_nothing:
+        [headers(END_HEADERS | END_STREAM, 1, &[&get(&[])[..], &[0x80]].concat())]
+        => Connection(PROTOCOL_ERROR);
+    section_4_3_a_table_size_behind_fields:
+        [headers(END_HEADERS | END_STREAM, 1, &[&get(&[])[..], &[0x20]].concat())]
+        => Connection(PROTOCOL_ERROR);
+    section_4_3_a_string_longer_than_the_block:
+        [headers(END_HEADERS | END_STREAM, 1, &[&get(&[])[..], &[0, 1, b'x', 9, b'y']].concat())]
+        => Connection(PROTOCOL_ERROR);
+    section_4_3_a_code_that_is_not_padded_with_ones:
+        [headers(END_HEADERS | END_STREAM, 1, &[&get(&[])[..], &[0, 1, b'x', 0x81, 0x00]].concat())]
+        => Connection(PROTOCOL_ERROR);
+    section_4_3_a_code_that_is_padded_with_a_byte:
+        [headers(END_HEADERS | END_STREAM, 1, &[&get(&[])[..], &[0, 1, b'x', 0x82, 0x07, 0xff]].concat())]
+        => Connection(PROTOCOL_ERROR);
+    section_4_3_a_code_of_the_end_of_a_string:
+        [headers(END_HEADERS | END_STREAM, 1, &[&get(&[])[..], &[0, 1, b'x', 0x84, 255, 255, 255, 255]].concat())]
+        => Connection(PROTOCOL_ERROR);
     section_5_1_data_on_an_idle_stream: [frame(DATA, 0, 1, b"x")] => Connection(PROTOCOL_ERROR);
     section_5_1_reset_of_an_idle_stream:
         [frame(RST_STREAM, 0, 1, &[0, 0, 0, 8])] => Connection(PROTOCOL_ERROR);
@@ -153,6 +186,18 @@ cases! {
         [with("x", "y")[0].clone(), frame(DATA, END_STREAM, 1, b"x")] => Connection(PROTOCOL_ERROR);
     section_5_1_headers_after_the_end_of_a_stream:
         [with("x", "y")[0].clone(), with("x", "y")[0].clone()] => Connection(PROTOCOL_ERROR);
+    section_5_1_continuation_after_the_end_of_a_stream:
+        [with("x", "y")[0].clone(), frame(CONTINUATION, END_HEADERS, 1, &get(&[]))]
+        => Connection(PROTOCOL_ERROR);
+    section_5_1_headers_after_a_reset:
+        [post(), frame(RST_STREAM, 0, 1, &[0, 0, 0, 8]), with("x", "y")[0].clone()]
+        => Connection(PROTOCOL_ERROR);
+    section_5_1_data_after_a_reset:
+        [post(), frame(RST_STREAM, 0, 1, &[0, 0, 0, 8]), frame(DATA, END_STREAM, 1, b"x")]
+        => Stream(STREAM_CLOSED);
+    section_5_1_continuation_after_a_reset:
+        [post(), frame(RST_STREAM, 0, 1, &[0, 0, 0, 8]), frame(CONTINUATION, END_HEADERS, 1, &get(&[]))]
+        => Connection(PROTOCOL_ERROR);
     section_5_1_1_an_even_stream:
         [headers(END_HEADERS | END_STREAM, 2, &get(&[]))] => Connection(PROTOCOL_ERROR);
     section_5_1_1_a_smaller_stream:
@@ -160,6 +205,9 @@ cases! {
         => Connection(PROTOCOL_ERROR);
     section_5_3_1_a_stream_that_depends_on_itself:
         [frame(PRIORITY, 0, 1, &[0, 0, 0, 1, 1]), with("x", "y")[0].clone()] => Stream(PROTOCOL_ERROR);
+    section_5_3_1_headers_that_depend_on_themselves:
+        [headers(END_HEADERS | END_STREAM | PRIORITIZED, 1, &[&[0, 0, 0, 1, 1][..], &get(&[])].concat())]
+        => Stream(PROTOCOL_ERROR);
     section_6_1_data_on_the_connection: [frame(DATA, 0, 0, b"x")] => Connection(PROTOCOL_ERROR);
     section_6_1_data_with_more_padding_than_payload:
         [post(), frame(DATA, PADDED, 1, &[9, b'x'])] => Connection(PROTOCOL_ERROR);
@@ -167,6 +215,10 @@ cases! {
         [headers(END_HEADERS | END_STREAM, 0, &get(&[]))] => Connection(PROTOCOL_ERROR);
     section_6_2_headers_with_more_padding_than_payload:
         [headers(END_HEADERS | END_STREAM | PADDED, 1, &[255, 0x82])] => Connection(PROTOCOL_ERROR);
+    section_6_2_headers_too_short_for_their_padding:
+        [headers(END_HEADERS | END_STREAM | PADDED, 1, &[])] => Connection(PROTOCOL_ERROR);
+    section_6_2_headers_too_short_for_their_priority:
+        [headers(END_HEADERS | END_STREAM | PRIORITIZED, 1, &[0, 0, 0])] => Connection(PROTOCOL_ERROR);
     section_6_3_priority_on_the_connection:
         [frame(PRIORITY, 0, 0, &[0, 0, 0, 1, 1])] => Connection(PROTOCOL_ERROR);
     section_6_3_priority_of_another_size:
@@ -186,6 +238,10 @@ cases! {
     section_6_5_2_frames_below_the_least_size: [setting(5, 16_383)] => Connection(PROTOCOL_ERROR);
     section_6_5_2_frames_above_the_largest_size: [setting(5, 1 << 24)] => Connection(PROTOCOL_ERROR);
     section_6_5_2_an_unknown_setting: [setting(99, 1), with("x", "y")[0].clone()] => Served;
+    section_6_7_a_ping_that_nobody_sent_is_acknowledged:
+        [frame(PING, ACK, 0, &[0; 8]), with("x", "y")[0].clone()] => Served;
+    section_6_5_settings_that_nobody_sent_are_acknowledged:
+        [frame(SETTINGS, ACK, 0, &[])] => Connection(PROTOCOL_ERROR);
     section_6_6_a_push_by_a_client:
         [frame(PUSH_PROMISE, END_HEADERS, 1, &[&[0, 0, 0, 2][..], &get(&[])].concat())]
         => Connection(PROTOCOL_ERROR);
@@ -205,6 +261,10 @@ cases! {
     section_6_9_1_a_window_of_a_stream_above_the_largest:
         [post(), frame(WINDOW_UPDATE, 0, 1, &[0x7f, 255, 255, 255]), frame(WINDOW_UPDATE, 0, 1, &[0x7f, 255, 255, 255])]
         => Stream(FLOW_CONTROL_ERROR);
+    section_6_9_1_data_above_the_window: above_the_window() => Connection(FLOW_CONTROL_ERROR);
+    section_6_9_2_settings_that_take_a_window_above_the_largest:
+        [post(), frame(WINDOW_UPDATE, 0, 1, &[0x7f, 255, 0, 0]), setting(4, 0x7fff_ffff)]
+        => Connection(FLOW_CONTROL_ERROR);
     section_6_10_continuation_after_the_end_of_the_headers:
         [post(), frame(CONTINUATION, END_HEADERS, 1, &get(&[]))] => Connection(PROTOCOL_ERROR);
     section_6_10_continuation_of_the_connection:
@@ -213,13 +273,33 @@ cases! {
     section_6_10_continuation_of_another_stream:
         [headers(END_STREAM, 1, &get(&[])), frame(CONTINUATION, END_HEADERS, 3, &[])]
         => Connection(PROTOCOL_ERROR);
+    section_6_10_continuation_after_the_last_one:
+        [headers(END_STREAM, 1, &get(&[])), frame(CONTINUATION, END_HEADERS, 1, &[]), frame(CONTINUATION, END_HEADERS, 1, &[])]
+        => Connection(PROTOCOL_ERROR);
+    section_7_unknown_codes_mean_nothing:
+        [headers(END_HEADERS, 3, &get(&[])), frame(RST_STREAM, 0, 3, &[0, 0, 0, 99]),
+         headers(END_HEADERS | END_STREAM, 5, &get(&[]))] => Served;
     section_8_1_a_second_head_that_does_not_end_the_stream:
         [post(), headers(END_HEADERS, 1, &fields(&[("x", "y")]))] => Stream(PROTOCOL_ERROR);
+    section_8_1_data_after_trailers:
+        [post(), headers(END_HEADERS | END_STREAM, 1, &fields(&[("x", "y")])), frame(DATA, END_STREAM, 1, b"x")]
+        => Connection(PROTOCOL_ERROR);
     section_8_1_1_a_length_above_the_data:
         [headers(END_HEADERS, 1, &get(&[("content-length", "2")])), frame(DATA, END_STREAM, 1, b"x")]
         => Stream(PROTOCOL_ERROR);
     section_8_1_1_a_length_below_the_data:
         [headers(END_HEADERS, 1, &get(&[("content-length", "1")])), frame(DATA, END_STREAM, 1, b"xy")]
+        => Stream(PROTOCOL_ERROR);
+    section_8_1_1_a_length_below_all_the_data:
+        [headers(END_HEADERS, 1, &get(&[("content-length", "1")])), frame(DATA, 0, 1, b"x"), frame(DATA, END_STREAM, 1, b"y")]
+        => Stream(PROTOCOL_ERROR);
+    section_8_1_1_a_length_above_the_data_before_trailers:
+        [headers(END_HEADERS, 1, &get(&[("content-length", "2")])), frame(DATA, 0, 1, b"x"),
+         headers(END_HEADERS | END_STREAM, 1, &fields(&[("x", "y")]))]
+        => Stream(PROTOCOL_ERROR);
+    section_8_1_1_a_length_that_is_none: with("content-length", "one") => Stream(PROTOCOL_ERROR);
+    section_8_1_1_lengths_that_differ:
+        request(&[GET[0], GET[1], GET[2], GET[3], ("content-length", "0"), ("content-length", "1")])
         => Stream(PROTOCOL_ERROR);
     section_8_1_1_a_length_without_data: with("content-length", "1") => Stream(PROTOCOL_ERROR);
     section_8_2_1_an_upper_case_name: with("X", "y") => Connection(PROTOCOL_ERROR);
@@ -227,6 +307,12 @@ cases! {
     section_8_2_1_an_empty_name: with("", "z") => Connection(PROTOCOL_ERROR);
     section_8_2_1_a_line_end_in_a_value: with("x", "a\r\nb: c") => Connection(PROTOCOL_ERROR);
     section_8_2_1_a_nul_in_a_value: with("x", "a\0b") => Connection(PROTOCOL_ERROR);
+    section_8_2_1_a_return_in_a_value: with("x", "a\rb") => Connection(PROTOCOL_ERROR);
+    section_8_2_1_a_line_feed_in_a_value: with("x", "a\nb") => Connection(PROTOCOL_ERROR);
+    section_8_2_1_a_delete_in_a_name: with("x\x7f", "z") => Connection(PROTOCOL_ERROR);
+    section_8_2_1_a_letter_beyond_ascii_in_a_name: with("é", "z") => Connection(PROTOCOL_ERROR);
+    section_8_2_1_a_space_before_a_value: with("x", " y") => Status(400);
+    section_8_2_1_a_tab_after_a_value: with("x", "y\t") => Status(400);
     section_8_2_1_a_colon_in_a_name: with("x:y", "z") => Connection(PROTOCOL_ERROR);
     section_8_2_2_connection: with("connection", "close") => Stream(PROTOCOL_ERROR);
     section_8_2_2_keep_alive: with("keep-alive", "timeout=5") => Stream(PROTOCOL_ERROR);
@@ -255,11 +341,22 @@ cases! {
     section_8_3_1_userinfo_in_the_authority: but(":authority", Some("a@web.example")) => Status(400);
     section_8_3_1_an_authority_that_is_none: but(":authority", Some("a b")) => Stream(PROTOCOL_ERROR);
     section_8_3_1_another_host_than_the_authority: with("host", "other.example") => Status(400);
+    section_8_3_1_two_hosts:
+        request(&[GET[0], GET[1], GET[2], GET[3], ("host", "web.example"), ("host", "web.example")]) => Status(400);
+    section_8_3_1_two_hosts_and_no_authority:
+        request(&[GET[0], GET[1], GET[2], ("host", "web.example"), ("host", "other.example")]) => Status(400);
+    section_8_3_1_an_empty_authority: but(":authority", Some("")) => Stream(PROTOCOL_ERROR);
+    section_8_3_1_a_scheme_that_is_none: but(":scheme", Some("ht tp")) => Stream(PROTOCOL_ERROR);
     section_8_3_1_neither_authority_nor_host: but(":authority", None) => Status(400);
     section_8_3_1_a_method_that_is_no_token: but(":method", Some("G T")) => Connection(PROTOCOL_ERROR);
     section_8_3_1_a_lower_case_method: but(":method", Some("get")) => Status(400);
     section_8_3_1_trace: but(":method", Some("TRACE")) => Status(405);
     section_8_5_connect: request(&[(":method", "CONNECT"), (":authority", "web.example:80")]) => Status(405);
+    section_8_5_connect_with_a_path: but(":method", Some("CONNECT")) => Stream(PROTOCOL_ERROR);
+    section_8_5_connect_without_an_authority: request(&[(":method", "CONNECT")]) => Status(400);
+    rfc_8441_4_a_protocol_that_is_not_offered:
+        request(&[(":method", "CONNECT"), (":protocol", "websocket"), GET[1], GET[2], GET[3]])
+        => Stream(PROTOCOL_ERROR);
     rfc_9110_8_6_two_lengths:
         [headers(END_HEADERS | END_STREAM, 1, &get(&[("content-length", "0"), ("content-length", "0")]))]
         => Status(400);

@@ -26,6 +26,8 @@ pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const ACK: u8 = 1;
 pub(crate) const END_HEADERS: u8 = 4;
 pub(crate) const PADDED: u8 = 8;
+/// The flag of HEADERS.
+pub(crate) const PRIORITIZED: u8 = 0x20;
 
 /// A frame with the true length of its payload.
 pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
