@@ -103,6 +103,13 @@ async fn row_29_the_builder_has_timeouts_of_its_own() {
     // One that was made before keeps its limit of 20 minutes.
     let mut patient = world.connect_builder().await;
     patient.write_all(b"SSH-2.0-git\r\n").await.unwrap();
+    // The kernel takes a connection before the router does.
+    eventually("the connection is the router's", async || {
+        let page = world.admin("/metrics").await.body;
+        let line = "app_requests_in_flight{app=\"deis/deis-builder\"} 1";
+        if page.contains(line) { Ok(()) } else { Err(page) }
+    })
+    .await;
     annotate("tcpTimeout", "300ms").await;
     // Says nothing: a word that came too late would be answered by a reset.
     let mut client = world.connect_builder().await;
