@@ -8,8 +8,11 @@
 //! lines -> encode (pure) -> batch -> send -> verdicts, or a failure
 //! ```
 mod credentials;
+mod datagram_sink;
 pub mod dial;
 pub mod elasticsearch;
+mod encode;
+mod gelf;
 mod guard;
 mod http;
 mod json;
@@ -20,6 +23,8 @@ mod open;
 mod origins;
 mod otlp;
 mod sink;
+mod stream_sink;
+mod syslog;
 pub mod target;
 #[cfg(test)]
 mod test;

@@ -2,10 +2,12 @@
 
 use thiserror::Error;
 
+use crate::datagram_sink::DatagramSink;
 use crate::dial::Dialer;
-use crate::http;
-use crate::target::Target;
-use crate::{Credentials, CredentialsError, Network, Sink};
+use crate::encode::Encode;
+use crate::stream_sink::StreamSink;
+use crate::target::{Target, Transport};
+use crate::{Credentials, CredentialsError, Network, Sink, gelf, http, syslog};
 
 /// Why there is no sink for a URL with these credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -28,6 +30,9 @@ pub enum OpenError {
     /// There is a token, and nowhere to put it.
     #[error("token is of no use for {0}: leave it out")]
     NoToken(&'static str),
+    /// It has to be the name of an element of structured data.
+    #[error("token has one of the characters = ] \" in it, which cannot stand in structured data")]
+    TokenAsElement,
     /// No sink of this kind yet.
     #[error("{0} is not supported")]
     Unsupported(&'static str),
@@ -43,13 +48,32 @@ pub fn open(
     network: &Network,
 ) -> Result<Box<dyn Sink>, OpenError> {
     match target {
-        Target::Syslog(_) | Target::Gelf(_) => {
-            Dialer::new(target, credentials, network, &[])?;
-            Err(OpenError::Unsupported(target.scheme()))
+        Target::Syslog(syslog) => {
+            let encoder = syslog::Encoder::new(syslog, credentials.token.as_ref())?;
+            unconfirmed(target, encoder, Dialer::new(target, credentials, network, &[])?)
+        }
+        Target::Gelf(gelf) => {
+            if credentials.token.is_some() {
+                return Err(OpenError::NoToken(target.scheme()));
+            }
+            let encoder = gelf::Encoder::new(gelf.transport);
+            unconfirmed(target, encoder, Dialer::new(target, credentials, network, &[])?)
         }
         Target::Logplex(_) | Target::JsonLines(_) | Target::Otlp(_) | Target::Elasticsearch(_) => {
             let dialer = Dialer::new(target, credentials, network, &[b"http/1.1"])?;
             http::open(target, dialer, credentials.token.as_ref())
         }
     }
+}
+
+/// For receivers that confirm nothing.
+fn unconfirmed(
+    target: &Target,
+    encoder: impl Encode + 'static,
+    dialer: Dialer,
+) -> Result<Box<dyn Sink>, OpenError> {
+    Ok(match target.transport() {
+        Transport::Udp => Box::new(DatagramSink::new(encoder, dialer)),
+        Transport::Tcp | Transport::Tls => Box::new(StreamSink::new(encoder, dialer)),
+    })
 }
