@@ -165,7 +165,7 @@ impl Settings {
         };
         if let Some(user) = user {
             let pair = format!("{}:{}", user.name.expose(), user.password.expose());
-            settings.secret(AUTHORIZATION, &format!("Basic {}", STANDARD.encode(pair)));
+            settings.header(AUTHORIZATION, &format!("Basic {}", STANDARD.encode(pair)));
         }
         Ok(settings)
     }
@@ -176,13 +176,14 @@ impl Settings {
         if self.headers.contains_key(AUTHORIZATION) {
             return Err(OpenError::UserAndToken);
         }
-        self.secret(AUTHORIZATION, &format!("{scheme} {}", token.expose()));
+        self.header(AUTHORIZATION, &format!("{scheme} {}", token.expose()));
         Ok(())
     }
 
-    /// Sends a header that is never shown.
-    pub(crate) fn secret(&mut self, name: HeaderName, value: &str) {
-        let mut value = HeaderValue::from_str(value).expect("a token or base64: printable ASCII");
+    /// Sends a header with all requests; its value is known to be visible ASCII.
+    pub(crate) fn header(&mut self, name: HeaderName, value: &str) {
+        let mut value = HeaderValue::from_str(value).expect("visible ASCII");
+        // Nobody formats requests; who ever does is not to show tokens.
         value.set_sensitive(true);
         self.headers.insert(name, value);
     }

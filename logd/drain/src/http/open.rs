@@ -1,5 +1,7 @@
 //! What each kind of receiver is sent over HTTP.
 
+use http::HeaderName;
+
 use super::client::{Client, Settings};
 use super::sink::{Format, HttpSink};
 use crate::{
@@ -8,7 +10,7 @@ use crate::{
     elasticsearch::{self, Bulk},
     json_lines::JsonLines,
     otlp::Otlp,
-    target::{Product, Secret, Target},
+    target::{Product, Secret, Sumo, Target},
 };
 
 /// The sink that a URL asks for, if that is one over HTTP.
@@ -18,9 +20,18 @@ pub(crate) fn open(
     token: Option<&Secret>,
 ) -> Result<Box<dyn Sink>, OpenError> {
     match target {
-        Target::JsonLines(http) => {
-            let mut settings = Settings::new(http, "")?;
+        Target::JsonLines(json) => {
+            let mut settings = Settings::new(&json.http, "")?;
             settings.token("Bearer", token)?;
+            settings.gzip = json.gzip;
+            let Sumo { name, host, category } = &json.sumo;
+            for (header, value) in
+                [("x-sumo-name", name), ("x-sumo-host", host), ("x-sumo-category", category)]
+            {
+                if let Some(value) = value {
+                    settings.header(HeaderName::from_static(header), value);
+                }
+            }
             Ok(posting(dialer, settings, JsonLines::default()))
         }
         Target::Otlp(http) => {

@@ -7,6 +7,7 @@
 //! gelf://HOST[:12201]  gelf+tcp://…  gelf+tls://…
 //! http[s]://[USER:PASSWORD@]HOST[:PORT]/PATH[?QUERY]          Logplex
 //! json+http[s]://…                                            JSON lines
+//!     ?gzip=true &sumo-name=TEXT &sumo-host=TEXT &sumo-category=TEXT &QUERY
 //! otlp+http[s]://HOST[:4318][/v1/logs]                        OpenTelemetry
 //! elasticsearch+http[s]://… opensearch+http[s]://HOST[:9200]
 //!     ?index=NAME | ?data-stream=NAME | ?prefix=NAME | ?index-from=FIELD &time-key=NAME
@@ -25,7 +26,8 @@ use rustls_pki_types::ServerName;
 
 pub use error::TargetError;
 pub use options::{
-    Destination, Elasticsearch, Facility, Field, Format, Framing, Gelf, Http, Product, Syslog, User,
+    Destination, Elasticsearch, Facility, Field, Format, Framing, Gelf, Http, JsonLines, Product,
+    Sumo, Syslog, User,
 };
 pub use secret::Secret;
 
@@ -42,7 +44,7 @@ pub enum Target {
     /// `http://`, `https://`: as Heroku's Logplex sends.
     Logplex(Http),
     /// `json+http://`, `json+https://`: an object per line.
-    JsonLines(Http),
+    JsonLines(JsonLines),
     /// `elasticsearch+http://`, `elasticsearch+https://`, `opensearch+http://`,
     /// `opensearch+https://`.
     Elasticsearch(Elasticsearch),
@@ -94,7 +96,8 @@ impl Target {
         match self {
             Self::Syslog(syslog) => &syslog.endpoint,
             Self::Gelf(gelf) => &gelf.endpoint,
-            Self::Logplex(http) | Self::JsonLines(http) | Self::Otlp(http) => &http.endpoint,
+            Self::Logplex(http) | Self::Otlp(http) => &http.endpoint,
+            Self::JsonLines(json) => &json.http.endpoint,
             Self::Elasticsearch(elasticsearch) => &elasticsearch.http.endpoint,
         }
     }
@@ -106,7 +109,8 @@ impl Target {
         match self {
             Self::Syslog(syslog) => syslog.transport,
             Self::Gelf(gelf) => gelf.transport,
-            Self::Logplex(it) | Self::JsonLines(it) | Self::Otlp(it) => http(it),
+            Self::Logplex(it) | Self::Otlp(it) => http(it),
+            Self::JsonLines(json) => http(&json.http),
             Self::Elasticsearch(elasticsearch) => http(&elasticsearch.http),
         }
     }
@@ -139,7 +143,8 @@ impl Target {
 
     fn http(&self) -> Option<&Http> {
         match self {
-            Self::Logplex(http) | Self::JsonLines(http) | Self::Otlp(http) => Some(http),
+            Self::Logplex(http) | Self::Otlp(http) => Some(http),
+            Self::JsonLines(json) => Some(&json.http),
             Self::Elasticsearch(elasticsearch) => Some(&elasticsearch.http),
             Self::Syslog(_) | Self::Gelf(_) => None,
         }

@@ -97,6 +97,28 @@ pub struct User {
     pub password: Secret,
 }
 
+/// A receiver of JSON lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonLines {
+    /// Where it is. Its query has no options of ours.
+    pub http: Http,
+    /// `gzip`: requests are compressed.
+    pub gzip: bool,
+    /// What Sumo Logic files lines under.
+    pub sumo: Sumo,
+}
+
+/// What Sumo Logic files lines under, where that is not what its source says. Visible ASCII.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sumo {
+    /// `sumo-name`: `_sourceName`.
+    pub name: Option<String>,
+    /// `sumo-host`: `_sourceHost`.
+    pub host: Option<String>,
+    /// `sumo-category`: `_sourceCategory`.
+    pub category: Option<String>,
+}
+
 /// A receiver of bulk requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Elasticsearch {

@@ -27,6 +27,10 @@ fn elasticsearch(url: &str) -> Elasticsearch {
     }
 }
 
+fn json(http: Http) -> JsonLines {
+    JsonLines { http, gzip: false, sumo: Sumo::default() }
+}
+
 #[test]
 fn every_scheme_is_read() {
     use Transport::{Tcp, Tls, Udp};
@@ -62,8 +66,8 @@ fn every_scheme_is_read() {
         ("http://drain", Target::Logplex(http("drain", 80, false, "/"))),
         ("https://drain/a/b?key=%20", Target::Logplex(http("drain", 443, true, "/a/b?key=%20"))),
         ("https://drain?key", Target::Logplex(http("drain", 443, true, "/?key"))),
-        ("json+https://sumo/r/T==", Target::JsonLines(http("sumo", 443, true, "/r/T=="))),
-        ("json+http://sumo", Target::JsonLines(http("sumo", 80, false, "/"))),
+        ("json+https://sumo/r/T==", Target::JsonLines(json(http("sumo", 443, true, "/r/T==")))),
+        ("json+http://sumo", Target::JsonLines(json(http("sumo", 80, false, "/")))),
         ("otlp+http://otel", Target::Otlp(http("otel", 4318, false, "/v1/logs"))),
         ("otlp+https://otel:443/x", Target::Otlp(http("otel", 443, true, "/x"))),
         (
@@ -222,5 +226,29 @@ proptest! {
             };
             prop_assert!(!shown.contains("zQ"), "{}: {}", url, shown);
         }
+    }
+}
+
+#[test]
+fn the_query_of_json_lines_is_the_receivers_but_for_our_options() {
+    let read = |query: &str| Target::parse(&format!("json+https://in.example.com/a?{query}"));
+    let at = |path: &str| json(http("in.example.com", 443, true, path));
+    assert_eq!(read("key=k&b=c%20d"), Ok(Target::JsonLines(at("/a?key=k&b=c%20d"))));
+    assert_eq!(
+        read("sumo-name=front&key=k&gzip=true&sumo-category=a/b%20c"),
+        Ok(Target::JsonLines(JsonLines {
+            gzip: true,
+            sumo: Sumo {
+                name: Some("front".to_owned()),
+                host: None,
+                category: Some("a/b c".to_owned())
+            },
+            ..at("/a?key=k")
+        }))
+    );
+    assert_eq!(read("gzip=true&gzip=false"), Err(TargetError::Twice("gzip")));
+    for query in ["gzip=yes", "sumo-name=", "sumo-host=a%0Ab", "sumo-host=%20a", "sumo-category=ä"]
+    {
+        assert!(matches!(read(query), Err(TargetError::Value { .. })), "{query}");
     }
 }

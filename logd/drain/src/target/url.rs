@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 use super::error::URL_CAP;
 use super::{
     Destination, Elasticsearch, Endpoint, Facility, Field, Format, Framing, Gelf, Host, Http,
-    Product, Secret, Syslog, Target, TargetError, Transport, User,
+    JsonLines, Product, Secret, Sumo, Syslog, Target, TargetError, Transport, User,
 };
 
 pub(super) fn parse(url: &str) -> Result<Target, TargetError> {
@@ -34,8 +34,8 @@ pub(super) fn parse(url: &str) -> Result<Target, TargetError> {
         "gelf+tls" => parts.gelf("gelf+tls", Tls),
         "http" => parts.http(false, 80).map(Target::Logplex),
         "https" => parts.http(true, 443).map(Target::Logplex),
-        "json+http" => parts.http(false, 80).map(Target::JsonLines),
-        "json+https" => parts.http(true, 443).map(Target::JsonLines),
+        "json+http" => parts.json_lines(false, 80),
+        "json+https" => parts.json_lines(true, 443),
         "otlp+http" => parts.otlp(false),
         "otlp+https" => parts.otlp(true),
         "elasticsearch+http" => parts.elasticsearch(Elasticsearch, false),
@@ -136,6 +136,38 @@ impl<'a> Parts<'a> {
         })
     }
 
+    /// What of the query is not ours is the receiver's.
+    fn json_lines(&self, tls: bool, usual_port: u16) -> Result<Target, TargetError> {
+        let names = ["gzip", "sumo-name", "sumo-host", "sumo-category"];
+        let ours = |pair: &&str| {
+            let name = form_urlencoded::parse(pair.as_bytes()).next();
+            name.is_some_and(|(name, _)| names.contains(&&*name))
+        };
+        let (mine, theirs): (Vec<_>, Vec<_>) =
+            self.query.into_iter().flat_map(|query| query.split('&')).partition(ours);
+        let (mine, theirs) = (mine.join("&"), theirs.join("&"));
+        let without = Parts { host: self.host.clone(), query: Some(&mine), ..*self };
+        let [gzip, name, host, category] = without.options(names)?;
+        let header = |option, value| {
+            let expected = "1 to 1024 visible ASCII characters";
+            choice(option, expected, value, |text| {
+                let visible = |b: u8| b.is_ascii_graphic() || b == b' ';
+                let good = (1..=1024).contains(&text.len()) && text.bytes().all(visible);
+                (good && text.trim() == text).then(|| text.to_owned())
+            })
+        };
+        let theirs = Some(&*theirs).filter(|theirs| !theirs.is_empty());
+        Ok(Target::JsonLines(JsonLines {
+            http: Parts { query: theirs, ..without }.http(tls, usual_port)?,
+            gzip: choice("gzip", "true or false", gzip, |gzip| gzip.parse().ok())?.unwrap_or(false),
+            sumo: Sumo {
+                name: header("sumo-name", name)?,
+                host: header("sumo-host", host)?,
+                category: header("sumo-category", category)?,
+            },
+        }))
+    }
+
     fn otlp(&self, tls: bool) -> Result<Target, TargetError> {
         let mut http = self.http(tls, 4318)?;
         if http.path.expose() == "/" {
@@ -218,6 +250,7 @@ impl<'a> Parts<'a> {
 fn known(names: &[&'static str]) -> &'static str {
     match names {
         [] => "none",
+        ["gzip", ..] => "gzip, sumo-name, sumo-host and sumo-category",
         ["format", ..] => "format, framing and facility",
         _ => "index, data-stream, prefix, index-from and time-key",
     }

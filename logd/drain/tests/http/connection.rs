@@ -1,0 +1,252 @@
+//! What all of them have in common: connections, redirects, statuses, TLS.
+
+use std::time::Duration;
+
+use fairlead_drain::{FailureKind, Keys, Reason, Verdict};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rustls::ServerConfig;
+use rustls_pki_types::PrivateKeyDer;
+
+use crate::receiver::{Fault, Receiver, Reply, Request};
+use crate::sender::Sender;
+
+fn json(receiver: &Receiver) -> Sender {
+    Sender::new(&format!("json+http://127.0.0.1:{}/in?a=b", receiver.port))
+}
+
+fn fine(_: &Request) -> Reply {
+    Reply::status(200, "")
+}
+
+#[tokio::test]
+async fn a_connection_is_kept() {
+    let receiver = Receiver::new(fine).await;
+    let mut sender = json(&receiver);
+    for _ in 0..3 {
+        assert_eq!(sender.send(&["a"]).await.unwrap(), [Verdict::Delivered]);
+    }
+    let requests = receiver.requests();
+    assert_eq!(requests.iter().map(|request| request.connection).collect::<Vec<_>>(), [0, 0, 0]);
+    assert_eq!(requests[0].line, "POST /in?a=b HTTP/1.1");
+    assert_eq!(requests[0].headers["host"], format!("127.0.0.1:{}", receiver.port));
+    assert!(requests[0].headers["user-agent"].starts_with("fairlead/"));
+    sender.sink.close().await;
+    sender.send(&["a"]).await.unwrap();
+    assert_eq!(receiver.requests()[3].connection, 1);
+}
+
+#[tokio::test]
+async fn a_request_that_may_have_arrived_goes_again_only_where_the_receiver_knows_it_again() {
+    // Every second request of a connection is not answered.
+    let forgetful = || {
+        let mut requests = [0; 8];
+        move |request: &Request| {
+            requests[request.connection] += 1;
+            match requests[request.connection] % 2 {
+                1 => Reply::status(200, r#"{"errors":false,"items":[{"create":{"status":201}}]}"#),
+                _ => Reply::Nothing,
+            }
+        }
+    };
+    let receiver = Receiver::new(forgetful()).await;
+    let mut sender = Sender::new(&format!("elasticsearch+http://127.0.0.1:{}", receiver.port));
+    sender.send(&["a"]).await.unwrap();
+    assert_eq!(sender.send(&["b"]).await.unwrap(), [Verdict::Delivered]);
+    assert_eq!(receiver.requests().len(), 3);
+
+    let receiver = Receiver::new(forgetful()).await;
+    let mut sender = json(&receiver);
+    sender.send(&["a"]).await.unwrap();
+    assert_eq!(sender.send(&["b"]).await.unwrap_err().kind, FailureKind::Connect);
+    assert_eq!(receiver.requests().len(), 2);
+    assert_eq!(sender.send(&["b"]).await.unwrap(), [Verdict::Delivered]);
+}
+
+#[tokio::test]
+async fn a_first_connection_that_breaks_is_a_failure() {
+    let receiver = Receiver::new(fine).await;
+    receiver.faults([Fault::Reset]);
+    let mut sender = json(&receiver);
+    let long = "a".repeat(500_000);
+    assert_eq!(sender.send(&[&long]).await.unwrap_err().kind, FailureKind::Connect);
+    assert_eq!(sender.send(&[&long]).await.unwrap(), [Verdict::Delivered]);
+}
+
+#[tokio::test]
+async fn no_redirect_is_followed() {
+    let elsewhere = Receiver::new(fine).await;
+    for status in [301, 302, 307, 308] {
+        let location = format!("http://127.0.0.1:{}/", elsewhere.port);
+        let receiver = Receiver::new(move |_: &Request| {
+            Reply::Whole(status, vec![("Location", location.clone())], Vec::new())
+        })
+        .await;
+        let failure = json(&receiver).send(&["a"]).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Denied);
+        assert_eq!(failure.message, format!("status {status}: redirects are not followed"));
+    }
+    assert!(elsewhere.requests().is_empty());
+}
+
+#[tokio::test]
+async fn who_is_busy_says_for_how_long() {
+    let busy =
+        |_: &Request| Reply::Whole(503, vec![("Retry-After", "7".to_owned())], b"later".into());
+    let receiver = Receiver::new(busy).await;
+    let failure = json(&receiver).send(&["a"]).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Busy);
+    assert_eq!(failure.message, "status 503: later");
+    assert_eq!(failure.retry_after, Some(Duration::from_secs(7)));
+}
+
+#[tokio::test]
+async fn who_does_not_answer_in_time_is_left() {
+    for reply in [Reply::Silence, Reply::Slow(vec![b' '; 100_000])] {
+        let receiver = Receiver::new(move |_: &Request| reply.clone()).await;
+        let url = format!("elasticsearch+http://127.0.0.1:{}", receiver.port);
+        let mut sender = Sender::with(&url, Keys::default(), Duration::from_millis(300));
+        let failure = sender.send(&["a"]).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Timeout);
+        assert_eq!(failure.message, "no whole answer after 300ms");
+    }
+}
+
+#[tokio::test]
+async fn a_status_says_enough_for_those_that_read_no_more() {
+    for reply in [Reply::Half(vec![b'x'; 100]), Reply::status(202, &"x".repeat(100_000))] {
+        let receiver = Receiver::new(move |_: &Request| reply.clone()).await;
+        let mut sender = json(&receiver);
+        for _ in 0..2 {
+            assert_eq!(sender.send(&["a"]).await.unwrap(), [Verdict::Delivered]);
+        }
+        assert_eq!(receiver.requests()[1].connection, 1, "what was left unread is not kept");
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_taken_apart_and_later_batches_are_smaller() {
+    let receiver = Receiver::new(|request: &Request| match request.body.len() {
+        ..2_000 => Reply::status(200, ""),
+        _ => Reply::status(413, "too large"),
+    })
+    .await;
+    let mut sender = json(&receiver);
+    let before = sender.sink.limits().bytes;
+    let long = "x".repeat(3_000);
+    let mut lines = vec!["short"; 40];
+    lines[17] = &long;
+    let mut expected = vec![Verdict::Delivered; 40];
+    expected[17] = Verdict::Rejected(Reason::TooLong);
+    assert_eq!(sender.send(&lines).await.unwrap(), expected);
+    assert_eq!(sender.sink.complaint().as_deref(), Some("status 413: too large"));
+    assert_eq!(sender.sink.complaint(), None);
+    assert!(sender.sink.limits().bytes < before);
+
+    let messages = |request: &Request| {
+        let lines: Vec<_> = request.body.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
+        lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>()
+    };
+    let taken = receiver.requests().into_iter().filter(|request| request.body.len() < 2_000);
+    let ends: Vec<u64> = taken
+        .flat_map(|request| messages(&request))
+        .map(|line| {
+            let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
+            line["name"].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap()
+        })
+        .collect();
+    assert_eq!(ends, (1..=40).filter(|end| *end != 18).collect::<Vec<_>>(), "in order, once");
+}
+
+#[tokio::test]
+async fn a_line_that_cannot_be_read_costs_no_other_one() {
+    let receiver = Receiver::new(|request: &Request| {
+        let bad = String::from_utf8_lossy(&request.body).contains("poison");
+        if bad { Reply::status(400, "what is\npoison?") } else { Reply::status(204, "") }
+    })
+    .await;
+    let mut lines = vec!["fine"; 1_000];
+    lines[500] = "poison";
+    let mut expected = vec![Verdict::Delivered; 1_000];
+    expected[500] = Verdict::Rejected(Reason::Refused);
+    let mut sender = json(&receiver);
+    assert_eq!(sender.send(&lines).await.unwrap(), expected);
+    assert_eq!(sender.sink.complaint().as_deref(), Some("status 400: what is poison?"));
+    assert!(receiver.requests().len() <= 21, "{}", receiver.requests().len());
+}
+
+#[tokio::test]
+async fn who_takes_nothing_is_not_asked_for_every_line() {
+    let receiver = Receiver::new(|_: &Request| Reply::status(400, "")).await;
+    let verdicts = json(&receiver).send(&vec!["a"; 1_000]).await.unwrap();
+    assert_eq!(verdicts, vec![Verdict::Rejected(Reason::Refused); 1_000]);
+    assert!(receiver.requests().len() < 100, "{}", receiver.requests().len());
+}
+
+#[tokio::test]
+async fn what_arrived_before_a_failure_has_arrived() {
+    let receiver = Receiver::new(|request: &Request| {
+        let lines = request.body.iter().filter(|b| **b == b'\n').count();
+        let first = String::from_utf8_lossy(&request.body).contains(":1\"");
+        match (lines, first) {
+            (10, _) => Reply::status(413, ""),
+            (_, true) => Reply::status(200, ""),
+            _ => Reply::status(500, "broken"),
+        }
+    })
+    .await;
+    let mut sender = json(&receiver);
+    assert_eq!(sender.send(&["a"; 10]).await.unwrap(), [Verdict::Delivered; 5]);
+    let failure = sender.sink.confirm().await.unwrap_err();
+    assert_eq!((failure.kind, &*failure.message), (FailureKind::Busy, "status 500: broken"));
+}
+
+#[tokio::test]
+async fn who_may_not_send_is_told_so_until_that_is_mended() {
+    for status in [401, 403, 404] {
+        let receiver = Receiver::new(move |_: &Request| Reply::status(status, "who?")).await;
+        let failure = json(&receiver).send(&["a"]).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Denied);
+        assert_eq!(failure.message, format!("status {status}: who?"));
+    }
+}
+
+/// A certificate for `localhost`, and what a server has of it.
+fn certificate(until: i32) -> (String, ServerConfig) {
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(until, 1, 1));
+    let key = KeyPair::generate().unwrap();
+    let made = params.self_signed(&key).unwrap();
+    let provider = rustls::crypto::aws_lc_rs::default_provider().into();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![made.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    (made.pem(), config)
+}
+
+#[tokio::test]
+async fn certificates_are_verified() {
+    let send = async |host: &str, own: &(String, ServerConfig), trusted: &str| {
+        let receiver = Receiver::secure(own.1.clone(), fine).await;
+        let keys = Keys { ca: Some(trusted.as_bytes()), ..Keys::default() };
+        let url = format!("json+https://{host}:{}/", receiver.port);
+        let mut sender = Sender::with(&url, keys, Duration::from_secs(30));
+        sender.send(&["a"]).await.map_err(|failure| failure.kind)
+    };
+    let good = certificate(2100);
+    let (other, _) = certificate(2100);
+    let expired = certificate(2021);
+    assert_eq!(send("localhost", &good, &good.0).await, Ok(vec![Verdict::Delivered]));
+    for (host, own, trusted) in [
+        ("localhost", &good, &other),
+        ("127.0.0.1", &good, &good.0),
+        ("localhost", &expired, &expired.0),
+    ] {
+        assert_eq!(send(host, own, trusted).await, Err(FailureKind::Certificate));
+    }
+}
