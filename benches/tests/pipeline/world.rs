@@ -49,6 +49,7 @@ pub(crate) struct Logd {
     pub(crate) http: SocketAddr,
     wire: SocketAddr,
     process: Option<Component>,
+    killed: bool,
 }
 
 impl World {
@@ -62,7 +63,10 @@ impl World {
         let kubeconfig = api.kubeconfig(folder.path()).unwrap();
         let lines = Lines::new(SEED);
         let node = Node::start(folder.path().join("pods"), lines.clone(), SEED, rotation);
-        let logd = |_| Logd { http: address().unwrap(), wire: address().unwrap(), process: None };
+        let logd = |_| {
+            let (http, wire) = (address().unwrap(), address().unwrap());
+            Logd { http, wire, process: None, killed: false }
+        };
         let logds = (0..logds).map(logd).collect();
         let (containers, shipper_flags) = (Vec::new(), Vec::new());
         Self {
@@ -142,7 +146,9 @@ impl World {
     }
 
     pub(crate) fn kill_logd(&mut self, number: usize) {
-        self.logds[number].process.take().unwrap().kill().unwrap();
+        let logd = &mut self.logds[number];
+        logd.process.take().unwrap().kill().unwrap();
+        logd.killed = true;
     }
 
     /// Writes down which logds run, as their Service has it. Returns how it is referred to.
@@ -160,7 +166,9 @@ impl World {
 
     /// Waits until a container's log was rotated so often.
     pub(crate) async fn rotations(&self, container: usize, rotations: u64) {
-        until("rotations", || self.node.rotations(container) >= rotations).await;
+        for next in self.node.rotations(container) + 1..=rotations {
+            until("a rotation", || self.node.rotations(container) >= next).await;
+        }
     }
 
     /// The gaps that logd's accounts name.
@@ -201,9 +209,10 @@ impl World {
         panic!("not all is shown");
     }
 
-    /// Reads everything that logd holds, once it is as many lines: which lines they are. Each record has
-    /// the name of the line that ends it.
-    pub(crate) async fn ring(&self, truth: &Truth, enough: usize) -> BTreeSet<(StreamId, u64)> {
+    /// Reads everything that logd holds, once it has what the node's files hold: which lines they are.
+    /// No line is held twice, and each record has the name of the line that ends it.
+    pub(crate) async fn ring(&self, truth: &Truth) -> BTreeSet<(StreamId, u64)> {
+        let files: BTreeSet<_> = truth.held().into_keys().collect();
         let (names, all) =
             (truth.names(), format!("/logs/{APP}?format=json&log_lines={}", u32::MAX));
         let read = async || {
@@ -229,15 +238,26 @@ impl World {
         let begun = Instant::now();
         loop {
             let held = read().await;
-            if held.len() >= enough || begun.elapsed() > PATIENCE {
+            if held.is_superset(&files) {
                 return held;
             }
+            let lacks = || files.difference(&held).take(5).collect::<Vec<_>>();
+            assert!(begun.elapsed() < PATIENCE, "logd lacks {:?}\n{}", lacks(), self.told());
             sleep(LOOK * 10).await;
         }
     }
 
-    /// Waits until all lines that the node holds have come, then compares.
+    /// Waits until all lines that the node holds have come, then compares. Where no logd was killed the
+    /// follower is shown no name twice; after that it may be, and drops those that it had.
     pub(crate) async fn verdict(&self, truth: &Truth, following: &Following) -> Verdict {
+        let verdict = self.settled(truth, following).await;
+        if !self.logds.iter().any(|logd| logd.killed) {
+            assert_eq!(following.follower.repeated(), 0, "{verdict}\n{}", following.told());
+        }
+        verdict
+    }
+
+    async fn settled(&self, truth: &Truth, following: &Following) -> Verdict {
         let look = async || {
             let gaps = self.gaps().await;
             following.arrivals.check(|checker| checker.verdict(truth, &gaps))

@@ -75,11 +75,19 @@ struct Shared {
 
 #[derive(Debug)]
 struct Slot {
-    /// How often it was rotated. Locked by whoever does something to the container, so that it is one
-    /// thing at a time.
-    rotations: Mutex<u64>,
+    /// Locked by whoever does something to the container, so that it is one thing at a time.
+    rotations: Mutex<Rotations>,
     /// Locked shortly: it writes.
     container: Mutex<Container>,
+}
+
+/// Of a container's log.
+#[derive(Debug, Default)]
+struct Rotations {
+    /// Those after which there was a new log.
+    done: u64,
+    /// Whether one was taken back.
+    taken_back: bool,
 }
 
 impl Node {
@@ -115,7 +123,7 @@ impl Node {
         let streams: [StreamId; 2] = stream_ids(number);
         let (lines, seed) = (self.shared.lines.clone(), self.shared.seed);
         let container = Container::start(&self.pods, name, lines, streams, seed)?;
-        let (rotations, container) = (Mutex::new(0), Mutex::new(container));
+        let (rotations, container) = (Mutex::default(), Mutex::new(container));
         slots.push(Arc::new(Slot { rotations, container }));
         Ok(number)
     }
@@ -150,10 +158,10 @@ impl Node {
         self.shared.slots.lock()[number].clone()
     }
 
-    /// How often a container's log was rotated.
+    /// How often a container's log was rotated, so that there was a new one.
     #[must_use]
     pub fn rotations(&self, number: usize) -> u64 {
-        *self.slot(number).rotations.lock()
+        self.slot(number).rotations.lock().done
     }
 
     /// What was written so far.
@@ -273,13 +281,14 @@ impl Slot {
             result => result?,
         };
         self.container.lock().removed(&removed);
-        *rotations += 1;
         // Once, the runtime does not open a new log, and the kubelet renames the old one back.
-        if number == 0 && *rotations == 2 {
+        if number == 0 && rotations.done == 1 && !std::mem::replace(&mut rotations.taken_back, true)
+        {
             thread::sleep(REOPEN);
             return std::fs::rename(&renamed, &log);
         }
         self.container.lock().renamed(renamed);
+        rotations.done += 1;
         let asked = Instant::now();
         while self.container.lock().reopening() && asked.elapsed() < REOPEN {
             thread::sleep(TICK);
@@ -389,6 +398,8 @@ mod tests {
             files.iter().filter(|file| !file.deleted).map(|file| file.size).sum::<u64>()
         );
         assert!(truth.lines() > held.len() as u64);
+        // One for each rotation, one for each start.
+        assert_eq!(files.len() as u64, node.rotations(0) + 2);
     }
 
     #[test]
