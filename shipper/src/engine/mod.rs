@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod events;
+mod fetch;
 mod held;
 mod links;
 mod scan;
@@ -71,7 +72,7 @@ struct Slot {
     /// Its last file is watched.
     watched: bool,
     timer: Option<Instant>,
-    fetches: VecDeque<events::Fetching>,
+    fetches: VecDeque<fetch::Fetching>,
 }
 
 /// What the engine is told from outside.
