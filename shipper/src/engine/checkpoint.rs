@@ -1,12 +1,10 @@
-//! When the checkpoint is written, and what it makes of a fresh start.
+//! What of the engine's state the checkpoint holds, and what a fresh start makes of it.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fairlead_wire::message::{GapReason, Source};
-use tokio::task::JoinHandle;
 
 use super::Engine;
 use crate::checkpoint::{
@@ -17,79 +15,10 @@ use crate::decode::Position;
 use crate::file::Head;
 use crate::path::PodPath;
 
-/// How soon after a change it is written, and how often it is made durable.
-const WRITE: Duration = Duration::from_millis(200);
-const SYNC: Duration = Duration::from_secs(1);
-
-/// Making and writing it takes at most this part of the time.
-const SHARE: u32 = 50;
-
-/// Writes checkpoints, one at a time, on a thread for blocking work.
-#[derive(Debug)]
-pub(super) struct Saver {
-    directory: PathBuf,
-    dirty: bool,
-    next: Instant,
-    sync: Instant,
-    writing: Option<JoinHandle<std::io::Result<Duration>>>,
-    failing: bool,
-}
-
-impl Saver {
-    pub(super) fn new(directory: &Path, now: Instant) -> Self {
-        let directory = directory.to_owned();
-        Self { directory, dirty: false, next: now, sync: now, writing: None, failing: false }
-    }
-
-    pub(super) const fn changed(&mut self) {
-        self.dirty = true;
-    }
-
-    /// When the next one is to be written.
-    pub(super) fn due(&self) -> Option<Instant> {
-        (self.dirty && self.writing.is_none()).then_some(self.next)
-    }
-
-    /// Waits until the one being written is.
-    pub(super) async fn saved(&mut self) {
-        match &mut self.writing {
-            None => std::future::pending().await,
-            Some(writing) => {
-                let result = writing.await;
-                self.writing = None;
-                let result = result.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-                self.took(result);
-            }
-        }
-    }
-
-    fn took(&mut self, result: std::io::Result<Duration>) {
-        match result {
-            Ok(time) => {
-                self.next = Instant::now() + WRITE.max(time * SHARE);
-                if std::mem::take(&mut self.failing) {
-                    tracing::info!("the checkpoint is written again");
-                }
-            }
-            Err(error) => {
-                self.dirty = true;
-                self.next = Instant::now() + SYNC;
-                if !std::mem::replace(&mut self.failing, true) {
-                    tracing::error!(
-                        %error,
-                        directory = %self.directory.display(),
-                        "the checkpoint cannot be written; after a restart lines may be sent again"
-                    );
-                }
-            }
-        }
-    }
-}
-
 impl Engine {
     /// Goes on where the checkpoint ends.
     pub(super) fn recall(&mut self) {
-        let saved = checkpoint::load(&self.saver.directory).unwrap_or_else(|error| {
+        let saved = checkpoint::load(&self.settings.state).unwrap_or_else(|error| {
             tracing::error!("{error}");
             self.metrics.checkpoint_errors.fetch_add(1, Relaxed);
             Checkpoint::default()
@@ -118,31 +47,12 @@ impl Engine {
 
     /// Writes what has changed, if it is time to.
     pub(super) fn save(&mut self, now: Instant) {
-        if self.saver.due().is_none_or(|due| due > now) {
-            return;
-        }
-        let sync = self.saver.sync <= now;
-        if sync {
-            self.saver.sync = now + SYNC;
-        }
-        self.saver.dirty = false;
+        let Some(durable) = self.saver.begin(now) else { return };
         for up in self.links.iter_mut().filter_map(|link| link.up.as_mut()) {
             up.saving();
         }
         let bytes = checkpoint::encode(&self.checkpoint());
-        let making = now.elapsed();
-        let directory = self.saver.directory.clone();
-        let metrics = self.metrics.clone();
-        self.saver.writing = Some(tokio::task::spawn_blocking(move || {
-            let begun = Instant::now();
-            let result = checkpoint::write(&directory, &bytes, sync);
-            let counter = match result {
-                Ok(()) => &metrics.checkpoints,
-                Err(_) => &metrics.checkpoint_errors,
-            };
-            counter.fetch_add(1, Relaxed);
-            result.map(|()| making + begun.elapsed())
-        }));
+        self.saver.write(bytes, durable, now.elapsed(), &self.metrics);
     }
 
     /// The one being written is.
@@ -153,9 +63,9 @@ impl Engine {
     }
 
     /// Writes the last one.
-    pub(super) fn save_last(&mut self) {
+    pub(super) async fn save_last(&mut self) {
         let bytes = checkpoint::encode(&self.checkpoint());
-        if let Err(error) = checkpoint::write(&self.saver.directory, &bytes, true) {
+        if let Err(error) = self.saver.last(&bytes).await {
             tracing::error!(%error, "the last checkpoint cannot be written");
         }
     }

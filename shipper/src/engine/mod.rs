@@ -8,6 +8,7 @@ mod events;
 mod fetch;
 mod held;
 mod links;
+mod save;
 mod scan;
 mod turn;
 
@@ -20,8 +21,8 @@ use std::time::{Duration, Instant};
 use fairlead_wire::Members;
 use tokio::sync::{mpsc, watch};
 
-use self::checkpoint::Saver;
 use self::links::Links;
+use self::save::Saver;
 use self::turn::{Next, TURN, Turn};
 use crate::container::{Container, ContainerKey, LogFile, Place};
 use crate::discover::{Watched, Watcher};
@@ -167,7 +168,7 @@ impl Engine {
                 () = tokio::time::sleep_until(wait.into()), if !busy => {}
             }
         }
-        self.save_last();
+        self.save_last().await;
     }
 
     /// What is due, and some turns.

@@ -1,8 +1,11 @@
 //! A container writes, its files are rotated and compressed, and the shipper and logd are ended in the
-//! middle of it, wherever that is: what logd has in the end is what was written.
+//! middle of it, wherever that is: the records that logd has in the end are those of a run that nobody
+//! interrupted.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
+use fairlead_shipper::{Shipper, ShipperOptions};
 use fairlead_wire::record::Flags;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -10,7 +13,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::process::Program;
-use crate::support::{Api, Logd, Manner, NODE, Node, State};
+use crate::support::{Api, Line as Record, Logd, Manner, NODE, Node, State};
 
 /// A line as the runtime writes it.
 #[derive(Debug, Clone)]
@@ -115,16 +118,64 @@ fn received(state: &State) -> [Vec<u8>; 2] {
     streams
 }
 
+/// What keeps a shipper from reading on for so long may end a record: a line whose end is missing, or a
+/// stack trace that may go on.
+const HOLD: Duration = Duration::from_secs(1);
+
+/// Whether the records are these, in name, time, flags and payload. Where `time` passed while they were
+/// read, one may have been cut; then its parts, up to where both are cut, are the same text.
+fn compare(state: &State, expected: &State, time: bool) -> Result<(), TestCaseError> {
+    prop_assert!(state.files.keys().eq(expected.files.keys()), "{state:#?}");
+    for (key, file) in &expected.files {
+        for stderr in [Flags::default(), Flags::STDERR] {
+            let of = |state: &State| {
+                let lines = state.files[key].lines.clone();
+                let lines = lines.into_iter().filter(|line| line.flags.stream() == stderr.stream());
+                // Whoever comes later is sent it as history.
+                lines.map(|line| Record { history: false, ..line }).collect::<Vec<_>>()
+            };
+            let (mut has, mut wanted) = (of(state), of(expected));
+            if time {
+                align(&mut has, &mut wanted);
+            }
+            prop_assert_eq!(has, wanted, "of {:?}, of which {} lines", key, file.lines.len());
+        }
+    }
+    Ok(())
+}
+
+/// Joins records that are not cut where those of the other are.
+fn align(one: &mut Vec<Record>, other: &mut Vec<Record>) {
+    let ends = |records: &[Record]| records.iter().map(|r| r.end).collect::<BTreeSet<_>>();
+    let common: BTreeSet<_> = ends(one).intersection(&ends(other)).copied().collect();
+    for records in [one, other] {
+        let mut joined: Vec<Record> = Vec::new();
+        for record in records.drain(..) {
+            match joined.last_mut().filter(|last| !common.contains(&last.end)) {
+                Some(last) => {
+                    if !last.flags.contains(Flags::CUT) {
+                        last.payload.push(b'\n');
+                    }
+                    last.payload.extend_from_slice(&record.payload);
+                    (last.end, last.flags) = (record.end, record.flags);
+                }
+                None => joined.push(record),
+            }
+        }
+        *records = joined;
+    }
+}
+
 /// Bytes that logd has of all files.
 fn stored(state: &State) -> u64 {
     state.files.values().filter_map(|file| file.to).sum()
 }
 
 /// Waits until logd has more than it had, so that what happens next happens in the middle of the
-/// work. Where nothing is left to be sent now, for as long as lines wait for others.
+/// work. Where nothing is left to be sent now, not for long.
 async fn more(logd: &Logd, than: u64) -> u64 {
     let more = logd.until("more", |state| (stored(state) > than).then_some(()));
-    let _ = tokio::time::timeout(Duration::from_secs(1), more).await;
+    let _ = tokio::time::timeout(HOLD / 4, more).await;
     logd.look(stored)
 }
 
@@ -143,7 +194,9 @@ async fn play(api: &Api, case: u32, script: &Script) -> Result<(), TestCaseError
         })
     };
     let bytes = content(&script.lines);
-    let mut shipper = Some(start());
+    let mut shipper = Some((start(), Instant::now()));
+    // No shipper ran for so long that it could have cut a record.
+    let mut quick = true;
     let (mut at, mut rotated, mut compressed, mut had) = (0, 0, 0, 0);
     for (number, (length, event)) in script.steps.iter().enumerate() {
         let mut end = (at + length).min(bytes.len());
@@ -169,7 +222,10 @@ async fn play(api: &Api, case: u32, script: &Script) -> Result<(), TestCaseError
                 compressed += 1;
             }
             Event::Rotate | Event::Compress => {}
-            Event::Shipper => shipper = if shipper.is_some() { None } else { Some(start()) },
+            Event::Shipper => match shipper.take() {
+                Some((_running, since)) => quick &= since.elapsed() < HOLD,
+                None => shipper = Some((start(), Instant::now())),
+            },
             Event::Logd => {
                 logd.restart(&format!("instance {number}"));
                 had = 0;
@@ -181,24 +237,35 @@ async fn play(api: &Api, case: u32, script: &Script) -> Result<(), TestCaseError
     if at < bytes.len() {
         log.bytes(&bytes[at..]);
     }
-    let _shipper = shipper.unwrap_or_else(start);
+    let (shipper, since) = shipper.unwrap_or_else(|| (start(), Instant::now()));
+    quick &= since.elapsed() < HOLD;
     let expected = written(&script.lines);
-    logd.until("all that was written", |state| {
+    let all = |state: &State| {
         let received = received(state);
         let all = received.iter().zip(&expected).all(|(has, all)| has.len() >= all.len());
         all.then_some(())
-    })
-    .await;
+    };
+    logd.until("all that was written", all).await;
+    drop(shipper);
+
+    let calm = Logd::start(Manner::default()).await;
+    let options = ShipperOptions {
+        node: NODE.to_owned(),
+        state: node.state().with_file_name("calm"),
+        ..node.options(&calm)
+    };
+    let _calm = Shipper::start(options, Some(api.client().await)).unwrap();
+    calm.until("all that was written, once more", all).await;
     logd.look(|state| {
         prop_assert!(received(state) == expected, "{state:#?}");
         prop_assert!(state.gaps.is_empty(), "{:?}", state.gaps);
         prop_assert!(state.faults.is_empty(), "{:?}", state.faults);
-        Ok(())
+        calm.look(|calm| compare(state, calm, !quick))
     })
 }
 
 #[test]
-fn whoever_is_ended_whenever_every_line_is_there_once() {
+fn whoever_is_ended_whenever_the_records_are_those_of_an_uninterrupted_run() {
     let runtime = Runtime::new().unwrap();
     let api = runtime.block_on(Api::start());
     let mut runner =

@@ -7,7 +7,7 @@ mod node;
 
 pub(crate) use api::{Api, NODE};
 pub(crate) use http::{get, metric, until_metric};
-pub(crate) use logd::{Logd, Manner, State};
+pub(crate) use logd::{Line, Logd, Manner, State};
 pub(crate) use node::{ContainerLog, Node, compress};
 
 /// A pod's directory.
