@@ -25,8 +25,8 @@ use super::checker::Seen;
 
 /// Between a connection that ended and the next.
 const PAUSE: Duration = Duration::from_millis(50);
-/// For logd to accept a connection and to begin an answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// For logd to accept a connection and to begin an answer, which may be about many lines.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Follows an app until dropped.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! A node whose containers write, a shipper and logds as processes of their own, and the API between
 //! them.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,18 +12,18 @@ use fairlead_benches::logs::{
     checker::{Gap, Verdict},
     component::address,
     follower,
-    lines::StreamId,
     truth::{ContainerName, Position},
 };
 use fairlead_wire::Incarnation;
+use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
 /// How often a condition is looked at.
-const LOOK: Duration = Duration::from_millis(20);
+pub(crate) const LOOK: Duration = Duration::from_millis(20);
 /// For what is to happen, on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Decides what containers write.
 const SEED: u64 = 11;
 
@@ -42,6 +41,8 @@ pub(crate) struct World {
     pub(crate) shipper_flags: Vec<&'static str>,
     shipper: Option<Component>,
     pub(crate) logds: Vec<Logd>,
+    /// No line is older.
+    pub(crate) begun: Timestamp,
 }
 
 /// A logd, or the place where one was.
@@ -79,6 +80,7 @@ impl World {
             shipper_flags,
             shipper: None,
             logds,
+            begun: Timestamp::now(),
         }
     }
 
@@ -139,7 +141,7 @@ impl World {
     pub(crate) fn start_logd(&mut self, number: usize) {
         let Logd { http, wire, .. } = self.logds[number];
         let mut command = self.command("logd");
-        command.args(["--no-auth", "--memory", "1Gi", "--app-bytes", "256Mi", "--shards", "1"]);
+        command.args(["--no-auth", "--memory", "2Gi", "--app-bytes", "1Gi", "--shards", "1"]);
         command.arg("--http").arg(http.to_string()).arg("--wire").arg(wire.to_string());
         let log = self.folder.path().join(format!("logd-{number}.txt"));
         self.logds[number].process = Some(Component::start(&mut command, &log).unwrap());
@@ -207,44 +209,6 @@ impl World {
             sleep(LOOK * 10).await;
         }
         panic!("not all is shown");
-    }
-
-    /// Reads everything that logd holds, once it has what the node's files hold: which lines they are.
-    /// No line is held twice, and each record has the name of the line that ends it.
-    pub(crate) async fn ring(&self, truth: &Truth) -> BTreeSet<(StreamId, u64)> {
-        let files: BTreeSet<_> = truth.held().into_keys().collect();
-        let (names, all) =
-            (truth.names(), format!("/logs/{APP}?format=json&log_lines={}", u32::MAX));
-        let read = async || {
-            let mut held = BTreeSet::new();
-            let answer = follower::read(self.logds[0].http, &all).await.unwrap_or_default();
-            for line in answer.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                let line: follower::Line<'_> = serde_json::from_slice(line).unwrap();
-                if line.notice {
-                    continue;
-                }
-                let (mut rest, mut last) = (line.message.as_bytes(), None);
-                while !rest.is_empty() {
-                    let (stream, number, behind) = self.lines.read(rest).expect("untorn");
-                    assert!(held.insert((stream, number)), "{stream}:{number} is held twice");
-                    (rest, last) = (behind, Some((stream, number)));
-                }
-                let (file, end) = line.name.rsplit_once(':').unwrap();
-                let name = (incarnation(file), end.parse().unwrap());
-                assert_eq!(names.get(&name).copied(), last, "{}", line.name);
-            }
-            held
-        };
-        let begun = Instant::now();
-        loop {
-            let held = read().await;
-            if held.is_superset(&files) {
-                return held;
-            }
-            let lacks = || files.difference(&held).take(5).collect::<Vec<_>>();
-            assert!(begun.elapsed() < PATIENCE, "logd lacks {:?}\n{}", lacks(), self.told());
-            sleep(LOOK * 10).await;
-        }
     }
 
     /// Waits until all lines that the node holds have come, then compares. Where no logd was killed the
@@ -319,7 +283,7 @@ fn position(edge: &Value) -> Option<Position> {
 }
 
 /// `UID/CONTAINER/RESTART/HASH`.
-fn incarnation(text: &str) -> Incarnation {
+pub(crate) fn incarnation(text: &str) -> Incarnation {
     let mut parts = text.split('/');
     let mut next = || parts.next().unwrap();
     Incarnation {
