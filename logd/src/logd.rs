@@ -85,7 +85,7 @@ impl Logd {
         });
         let hello = LogdHello {
             version: VERSION,
-            instance: store.shared.instance.clone(),
+            instance: store.shared.instance.to_string(),
             history: options.limits.bytes,
         };
         let tls = options.wire_tls.map(TlsAcceptor::from);

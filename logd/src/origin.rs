@@ -1,5 +1,10 @@
 //! Where records come from: what is the same for all records of a file.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
 use fairlead_wire::{Incarnation, incarnation::first_line_hash, message::Source, record::Flags};
 
 /// A flag of a record in the ring, above those of the wire: drains had it from an earlier instance
@@ -9,6 +14,16 @@ pub(crate) const HISTORY: u16 = 1 << 8;
 /// The wire's flags of a record in the ring.
 pub(crate) fn wire_flags(flags: u16) -> Flags {
     Flags::from_bits(flags as u8)
+}
+
+/// Bytes that the origins of an app take, whoever holds them: its files, its records, readers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Account(Arc<AtomicUsize>);
+
+impl Account {
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.load(Relaxed)
+    }
 }
 
 /// Where records come from.
@@ -24,10 +39,22 @@ pub(crate) struct Origin {
     pub(crate) json: Box<str>,
     /// A line's name in JSON, without the end offset and the quote behind it.
     pub(crate) name: Box<str>,
+    /// Bytes that it takes, about, and where they are counted.
+    pub(crate) bytes: usize,
+    account: Account,
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        self.account.0.fetch_sub(self.bytes, Relaxed);
+    }
 }
 
 impl Origin {
-    pub(crate) fn new(incarnation: Incarnation, source: Source) -> Self {
+    pub(crate) fn new(incarnation: Incarnation, source: Source, account: &Account) -> Self {
+        let bytes = size_of::<Self>() + size(&incarnation, &source);
+        account.0.fetch_add(bytes, Relaxed);
+        let account = account.clone();
         let tag = tag(&source).into();
         let mut json =
             format!("\"app\":{},", quoted(&format!("{}/{}", source.namespace, source.app)));
@@ -45,7 +72,8 @@ impl Origin {
         let mut name = quoted(&format!("{incarnation}:"));
         name.pop();
         let id = first_line_hash(name.as_bytes());
-        Self { incarnation, source, id, tag, json: json.into(), name: name.into() }
+        let (json, name) = (json.into(), name.into());
+        Self { incarnation, source, id, tag, json, name, bytes, account }
     }
 }
 
@@ -111,10 +139,14 @@ mod tests {
             restart: 0,
             first_line: 0,
         };
-        let origin = Origin::new(incarnation, source("p-1", "web", ""));
+        let account = Account::default();
+        let origin = Origin::new(incarnation, source("p-1", "web", ""), &account);
+        assert!(account.bytes() > 0);
         assert_eq!(
             &*origin.json,
             r#""app":"shop/front","process":"web","pod":"p-1","container":"c\"1","#
         );
+        drop(origin);
+        assert_eq!(account.bytes(), 0);
     }
 }

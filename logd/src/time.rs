@@ -14,55 +14,56 @@ pub(crate) fn show(time: i64) -> String {
     String::from_utf8(text).expect("digits")
 }
 
+/// `2026-11-20T10:00:00.`: all times that there are have four digits for the year.
+const SECOND: usize = 20;
+
 /// Writes times. Those of one second cost little.
 #[derive(Default)]
 pub(crate) struct Times {
     /// The second that `text` shows.
     second: Option<i64>,
-    text: String,
+    text: [u8; SECOND],
 }
 
 impl Times {
     /// With microseconds and offset: the form of lines for people.
     pub(crate) fn microseconds(&mut self, out: &mut Vec<u8>, time: i64) {
-        let fraction = self.second(out, time) / 1_000;
-        digits::<6>(out, fraction);
-        out.extend_from_slice(b"+00:00");
+        let mut text = *b"2026-11-20T10:00:00.000000+00:00";
+        let fraction = self.second(&mut text, time) / 1_000;
+        digits(&mut text[SECOND..SECOND + 6], fraction);
+        out.extend_from_slice(&text);
     }
 
     /// With nanoseconds: all that is known.
     pub(crate) fn nanoseconds(&mut self, out: &mut Vec<u8>, time: i64) {
-        let fraction = self.second(out, time);
-        digits::<9>(out, fraction);
-        out.push(b'Z');
+        let mut text = *b"2026-11-20T10:00:00.000000000Z";
+        let fraction = self.second(&mut text, time);
+        digits(&mut text[SECOND..SECOND + 9], fraction);
+        out.extend_from_slice(&text);
     }
 
     /// Up to the point; gives the nanoseconds behind it.
-    fn second(&mut self, out: &mut Vec<u8>, time: i64) -> u32 {
+    fn second(&mut self, out: &mut [u8], time: i64) -> u32 {
         let second = time.div_euclid(1_000_000_000);
         if self.second != Some(second) {
-            self.text.clear();
             let timestamp = Timestamp::new(second, 0).expect("an i64 of nanoseconds is in range");
-            DateTimePrinter::new()
-                .print_timestamp(&timestamp, &mut self.text)
-                .expect("a string grows");
-            debug_assert!(self.text.ends_with('Z'));
-            self.text.pop();
-            self.text.push('.');
+            let mut text = String::new();
+            DateTimePrinter::new().print_timestamp(&timestamp, &mut text).expect("a string grows");
+            let text = text.strip_suffix('Z').expect("it is in UTC").as_bytes();
+            self.text[..SECOND - 1].copy_from_slice(text);
+            self.text[SECOND - 1] = b'.';
             self.second = Some(second);
         }
-        out.extend_from_slice(self.text.as_bytes());
+        out[..SECOND].copy_from_slice(&self.text);
         time.rem_euclid(1_000_000_000) as u32
     }
 }
 
-fn digits<const N: usize>(out: &mut Vec<u8>, mut number: u32) {
-    let mut text = [b'0'; N];
+fn digits(text: &mut [u8], mut number: u32) {
     for digit in text.iter_mut().rev() {
-        *digit += (number % 10) as u8;
+        *digit = b'0' + (number % 10) as u8;
         number /= 10;
     }
-    out.extend_from_slice(&text);
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use crate::{
 };
 
 /// Bytes of the smallest chunk, and of the largest unless one record needs more.
-const CHUNK: (usize, usize) = if cfg!(loom) { (64, 64) } else { (4 * 1024, 64 * 1024) };
+const CHUNK: (usize, usize) = if cfg!(loom) { (64, 64) } else { (1024, 64 * 1024) };
+/// Up to so many bytes a chunk is as large as all before it.
+const DOUBLED: u64 = 4 * 1024;
 /// How many chunks what is held is spread over, about: what leaves at once.
 const PARTS: u64 = 16;
 /// Places for sources in a chunk whose predecessor needed fewer.
@@ -233,7 +235,8 @@ impl<S> Writer<S> {
             self.evict_chunk();
         }
         let (smallest, largest) = CHUNK;
-        let part = self.held().bytes.min(self.limits.bytes) / PARTS;
+        let held = self.held().bytes.min(self.limits.bytes);
+        let part = held.min(DOUBLED).max(held / PARTS);
         let part = usize::try_from(part).unwrap_or(largest).next_power_of_two();
         let bytes = part.clamp(smallest, largest).max(OVERHEAD + payload);
         let sources = (sources * 2).clamp(SOURCES, usize::from(u16::MAX));

@@ -229,6 +229,7 @@ mod tests {
     use super::*;
     use crate::{
         app::{App, AppId},
+        origin::Account,
         read::{filter::Filter, line::Format},
     };
 
@@ -250,7 +251,8 @@ mod tests {
                 let (pod_uid, container) = (file.to_string().into(), "web".into());
                 let incarnation = Incarnation { pod_uid, container, restart: 0, first_line: 0 };
                 let process = if file == 0 { "web" } else { "worker" }.to_owned();
-                Arc::new(Origin::new(incarnation, Source { process, ..Source::default() }))
+                let source = Source { process, ..Source::default() };
+                Arc::new(Origin::new(incarnation, source, &Account::default()))
             };
             let app = Arc::new(App::new(AppId::new("shop", "web").unwrap(), epoch, log));
             Self { writer, app, files: (0..3).map(origin).collect(), ends: [0; 3] }

@@ -146,6 +146,7 @@ mod tests {
     use fairlead_wire::{Incarnation, message::Source};
 
     use super::*;
+    use crate::origin::Account;
 
     fn origin(pod: &str, process: &str, release: &str) -> Arc<Origin> {
         let incarnation = Incarnation {
@@ -165,6 +166,7 @@ mod tests {
                 release: text(release),
                 ..Source::default()
             },
+            &Account::default(),
         ))
     }
 

@@ -19,22 +19,27 @@ pub(crate) fn tail(
     out: &mut Vec<u8>,
 ) {
     let views = enough(log.backwards(), filter, count);
-    let mut entries: Vec<Entry<'_, Origin>> = Vec::new();
-    let mut bytes = 0;
-    // By arrival, newest first; the oldest ones over the bounds are not taken.
-    'views: for view in &views {
-        let from = entries.len();
-        entries.extend(view.entries().filter(|entry| filter.matches(entry)));
-        entries[from..].reverse();
-        for (index, entry) in entries.iter().enumerate().skip(from) {
+    // Newest view first; of each the entries as they came.
+    let mut parts: Vec<Vec<Entry<'_, Origin>>> = Vec::new();
+    let (mut left, mut bytes) = (count, 0);
+    for view in &views {
+        let mut part: Vec<_> = view.entries().filter(|entry| filter.matches(entry)).collect();
+        // The oldest ones over the bounds are not taken.
+        let fits = part.iter().rev().take(left).take_while(|entry| {
             bytes += entry.record.payload.len();
-            if index == count || bytes > ANSWER {
-                entries.truncate(index);
-                break 'views;
-            }
+            bytes <= ANSWER
+        });
+        let fits = fits.count();
+        let over = part.len() - fits;
+        part.drain(..over);
+        left -= fits;
+        parts.push(part);
+        if over > 0 || left == 0 {
+            break;
         }
     }
-    entries.reverse();
+    parts.reverse();
+    let mut entries = parts.concat();
     // Stable: lines of one time stay in the order in which they came.
     entries.sort_by_key(|entry| entry.record.time);
     let size = entries.iter().map(|entry| entry.record.payload.len() + 96).sum();

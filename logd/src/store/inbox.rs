@@ -10,7 +10,7 @@ use super::message::Message;
 /// Bytes of messages that may wait for a shard. Twice the largest frame.
 const BYTES: usize = 16 << 20;
 /// What a message costs at least; so their number is bounded, too.
-const LEAST: usize = 1 << 10;
+const LEAST: usize = 16 << 10;
 
 /// The sending end.
 #[derive(Clone)]

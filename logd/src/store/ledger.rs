@@ -1,6 +1,6 @@
 //! The account of an app: what came, what is held, what left, and what never came.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque, btree_map::Entry};
 
 use fairlead_ring::Count;
 use fairlead_wire::message::{Gap, GapReason, LossReason};
@@ -91,6 +91,16 @@ pub struct GapEntry {
     pub bytes: Option<u64>,
 }
 
+impl GapEntry {
+    /// Bytes of its texts.
+    fn texts(&self) -> usize {
+        let edge =
+            |edge: &EdgeEntry| edge.incarnation.len() + edge.time.as_ref().map_or(0, String::len);
+        let edges: usize = self.before.iter().chain(&self.after).map(edge).sum();
+        self.id.len() + self.pod.len() + self.container.len() + edges
+    }
+}
+
 /// An end of a gap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EdgeEntry {
@@ -116,9 +126,16 @@ pub(crate) struct LossKey {
 pub(crate) struct Losses {
     total: BTreeMap<LossKey, Tally>,
     untold: BTreeMap<LossKey, (Tally, i64)>,
+    /// Bytes of names in `total`; those in `untold` are no more, and not for long.
+    names: usize,
 }
 
 impl Losses {
+    /// Bytes that they take in memory, about.
+    pub(crate) fn memory(&self) -> usize {
+        self.total.len() * size_of::<(LossKey, Tally)>() + self.names
+    }
+
     /// Counts a loss, noticed at `now`.
     pub(crate) fn add(&mut self, mut key: LossKey, records: u64, bytes: u64, now: i64) {
         if self.total.len() >= SOURCES && !self.total.contains_key(&key) {
@@ -129,7 +146,12 @@ impl Losses {
             .or_insert_with(|| (Tally::default(), now))
             .0
             .add(records, bytes);
-        self.total.entry(key).or_default().add(records, bytes);
+        let names = key.pod.len() + key.container.len();
+        let total = self.total.entry(key);
+        if matches!(total, Entry::Vacant(_)) {
+            self.names += names;
+        }
+        total.or_default().add(records, bytes);
     }
 
     /// What is to be told: what, how much, and since when.
@@ -153,16 +175,26 @@ impl Losses {
 pub(crate) struct Gaps {
     count: u64,
     newest: VecDeque<(u64, GapEntry)>,
+    /// Bytes of their texts.
+    texts: usize,
 }
 
 impl Gaps {
+    /// Bytes that they take in memory, about.
+    pub(crate) fn memory(&self) -> usize {
+        self.newest.capacity() * size_of::<(u64, GapEntry)>() + self.texts
+    }
+
     /// Records a gap. False where it is known.
     pub(crate) fn add(&mut self, id: u64, entry: GapEntry) -> bool {
         if self.newest.iter().any(|(known, _)| *known == id) {
             return false;
         }
-        if self.newest.len() == GAPS {
-            self.newest.pop_front();
+        self.texts += entry.texts();
+        if self.newest.len() == GAPS
+            && let Some((_, oldest)) = self.newest.pop_front()
+        {
+            self.texts -= oldest.texts();
         }
         self.newest.push_back((id, entry));
         self.count += 1;

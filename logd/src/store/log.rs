@@ -25,7 +25,7 @@ use super::{
 use crate::{
     app::{App, AppId},
     options::AppLimits,
-    origin::{self, HISTORY, Origin},
+    origin::{Account, HISTORY, Origin},
     time,
 };
 
@@ -33,11 +33,10 @@ use crate::{
 const FILES: usize = 4_096;
 /// How long a file that was read to its end is remembered, for a sender that tells so twice.
 const CLOSED: Duration = Duration::from_secs(600);
-/// What an app takes beside its ring, and a file beside its names and labels, about: part of the
-/// budget.
+/// What an app takes beside its ring, and a file beside its origin, about: part of the budget.
 const APP: usize = 1_024;
 const FILE: usize = 512;
-/// Bytes of files that are remembered per app, open ones apart.
+/// Bytes of their names and labels.
 const FILES_BYTES: usize = 4 << 20;
 
 /// The log of an app.
@@ -47,9 +46,10 @@ pub(super) struct AppLog {
     arrivals: Arrivals,
     /// What `arrivals` counts from.
     begin: Instant,
-    files: HashMap<Incarnation, File>,
-    /// Bytes that they take, about.
-    files_bytes: usize,
+    /// Boxed, since most apps have few and a table keeps room for more.
+    files: HashMap<Incarnation, Box<File>>,
+    /// What their origins take, and those that only records still have.
+    origins: Account,
     losses: Losses,
     gaps: Gaps,
     duplicates: Tally,
@@ -62,8 +62,6 @@ pub(super) struct AppLog {
 
 struct File {
     origin: Arc<Origin>,
-    /// Bytes that it takes, about.
-    bytes: usize,
     position: Position,
     /// Who has it open.
     opened: Weak<OpenFile>,
@@ -73,39 +71,29 @@ struct File {
 
 /// logd's own lines in the app's stream.
 struct Notices {
-    origin: Arc<Origin>,
+    /// Made with the first one: few apps have any.
+    origin: Option<Arc<Origin>>,
+    instance: Arc<str>,
     end: u64,
     tally: Tally,
 }
 
 impl AppLog {
-    pub(super) fn new(id: AppId, instance: &str, epoch: u64, defaults: AppLimits) -> Self {
+    pub(super) fn new(id: AppId, instance: Arc<str>, epoch: u64, defaults: AppLimits) -> Self {
         let limits = Limits { bytes: defaults.bytes, lines: defaults.lines };
         let (writer, log) = ring(limits);
-        let source = Source {
-            namespace: id.namespace().to_owned(),
-            app: id.name().to_owned(),
-            process: "logd".to_owned(),
-            ..Source::default()
-        };
-        let incarnation = Incarnation {
-            pod_uid: format!("{instance}-{epoch:x}").into(),
-            container: "logd".into(),
-            restart: 0,
-            first_line: 0,
-        };
-        let origin = Arc::new(Origin::new(incarnation, source));
+        let notices = Notices { origin: None, instance, end: 0, tally: Tally::default() };
         Self {
             app: Arc::new(App::new(id, epoch, log)),
             writer,
             arrivals: Arrivals::default(),
             begin: Instant::now(),
             files: HashMap::new(),
-            files_bytes: 0,
+            origins: Account::default(),
             losses: Losses::default(),
             gaps: Gaps::default(),
             duplicates: Tally::default(),
-            notices: Notices { origin, end: 0, tally: Tally::default() },
+            notices,
             defaults,
             limits: defaults,
             counted: Count::default(),
@@ -114,7 +102,9 @@ impl AppLog {
 
     /// Bytes that it takes in memory, about.
     pub(super) fn memory(&self) -> usize {
-        APP + self.files_bytes + self.arrivals.memory() + self.writer.memory()
+        let files = self.files.len() * FILE + self.origins.bytes();
+        let told = self.losses.memory() + self.gaps.memory();
+        APP + files + told + self.arrivals.memory() + self.writer.memory()
     }
 
     pub(super) fn open(&mut self, file: &Arc<OpenFile>, source: Source) -> Opened {
@@ -124,27 +114,24 @@ impl AppLog {
             let AppLimits { bytes, lines, .. } = self.limits;
             self.writer.set_limits(Limits { bytes, lines });
         }
-        let bytes = FILE + origin::size(&file.incarnation, &source);
-        self.files_bytes += bytes;
+        let new = |source| Arc::new(Origin::new(file.incarnation.clone(), source, &self.origins));
         let known = match self.files.entry(file.incarnation.clone()) {
             Entry::Occupied(known) => {
                 let known = known.into_mut();
-                self.files_bytes -= std::mem::replace(&mut known.bytes, bytes);
                 if known.origin.source != source {
-                    known.origin = Arc::new(Origin::new(file.incarnation.clone(), source));
+                    known.origin = new(source);
                 }
                 known.opened = Arc::downgrade(file);
                 (known.closed, known.used) = (false, used);
                 known
             }
-            Entry::Vacant(place) => place.insert(File {
-                origin: Arc::new(Origin::new(file.incarnation.clone(), source)),
-                bytes,
+            Entry::Vacant(place) => place.insert(Box::new(File {
+                origin: new(source),
                 position: Position::default(),
                 opened: Arc::downgrade(file),
                 closed: false,
                 used,
-            }),
+            })),
         };
         known.position.opened(file.number, known.settled())
     }
@@ -229,8 +216,7 @@ impl AppLog {
     /// The file was read to its end.
     pub(super) fn close(&mut self, file: &OpenFile) {
         if file.outbox.is_none() {
-            let known = self.files.remove(&file.incarnation);
-            self.files_bytes -= known.map_or(0, |known| known.bytes);
+            self.files.remove(&file.incarnation);
         } else if let Some(known) = self.files.get_mut(&file.incarnation) {
             (known.closed, known.used) = (true, Instant::now());
         }
@@ -262,7 +248,6 @@ impl AppLog {
             file.is_open() || file.used.elapsed() < keep
         });
         self.forget_files();
-        self.files_bytes = self.files.values().map(|file| file.bytes).sum();
         self.tell_losses(counters)
     }
 
@@ -346,7 +331,23 @@ impl AppLog {
 
     /// Adds a line of logd's own.
     fn tell(&mut self, text: &str, counters: &Counters) {
-        let Notices { origin, end, tally } = &mut self.notices;
+        let Notices { origin, instance, end, tally } = &mut self.notices;
+        let App { id, epoch, .. } = &*self.app;
+        let origin = origin.get_or_insert_with(|| {
+            let source = Source {
+                namespace: id.namespace().to_owned(),
+                app: id.name().to_owned(),
+                process: "logd".to_owned(),
+                ..Source::default()
+            };
+            let incarnation = Incarnation {
+                pod_uid: format!("{instance}-{epoch:x}").into(),
+                container: "logd".into(),
+                restart: 0,
+                first_line: 0,
+            };
+            Arc::new(Origin::new(incarnation, source, &self.origins))
+        });
         *end += text.len() as u64 + 1;
         tally.add(1, text.len() as u64);
         counters.notices.add(1);
@@ -380,7 +381,7 @@ impl AppLog {
     /// Keeps files that nobody has open in bounds: the longest unused leave.
     fn forget_files(&mut self) {
         let unused = self.files.values().filter(|file| !file.is_open());
-        let mut unused: Vec<_> = unused.map(|file| (file.used, file.bytes)).collect();
+        let mut unused: Vec<_> = unused.map(|file| (file.used, file.origin.bytes)).collect();
         let (mut count, mut bytes) =
             (unused.len(), unused.iter().map(|(_, bytes)| bytes).sum::<usize>());
         if count <= FILES && bytes <= FILES_BYTES {

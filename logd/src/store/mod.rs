@@ -34,7 +34,7 @@ use crate::{
 /// What the shards share.
 pub(crate) struct Shared {
     /// Names this process.
-    pub(crate) instance: String,
+    pub(crate) instance: Arc<str>,
     pub(crate) apps: Apps,
     pub(crate) budget: Budget,
     /// One for each shard.
@@ -66,7 +66,7 @@ impl Store {
     ) -> io::Result<(Self, impl Future<Output = ()> + Send + use<>)> {
         let (herald, mut news) = mpsc::unbounded_channel::<Arc<App>>();
         let shared = Arc::new(Shared {
-            instance: uuid::Uuid::new_v4().simple().to_string(),
+            instance: uuid::Uuid::new_v4().simple().to_string().into(),
             apps: Apps::default(),
             budget: Budget::new(memory, shards),
             counters: (0..shards).map(|_| Counters::default()).collect(),

@@ -20,7 +20,8 @@ const TICK: Duration = Duration::from_secs(1);
 pub(super) struct Shard {
     index: usize,
     shared: Arc<Shared>,
-    apps: HashMap<AppId, Held>,
+    /// Boxed, since a table keeps room for more.
+    apps: HashMap<AppId, Box<Held>>,
     /// What each app holds, for the largest to be found.
     by_memory: BTreeSet<(usize, AppId)>,
 }
@@ -99,9 +100,10 @@ impl Shard {
     fn app(&mut self, id: &AppId) -> &mut AppLog {
         let Self { shared, apps, .. } = self;
         let held = apps.entry(id.clone()).or_insert_with(|| {
-            let log = AppLog::new(id.clone(), &shared.instance, fastrand::u64(..), shared.limits);
+            let log =
+                AppLog::new(id.clone(), shared.instance.clone(), fastrand::u64(..), shared.limits);
             shared.apps.insert(&log.app);
-            Held { log, memory: 0 }
+            Box::new(Held { log, memory: 0 })
         });
         &mut held.log
     }
@@ -128,16 +130,23 @@ impl Shard {
     fn give_back(&mut self) {
         let Self { shared, index, .. } = self;
         let (shared, index) = (shared.clone(), *index);
-        while let Some((largest, id)) = self.by_memory.last()
-            && shared.budget.is_short(index, *largest)
-        {
-            let id = id.clone();
-            let log = self.apps.get_mut(&id).map(|held| &mut held.log);
-            if !log.is_some_and(|log| log.give_back(&shared.counters[index])) {
-                // What is left is not records.
+        // Those of at least so much have no records to give.
+        let mut below = None;
+        loop {
+            let largest = match &below {
+                None => self.by_memory.last(),
+                Some(below) => self.by_memory.range(..below).next_back(),
+            };
+            let Some((memory, id)) = largest.cloned() else { return };
+            if !shared.budget.is_short(index, memory) {
                 return;
             }
-            self.weigh(&id);
+            let log = self.apps.get_mut(&id).map(|held| &mut held.log);
+            if log.is_some_and(|log| log.give_back(&shared.counters[index])) {
+                self.weigh(&id);
+            } else {
+                below = Some((memory, id));
+            }
         }
     }
 

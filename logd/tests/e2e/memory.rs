@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fairlead_wire::message::{Close, FromLogd, FromSender, Open, Source};
+use fairlead_wire::message::{Close, Edge, File, FromLogd, FromSender, Gap, Open, Source};
 
 use crate::support::{Client, FileName, Sender, TEN, sender::batch, source, start, with, within};
 
@@ -69,6 +69,56 @@ async fn names_and_labels_of_files_are_counted_and_bounded() {
     };
     assert!((600..610).contains(&file), "{file}");
     assert!(reason.ends_with("names and labels of more than 67108864 bytes"), "{reason}");
+}
+
+#[tokio::test]
+async fn names_that_only_lines_still_have_are_counted_and_gaps_too() {
+    let logd = start();
+    let client = Client::of(&logd);
+    let mut sender = Sender::connect(&logd).await;
+    // Each says that it has other labels, and writes a line.
+    for file in 1..=100 {
+        let Open { source, .. } = labelled(file);
+        let source = Source { release: file.to_string(), ..source };
+        sender.open(&FileName::new("a"), source).await;
+        sender.lines(file, 2 * u64::from(file - 1), &["a"]).await;
+    }
+    let lines = memory(&client).await;
+    assert!((12_800_000..14_000_000).contains(&lines), "{lines}");
+    client.delete("/logs/web").await;
+    let deleted = memory(&client).await;
+    assert!((128_000..200_000).contains(&deleted), "{deleted}");
+
+    let before = File { container: "c".repeat(1_024), ..FileName::new(&"u".repeat(1_024)).0 };
+    let before = Some(Edge { incarnation: before, offset: 0, time: 0 });
+    for id in 1..=300 {
+        sender.gap(Gap { file: 100, id, before: before.clone(), ..Gap::default() }).await;
+    }
+    let gaps = memory(&client).await - deleted;
+    assert!((2_048 * 256..2_500 * 256).contains(&gaps), "{gaps}");
+}
+
+#[tokio::test]
+async fn an_app_of_names_alone_lets_others_give_back() {
+    let logd = with(|options| {
+        options.memory = 16 << 20;
+        options.shards = std::num::NonZeroUsize::MIN;
+    });
+    let client = Client::of(&logd);
+    let mut sender = Sender::connect(&logd).await;
+    for file in 1..=80 {
+        let Open { incarnation, source, .. } = labelled(file);
+        sender.open(&FileName(incarnation), source).await;
+    }
+    sender.open(&FileName::new("b"), source("noisy/noisy", "web", "web-1-b")).await;
+    let noisy = lines(1_000);
+    let noisy: Vec<&str> = noisy.iter().map(String::as_str).collect();
+    let mut from = 0;
+    for _ in 0..20 {
+        from = sender.lines(81, from, &noisy).await.stored;
+    }
+    let memory = memory(&client).await;
+    assert!((14 << 20..=16 << 20).contains(&memory), "{memory}");
 }
 
 #[tokio::test]
