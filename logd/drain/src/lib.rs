@@ -18,6 +18,7 @@ mod http;
 mod json;
 mod json_lines;
 mod line;
+mod logplex;
 mod network;
 mod open;
 mod origins;

@@ -33,9 +33,6 @@ pub enum OpenError {
     /// It has to be the name of an element of structured data.
     #[error("token has one of the characters = ] \" in it, which cannot stand in structured data")]
     TokenAsElement,
-    /// No sink of this kind yet.
-    #[error("{0} is not supported")]
-    Unsupported(&'static str),
 }
 
 /// Opens the sink that a URL asks for. Connects to nothing before there is something to send.
@@ -47,33 +44,29 @@ pub fn open(
     credentials: &Credentials,
     network: &Network,
 ) -> Result<Box<dyn Sink>, OpenError> {
+    let token = credentials.token.as_ref();
+    let dialer = |protocols| Dialer::new(target, credentials, network, protocols);
+    let for_http = || dialer(&[b"http/1.1"]);
     match target {
         Target::Syslog(syslog) => {
-            let encoder = syslog::Encoder::new(syslog, credentials.token.as_ref())?;
-            unconfirmed(target, encoder, Dialer::new(target, credentials, network, &[])?)
+            let encoder = syslog::Encoder::new(syslog, token)?;
+            Ok(unconfirmed(target, encoder, dialer(&[])?))
         }
+        Target::Gelf(_) if token.is_some() => Err(OpenError::NoToken(target.scheme())),
         Target::Gelf(gelf) => {
-            if credentials.token.is_some() {
-                return Err(OpenError::NoToken(target.scheme()));
-            }
-            let encoder = gelf::Encoder::new(gelf.transport);
-            unconfirmed(target, encoder, Dialer::new(target, credentials, network, &[])?)
+            Ok(unconfirmed(target, gelf::Encoder::new(gelf.transport), dialer(&[])?))
         }
-        Target::Logplex(_) | Target::JsonLines(_) | Target::Otlp(_) | Target::Elasticsearch(_) => {
-            let dialer = Dialer::new(target, credentials, network, &[b"http/1.1"])?;
-            http::open(target, dialer, credentials.token.as_ref())
-        }
+        Target::Logplex(http) => http::logplex(http, for_http()?, token),
+        Target::JsonLines(json) => http::json_lines(json, for_http()?, token),
+        Target::Otlp(http) => http::otlp(http, for_http()?, token),
+        Target::Elasticsearch(bulk) => http::elasticsearch(bulk, for_http()?, token),
     }
 }
 
 /// For receivers that confirm nothing.
-fn unconfirmed(
-    target: &Target,
-    encoder: impl Encode + 'static,
-    dialer: Dialer,
-) -> Result<Box<dyn Sink>, OpenError> {
-    Ok(match target.transport() {
+fn unconfirmed(target: &Target, encoder: impl Encode + 'static, dialer: Dialer) -> Box<dyn Sink> {
+    match target.transport() {
         Transport::Udp => Box::new(DatagramSink::new(encoder, dialer)),
         Transport::Tcp | Transport::Tls => Box::new(StreamSink::new(encoder, dialer)),
-    })
+    }
 }

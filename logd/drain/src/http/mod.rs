@@ -8,6 +8,6 @@ mod retry_after;
 mod sink;
 
 pub(crate) use answer::Answer;
-pub(crate) use open::open;
+pub(crate) use open::{elasticsearch, json_lines, logplex, otlp};
 pub use sink::Confirmed;
 pub(crate) use sink::{Format, Piece, Request};

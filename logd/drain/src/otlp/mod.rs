@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fairlead_wire::record::{Flags, Stream};
+use fairlead_wire::record::Flags;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use prost::Message as _;
 
@@ -14,6 +14,7 @@ use crate::{
     Batch, Failure, FailureKind, Limits, Line, Reason, Verdict,
     http::{Answer, Confirmed, Format, Piece, Request},
     origins::Origins,
+    syslog,
 };
 use message::{
     AnyValue, ExportLogsServiceRequest, ExportLogsServiceResponse, InstrumentationScope, LogRecord,
@@ -143,9 +144,11 @@ fn resource(line: &Line<'_>) -> Resource {
 
 fn record(line: &Line<'_>, name: &str) -> LogRecord {
     let Line { source, flags, .. } = line;
-    let (severity_number, severity_text) = match flags.stream() {
-        Stream::Stdout => (9, "INFO"),
-        Stream::Stderr => (17, "ERROR"),
+    // As in syslog.
+    let (severity_number, severity_text) = match syslog::severity(*flags) {
+        3 => (17, "ERROR"),
+        4 => (13, "WARN"),
+        _ => (9, "INFO"),
     };
     let mut attributes =
         vec![attribute("log.record.uid", Value::String(format!("{name}{}", line.end)))];

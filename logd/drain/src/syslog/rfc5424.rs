@@ -42,7 +42,6 @@ impl Rfc5424 {
     }
 
     /// Without STRUCTURED-DATA: Logplex leaves the field out.
-    #[expect(dead_code, reason = "for Logplex")]
     pub(crate) fn without_structured_data(facility: Facility) -> Self {
         Self::with(facility, None)
     }

@@ -5,5 +5,7 @@
 mod connection;
 mod elasticsearch;
 mod json_lines;
+mod logplex;
+mod otlp;
 mod receiver;
 mod sender;
