@@ -64,7 +64,7 @@ impl Documents {
         out.extend_from_slice(br#"","_id":""#);
         name.clear();
         let _ = write!(name, "{}{}", origin.name, line.end);
-        out.extend_from_slice(id(name).as_bytes());
+        id(out, name);
         out.extend_from_slice(b"\"}}\n{");
         out.extend_from_slice(&origin.time);
         times.nanoseconds(out, line.time);
@@ -80,28 +80,37 @@ impl Documents {
 
 /// The `_id` of the record of that name, `POD-UID/CONTAINER/RESTART/FIRST-LINE:END`: its XXH3 of 128
 /// bits in base64.
-fn id(name: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(xxh3_128(name).to_be_bytes())
+fn id(out: &mut Vec<u8>, name: &[u8]) {
+    let mut text = [0; 22];
+    let hash = xxh3_128(name).to_be_bytes();
+    URL_SAFE_NO_PAD.encode_slice(hash, &mut text).expect("16 bytes are 22 characters");
+    out.extend_from_slice(&text);
 }
 
 /// `log.iostream` of what a container wrote, and `log.flags` of what is special.
 fn log(out: &mut Vec<u8>, line: &Line<'_>) {
-    let Line { source, flags, .. } = line;
-    let mut log = Vec::new();
-    if !source.pod.is_empty() {
-        json::field(&mut log, "iostream", flags.stream().as_str());
+    let of_pod = !line.source.pod.is_empty();
+    let flags = [(Flags::TRUNCATED, "truncated"), (Flags::CUT, "cut"), (Flags::NOTICE, "notice")];
+    let flags = flags.into_iter().filter(|(flag, _)| line.flags.contains(*flag));
+    let mut flags = flags.map(|(_, name)| name).peekable();
+    if !of_pod && flags.peek().is_none() {
+        return;
     }
-    let names = [(Flags::TRUNCATED, "truncated"), (Flags::CUT, "cut"), (Flags::NOTICE, "notice")];
-    let names: Vec<_> = names.iter().filter(|(flag, _)| flags.contains(*flag)).collect();
-    if !names.is_empty() {
-        let names: Vec<_> = names.iter().map(|(_, name)| format!("\"{name}\"")).collect();
-        let _ = write!(log, "\"flags\":[{}],", names.join(","));
+    out.extend_from_slice(br#""log":{"#);
+    if of_pod {
+        json::field(out, "iostream", line.flags.stream().as_str());
     }
-    if log.pop().is_some() {
-        out.extend_from_slice(br#""log":{"#);
-        out.extend_from_slice(&log);
-        out.extend_from_slice(b"},");
+    if flags.peek().is_some() {
+        out.extend_from_slice(br#""flags":["#);
+        for name in flags {
+            json::string(out, name);
+            out.push(b',');
+        }
+        out.pop();
+        out.extend_from_slice(b"],");
     }
+    out.pop();
+    out.extend_from_slice(b"},");
 }
 
 impl Origin {

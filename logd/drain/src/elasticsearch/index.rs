@@ -72,14 +72,14 @@ mod tests {
     }
 
     #[test]
-    fn fields_have_their_own_and_deis_names() {
+    fn fields_name_indices() {
         let line = line(b"");
         for (name, index) in [
             ("service.name", "front"),
-            ("kubernetes.namespace_name", "shop"),
-            ("kubernetes.pod_name", "front-web-6f7c-x7k2p"),
+            ("kubernetes.namespace", "shop"),
+            ("kubernetes.pod.name", "front-web-6f7c-x7k2p"),
             ("kubernetes.container.name", "web"),
-            ("kubernetes.host", "node-1"),
+            ("kubernetes.node.name", "node-1"),
             ("kubernetes.labels.team", "blue"),
             ("fairlead.process", "web"),
             ("fairlead.release", "v2"),

@@ -39,7 +39,7 @@ impl Format for Bulk {
     const REPEATABLE: bool = true;
 
     fn limits(&self) -> Limits {
-        Limits { lines: 2_000, bytes: 2 << 20, linger: Duration::from_secs(1) }
+        Limits { lines: 2_000, bytes: 1 << 20, linger: Duration::from_secs(1) }
     }
 
     fn encode(&mut self, line: &Line<'_>, batch: &mut Batch) -> Option<Verdict> {

@@ -1,6 +1,6 @@
 //! One connection to one receiver.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -14,6 +14,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Answer, Request, retry_after};
@@ -80,7 +81,7 @@ impl Client {
         request: Request,
         repeatable: bool,
     ) -> Result<Answer, Failure> {
-        let request = self.settings.request(request)?;
+        let request = self.settings.request(request).await?;
         if let Some(kept) = self.kept() {
             match self.exchange(kept, request.clone()).await {
                 Ok(answer) => return Ok(answer),
@@ -188,18 +189,17 @@ impl Settings {
         self.headers.insert(name, value);
     }
 
-    fn request(
+    async fn request(
         &self,
         Request { headers, body }: Request,
     ) -> Result<http::Request<Full<Bytes>>, Failure> {
-        let mut body = body;
-        if self.gzip {
-            let mut gzip = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
-            body = gzip
-                .write_all(&body)
-                .and_then(|()| gzip.finish())
-                .map_err(|error| Failure::new(FailureKind::Protocol, format!("gzip: {error}")))?;
-        }
+        let body = match self.gzip {
+            // It takes milliseconds, in which others are to go on.
+            true => spawn_blocking(move || gzip(&body)).await.map_err(io::Error::other).flatten(),
+            false => Ok(body),
+        };
+        let body =
+            body.map_err(|error| Failure::new(FailureKind::Protocol, format!("gzip: {error}")))?;
         let mut request = http::Request::new(Full::new(Bytes::from(body)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.path.clone().into();
@@ -215,6 +215,12 @@ impl Settings {
         all.extend(headers);
         Ok(request)
     }
+}
+
+fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
+    let mut gzip = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
+    gzip.write_all(body)?;
+    gzip.finish()
 }
 
 /// Reads a body to its end.

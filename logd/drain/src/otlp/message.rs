@@ -24,7 +24,7 @@ pub(super) struct ResourceLogs {
 pub(super) struct ScopeLogs {
     #[prost(message, optional, tag = "1")]
     pub(super) scope: Option<InstrumentationScope>,
-    /// [`LogRecord`]s.
+    /// As [`record`](super::record) writes them.
     #[prost(bytes = "bytes", repeated, tag = "2")]
     pub(super) log_records: Vec<Bytes>,
 }
@@ -44,20 +44,6 @@ pub(super) struct Resource {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct LogRecord {
-    #[prost(fixed64, tag = "1")]
-    pub(super) time_unix_nano: u64,
-    #[prost(int32, tag = "2")]
-    pub(super) severity_number: i32,
-    #[prost(string, tag = "3")]
-    pub(super) severity_text: String,
-    #[prost(message, optional, tag = "5")]
-    pub(super) body: Option<AnyValue>,
-    #[prost(message, repeated, tag = "6")]
-    pub(super) attributes: Vec<KeyValue>,
-}
-
-#[derive(Clone, PartialEq, Message)]
 pub(super) struct KeyValue {
     #[prost(string, tag = "1")]
     pub(super) key: String,
@@ -67,7 +53,7 @@ pub(super) struct KeyValue {
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct AnyValue {
-    #[prost(oneof = "Value", tags = "1, 2, 3, 7")]
+    #[prost(oneof = "Value", tags = "1, 3")]
     pub(super) value: Option<Value>,
 }
 
@@ -75,12 +61,8 @@ pub(super) struct AnyValue {
 pub(super) enum Value {
     #[prost(string, tag = "1")]
     String(String),
-    #[prost(bool, tag = "2")]
-    Bool(bool),
     #[prost(int64, tag = "3")]
     Int(i64),
-    #[prost(bytes = "vec", tag = "7")]
-    Bytes(Vec<u8>),
 }
 
 #[derive(Clone, PartialEq, Message)]

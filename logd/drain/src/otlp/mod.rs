@@ -1,12 +1,12 @@
 //! OpenTelemetry's logs over HTTP (OTLP 1.10): records grouped by the pod that wrote them.
 
 mod message;
+mod record;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fairlead_wire::record::Flags;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use prost::Message as _;
 
@@ -14,11 +14,10 @@ use crate::{
     Batch, Failure, FailureKind, Limits, Line, Reason, Verdict,
     http::{Answer, Confirmed, Format, Piece, Request},
     origins::Origins,
-    syslog,
 };
 use message::{
-    AnyValue, ExportLogsServiceRequest, ExportLogsServiceResponse, InstrumentationScope, LogRecord,
-    Resource, ResourceLogs, ScopeLogs, Value, attribute,
+    ExportLogsServiceRequest, ExportLogsServiceResponse, InstrumentationScope, Resource,
+    ResourceLogs, ScopeLogs, Value, attribute,
 };
 
 /// In front of each record in a batch: its origin.
@@ -28,6 +27,8 @@ const ORIGIN: usize = size_of::<u64>();
 #[derive(Default)]
 pub(crate) struct Otlp {
     origins: Origins<Origin>,
+    /// A line's name.
+    uid: Vec<u8>,
 }
 
 /// What is the same for all lines of an origin.
@@ -57,7 +58,7 @@ impl Format for Otlp {
             name: format!("{}:", line.incarnation),
         });
         batch.bytes.extend_from_slice(&line.origin.to_le_bytes());
-        record(line, &origin.name).encode(&mut batch.bytes).expect("a vector grows");
+        record::write(&mut batch.bytes, line, &origin.name, &mut self.uid);
         batch.end_line();
         None
     }
@@ -140,43 +141,6 @@ fn resource(line: &Line<'_>) -> Resource {
         attribute(&format!("k8s.pod.label.{name}"), Value::String(value.clone()))
     }));
     Resource { attributes }
-}
-
-fn record(line: &Line<'_>, name: &str) -> LogRecord {
-    let Line { source, flags, .. } = line;
-    // As in syslog.
-    let (severity_number, severity_text) = match syslog::severity(*flags) {
-        3 => (17, "ERROR"),
-        4 => (13, "WARN"),
-        _ => (9, "INFO"),
-    };
-    let mut attributes =
-        vec![attribute("log.record.uid", Value::String(format!("{name}{}", line.end)))];
-    if !source.pod.is_empty() {
-        let stream = Value::String(flags.stream().as_str().to_owned());
-        attributes.push(attribute("log.iostream", stream));
-    }
-    for (flag, name) in [
-        (Flags::TRUNCATED, "fairlead.truncated"),
-        (Flags::CUT, "fairlead.cut"),
-        (Flags::NOTICE, "fairlead.notice"),
-    ] {
-        if flags.contains(flag) {
-            attributes.push(attribute(name, Value::Bool(true)));
-        }
-    }
-    // Text is what it is for; other bytes go as they are.
-    let body = match str::from_utf8(line.payload) {
-        Ok(text) => Value::String(text.to_owned()),
-        Err(_) => Value::Bytes(line.payload.to_vec()),
-    };
-    LogRecord {
-        time_unix_nano: u64::try_from(line.time).unwrap_or(0),
-        severity_number,
-        severity_text: severity_text.to_owned(),
-        body: Some(AnyValue { value: Some(body) }),
-        attributes,
-    }
 }
 
 #[cfg(test)]

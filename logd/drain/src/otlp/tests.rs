@@ -1,3 +1,4 @@
+use fairlead_wire::record::Flags;
 use opentelemetry_proto::tonic::{
     collector::logs::v1::ExportLogsServiceRequest as Export,
     common::v1::{KeyValue, any_value::Value as Any},

@@ -180,16 +180,15 @@ pub enum Field {
 }
 
 impl Field {
-    /// By its name in a document, or by that which Deis's documents had; a label by
-    /// `kubernetes.labels.NAME`.
+    /// By its name in a document; a label by `kubernetes.labels.NAME`, with its points.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "service.name" => Self::App,
-            "kubernetes.namespace" | "kubernetes.namespace_name" => Self::Namespace,
-            "kubernetes.pod.name" | "kubernetes.pod_name" => Self::Pod,
-            "kubernetes.container.name" | "kubernetes.container_name" => Self::Container,
-            "kubernetes.node.name" | "kubernetes.host" => Self::Node,
+            "kubernetes.namespace" => Self::Namespace,
+            "kubernetes.pod.name" => Self::Pod,
+            "kubernetes.container.name" => Self::Container,
+            "kubernetes.node.name" => Self::Node,
             "fairlead.process" => Self::Process,
             "fairlead.release" => Self::Release,
             _ => {

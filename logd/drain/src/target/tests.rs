@@ -98,7 +98,7 @@ fn every_scheme_is_read() {
             "index-from=kubernetes.labels.example.com/team",
             Destination::Field(Field::Label("example.com/team".to_owned())),
         ),
-        ("index-from=kubernetes.namespace_name", Destination::Field(Field::Namespace)),
+        ("index-from=kubernetes.namespace", Destination::Field(Field::Namespace)),
     ] {
         assert_eq!(
             elasticsearch(&format!("elasticsearch+http://es?{query}")).destination,

@@ -1,8 +1,12 @@
 //! What all of them have in common: connections, redirects, statuses, TLS.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use fairlead_drain::{FailureKind, Keys, Reason, Verdict};
+use fairlead_drain::{
+    Credentials, FailureKind, Guard, Keys, Network, OpenError, Reason, System, Timeouts, Verdict,
+    open, target::Target,
+};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls_pki_types::PrivateKeyDer;
@@ -207,6 +211,21 @@ async fn who_may_not_send_is_told_so_until_that_is_mended() {
         let failure = json(&receiver).send(&["a"]).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Denied);
         assert_eq!(failure.message, format!("status {status}: who?"));
+    }
+}
+
+#[test]
+fn who_sends_is_said_in_one_way() {
+    let credentials = Credentials::read(Keys { token: Some(b"t0ken"), ..Keys::default() }).unwrap();
+    let network = Network {
+        resolve: Arc::new(System::new(1)),
+        guard: Arc::new(Guard::platform()),
+        timeouts: Timeouts::default(),
+    };
+    for scheme in ["elasticsearch", "opensearch", "json", "otlp"] {
+        let target = Target::parse(&format!("{scheme}+http://user:secret@host/")).unwrap();
+        let opened = open(&target, &credentials, &network);
+        assert_eq!(opened.err(), Some(OpenError::UserAndToken));
     }
 }
 

@@ -244,7 +244,7 @@ async fn row_39_elasticsearch_scheme_auth_daily_index_prefix_fixed_index_index_f
         sent("opensearch", "/?data-stream=logs-all", Some(b"aWQ6a2V5")).await;
     assert_eq!([&*index, &*authorization], ["logs-all", "Bearer aWQ6a2V5"]);
 
-    let (index, ..) = sent("opensearch", "/?index-from=kubernetes.namespace_name", None).await;
+    let (index, ..) = sent("opensearch", "/?index-from=kubernetes.namespace", None).await;
     assert_eq!(index, "shop");
     let (index, ..) = sent("opensearch", "/?index-from=kubernetes.labels.team", None).await;
     assert_eq!(index, "blue");
