@@ -26,6 +26,9 @@ pub enum StartError {
     /// TLS cannot be set up.
     #[error("cannot set up TLS: {0}")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// logd's authorities cannot be read.
+    #[error("--logd-ca: {0}")]
+    LogdCa(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl From<ListenError> for StartError {

@@ -129,6 +129,12 @@ pub struct Flags {
     #[arg(long, env = "FAIRLEAD_ROUTER_LOGD_TOKEN_FILE", value_name = "FILE")]
     logd_token_file: Option<PathBuf>,
 
+    /// File with the certificates, in PEM, of authorities that may sign logd's; for https. All
+    /// endpoints of a Service are spoken to by TLS then, and theirs has to be for NAME.NAMESPACE.svc
+    /// [default: none]
+    #[arg(long, env = "FAIRLEAD_ROUTER_LOGD_CA", requires = "logd", value_name = "FILE")]
+    logd_ca: Option<PathBuf>,
+
     /// What to tell on standard error: error, warn, info, debug or trace; also by module, as in
     /// info,fairlead_router=debug
     #[arg(long, env = "FAIRLEAD_ROUTER_LOG", default_value = "info", value_name = "FILTER")]
@@ -194,6 +200,7 @@ impl Flags {
             access_output: AccessOutput::Stdout,
             logd: self.logd,
             logd_token: self.logd_token_file,
+            logd_ca: self.logd_ca,
             metrics_apps: self.metrics_apps,
             shutdown_delay: self.shutdown_delay,
             drain_timeout: self.drain_timeout,

@@ -51,6 +51,8 @@ pub struct RouterOptions {
     pub logd: Option<Logds>,
     /// A file with the token that is shown there. None
     pub logd_token: Option<PathBuf>,
+    /// A file with the authorities that may sign its certificate, for https. None
+    pub logd_ca: Option<PathBuf>,
     /// How many apps, the busiest, have metrics of their own. 2,000
     pub metrics_apps: usize,
     /// From the moment `/readyz` fails to the moment the listeners close. 5 s
@@ -80,6 +82,7 @@ impl Default for RouterOptions {
             access_output: AccessOutput::Stdout,
             logd: None,
             logd_token: None,
+            logd_ca: None,
             metrics_apps: 2_000,
             shutdown_delay: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(30),

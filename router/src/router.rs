@@ -10,7 +10,7 @@ use std::{
 use fairlead_router_core::{Diagnostic, Table};
 use fairlead_router_engine::{AccessLog, Engine, EngineLimits, EngineMetrics, Shared};
 use fairlead_router_listen::{ListenerSpec, Protocol, WorkerId, Workers, tls};
-use fairlead_wire::Source;
+use fairlead_wire::{Source, source::Credentials, tls::client_config};
 use kube::Client;
 use tokio::sync::watch;
 
@@ -77,10 +77,12 @@ impl Router {
         let limits = options.limits(&settings);
         let workers = options.workers.get();
         let dropped = Arc::new(Dropped::default());
+        let logd_tls = options.logd_ca.map(|ca| client_config(&ca, None)).transpose();
+        let logd_tls = logd_tls.map_err(|error| StartError::LogdCa(error.into()))?;
         let to_logd = options.logd.map(|logds| ToLogd {
             source: Source::new(workers),
             logds,
-            token: options.logd_token,
+            credentials: Credentials { token: options.logd_token, tls: logd_tls },
         });
         let source = to_logd.as_ref().map(|to_logd| to_logd.source.clone());
         let access = access_log::start(

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    path::PathBuf,
     time::{Duration, SystemTime},
 };
 
@@ -23,7 +22,7 @@ const END: Duration = Duration::from_secs(1);
 pub(crate) struct ToLogd {
     pub(crate) source: Source,
     pub(crate) logds: Logds,
-    pub(crate) token: Option<PathBuf>,
+    pub(crate) credentials: Credentials,
 }
 
 impl ToLogd {
@@ -35,13 +34,13 @@ impl ToLogd {
             "" => "router".to_owned(),
             pod => pod.to_owned(),
         };
+        let wire = Port { name: WIRE, secure: self.credentials.tls.is_some() };
         let options = SourceOptions {
             name: format!("router/{pod}"),
             process: "router".to_owned(),
             pod,
-            credentials: Credentials { token: self.token, tls: None },
+            credentials: self.credentials,
         };
-        let wire = Port { name: WIRE, secure: false };
         let members = self.logds.follow(wire, Some(client)).expect("there is a client");
         Sending(self.source.start(options, members))
     }

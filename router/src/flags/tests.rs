@@ -31,6 +31,8 @@ fn flags_are_read() {
         "--builder=none",
         "--ssl-enforce=false",
         "--settings=Deployment/deis/deis-router",
+        "--logd=service:fairlead/logd",
+        "--logd-ca=/etc/logd/ca.crt",
     ])
     .unwrap();
     assert_eq!(options.http, "127.0.0.1:0".parse().unwrap());
@@ -41,6 +43,7 @@ fn flags_are_read() {
     assert_eq!(options.settings.tcp_timeout, Duration::from_secs(120));
     assert_eq!(options.shutdown_delay, Duration::ZERO);
     assert_eq!(options.access_log, AccessFormat::Deis);
+    assert_eq!(options.logd_ca.as_deref(), Some("/etc/logd/ca.crt".as_ref()));
     assert!(options.settings.request_ids && !options.settings.enforce_https);
     let stream = |address: &str, name, port| StreamSpec {
         address: address.parse().unwrap(),

@@ -1,14 +1,19 @@
 //! Requests in their apps' own logs.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{fs, net::Ipv4Addr, path::PathBuf, sync::Arc};
 
 use fairlead_router::AccessFormat;
 use fairlead_wire::{
     message::{Ack, Acks, FromLogd, FromSender, LogdHello, Opened, Source, VERSION},
     server::{self, Stream},
+    tls::{self, Identity},
 };
 use parking_lot::Mutex;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     admin::APP,
@@ -21,10 +26,32 @@ struct Logd {
     opened: Arc<Mutex<Vec<Source>>>,
     lines: Arc<Mutex<Vec<String>>>,
     lost: Arc<Mutex<u64>>,
+    refused: Arc<Mutex<u64>>,
 }
 
 impl Logd {
     fn listen(listener: TcpListener) -> Self {
+        Self::listen_by(listener, |tcp| async { Some(tcp) })
+    }
+
+    /// With a certificate and its key in these files.
+    fn listen_tls(listener: TcpListener, certificate: PathBuf, key: PathBuf) -> Self {
+        let identity = Identity { certificate, key };
+        let tls = TlsAcceptor::from(tls::server_config(&identity, None).unwrap());
+        Self::listen_by(listener, move |tcp| {
+            let tls = tls.clone();
+            async move { tls.accept(tcp).await.ok() }
+        })
+    }
+
+    fn listen_by<S, F>(
+        listener: TcpListener,
+        accept: impl Fn(TcpStream) -> F + Send + 'static,
+    ) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        F: Future<Output = Option<S>> + Send,
+    {
         let logd = Self::default();
         let taken = logd.clone();
         tokio::spawn(async move {
@@ -37,7 +64,16 @@ impl Logd {
                         let _ = logd.take(stream).await;
                     }
                 };
-                tokio::spawn(server::serve(tcp, hello, |_: &http::request::Parts| Ok(()), handle));
+                let Some(stream) = accept(tcp).await else {
+                    *taken.refused.lock() += 1;
+                    continue;
+                };
+                tokio::spawn(server::serve(
+                    stream,
+                    hello,
+                    |_: &http::request::Parts| Ok(()),
+                    handle,
+                ));
             }
         });
         logd
@@ -140,4 +176,49 @@ async fn with_logd_stopped_requests_are_served_and_missing_lines_are_counted() {
     let metrics = world.admin("/metrics").await.body;
     let count = format!("fairlead_router_logd_dropped_lines_total {lost}\n");
     assert!(metrics.contains(&count), "{count} is not in {metrics}");
+}
+
+#[tokio::test]
+async fn by_tls_lines_go_to_a_logd_that_the_authority_has_signed_and_to_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let made = |name: &str| {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let key = file(&format!("{name}.key"), made.signing_key.serialize_pem());
+        (file(&format!("{name}.crt"), made.cert.pem()), key)
+    };
+    let ((ours, key), (theirs, _)) = (made("ours"), made("theirs"));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let logd = Logd::listen_tls(listener, ours.clone(), key);
+    let send = async |ca: &PathBuf| {
+        let world = World::with(|options| {
+            options.logd = Some(url.parse().unwrap());
+            options.logd_ca = Some(ca.clone());
+            options.access_log = AccessFormat::Off;
+        })
+        .await;
+        let web = Backend::named("web").await;
+        world.apply(APP, &[("WEB", &web)]).await;
+        world.get("http://web.example/").await;
+        world
+    };
+    let distrusting = send(&theirs).await;
+    eventually("a handshake that fails", async || {
+        let refused = *logd.refused.lock();
+        if refused == 0 { Err(refused) } else { Ok(()) }
+    })
+    .await;
+    assert!(logd.opened.lock().is_empty());
+    drop(distrusting);
+    let _trusting = send(&ours).await;
+    eventually("a line at logd", async || {
+        let lines = logd.lines.lock().len();
+        if lines == 0 { Err(lines) } else { Ok(()) }
+    })
+    .await;
 }
