@@ -6,19 +6,19 @@ use std::{
     sync::{
         Arc,
         atomic::{
-            AtomicBool, AtomicUsize,
-            Ordering::{Relaxed, SeqCst},
+            AtomicBool, AtomicU64, AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release, SeqCst},
             fence,
         },
     },
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use fairlead_ring::Log;
 use thiserror::Error;
 use tokio::sync::{Notify, mpsc::UnboundedSender};
 
-use crate::origin::Origin;
+use crate::{drain::Subscription, origin::Origin};
 
 /// Bytes of a namespace or of an app's name, at most.
 const NAME_CAP: usize = 253;
@@ -92,6 +92,10 @@ pub(crate) struct App {
     /// Names this ring: an app that was away, or another process, has another one.
     pub(crate) epoch: u64,
     pub(crate) log: Log<Origin>,
+    /// Records below it that have left did so because of their age, or were deleted.
+    expired: AtomicU64,
+    /// The drains that it has.
+    drains: ArcSwapOption<Vec<Arc<Subscription>>>,
     followers: AtomicUsize,
     /// It waits to be told to the followers.
     announced: AtomicBool,
@@ -100,24 +104,52 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(id: AppId, epoch: u64, log: Log<Origin>) -> Self {
-        let (followers, announced) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { id, epoch, log, followers, announced, news: Notify::new() }
+        Self {
+            id,
+            epoch,
+            log,
+            expired: AtomicU64::new(0),
+            drains: ArcSwapOption::empty(),
+            followers: AtomicUsize::new(0),
+            announced: AtomicBool::new(false),
+            news: Notify::new(),
+        }
     }
 
     /// The writer has published. It takes no lock: telling the followers is for another thread.
     pub(crate) fn announce(self: &Arc<Self>, herald: &UnboundedSender<Arc<Self>>) {
         // Either a follower sees what was published, or it is seen here.
         fence(SeqCst);
-        if self.followers.load(Relaxed) > 0 && !self.announced.swap(true, SeqCst) {
+        let heard = self.followers.load(Relaxed) > 0 || self.drains.load().is_some();
+        if heard && !self.announced.swap(true, SeqCst) {
             // An error tells that the process ends.
             let _ = herald.send(self.clone());
         }
     }
 
-    /// Tells the followers.
+    /// Tells the followers and the drains.
     pub(crate) fn herald(&self) {
         self.announced.store(false, SeqCst);
         self.news.notify_waiters();
+        self.drains.load().iter().flat_map(|drains| drains.iter()).for_each(Subscription::announce);
+    }
+
+    /// The drains that it has.
+    pub(crate) fn drains(&self) -> Vec<Arc<Subscription>> {
+        self.drains.load().as_ref().map_or_else(Vec::new, |drains| drains.to_vec())
+    }
+
+    pub(crate) fn set_drains(&self, drains: Vec<Arc<Subscription>>) {
+        self.drains.store((!drains.is_empty()).then(|| Arc::new(drains)));
+    }
+
+    /// Records below it that have left did so because of their age, or were deleted.
+    pub(crate) fn expired(&self) -> u64 {
+        self.expired.load(Acquire)
+    }
+
+    pub(crate) fn set_expired(&self, below: u64) {
+        self.expired.store(below, Release);
     }
 
     pub(crate) fn has_followers(&self) -> bool {
@@ -158,6 +190,11 @@ pub(crate) struct Apps(ArcSwap<imbl::HashMap<AppId, Arc<App>>>);
 impl Apps {
     pub(crate) fn get(&self, id: &AppId) -> Option<Arc<App>> {
         self.0.load().get(id).cloned()
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<Arc<App>> {
+        self.0.load().values().cloned().collect()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -25,6 +25,9 @@ pub enum StartError {
         /// The address that was asked for.
         address: SocketAddr,
     },
+    /// A drain that a flag or a variable asks for cannot be.
+    #[error(transparent)]
+    Drain(#[from] crate::DrainError),
     /// A thread or its runtime could not be started.
     #[error("cannot start the {0} threads: {1}")]
     Thread(&'static str, #[source] io::Error),

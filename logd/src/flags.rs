@@ -7,9 +7,10 @@ use fairlead_wire::{
     Logds,
     tls::{self, Identity, TlsError},
 };
+use ipnet::IpNet;
 
 use crate::{
-    AppLimits, Auth, Keys, KeysError, LogdOptions,
+    AppLimits, Auth, DrainOptions, Keys, KeysError, LogdOptions, PlatformDrain,
     read::query,
     syslog::{Rule, SyslogOptions, SyslogTls},
 };
@@ -126,6 +127,55 @@ pub struct Flags {
     )]
     syslog_apps: Vec<Rule>,
 
+    /// Where lines of all apps are sent on to, as a drain's URL. Given several times, or separated by
+    /// commas; one that has secrets is better declared by a Secret
+    #[arg(
+        long = "drain",
+        env = "FAIRLEAD_LOGD_DRAIN",
+        value_delimiter = ',',
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    drains: Vec<String>,
+
+    /// logd's own namespace: Secrets in it that are labelled fairlead.dev/drain=true declare drains
+    /// for any app, or for all [default: POD_NAMESPACE; without one no Secret is read]
+    #[arg(long, env = "FAIRLEAD_LOGD_NAMESPACE", value_name = "NAMESPACE")]
+    namespace: Option<String>,
+
+    /// Namespaces whose Secrets declare drains for their own apps. Given several times, or separated
+    /// by commas
+    #[arg(
+        long,
+        env = "FAIRLEAD_LOGD_DRAIN_NAMESPACES",
+        value_delimiter = ',',
+        value_name = "NAMESPACE"
+    )]
+    drain_namespaces: Vec<String>,
+
+    /// The cluster's networks, of pods, Services and nodes, where drains of --drain-namespaces may not
+    /// lead, as those that are not of the Internet. Given several times, or separated by commas
+    #[arg(
+        long = "cluster-cidr",
+        env = "FAIRLEAD_LOGD_CLUSTER_CIDR",
+        value_delimiter = ',',
+        value_name = "CIDR"
+    )]
+    cluster: Vec<IpNet>,
+
+    /// Networks where they may lead all the same
+    #[arg(
+        long = "drain-allow-cidr",
+        env = "FAIRLEAD_LOGD_DRAIN_ALLOW_CIDR",
+        value_delimiter = ',',
+        value_name = "CIDR"
+    )]
+    allowed: Vec<IpNet>,
+
+    /// On SIGTERM, how long drains have after --shutdown-delay to send what is there
+    #[arg(long, env = "FAIRLEAD_LOGD_DRAIN_SHUTDOWN", default_value = "5s", value_parser = duration, value_name = "DURATION")]
+    drain_shutdown: Duration,
+
     /// What to tell on standard error: error, warn, info, debug or trace; also by module, as in
     /// info,fairlead_logd=debug
     #[arg(long, env = "FAIRLEAD_LOGD_LOG", default_value = "info", value_name = "FILTER")]
@@ -185,12 +235,11 @@ impl Flags {
     /// Where nothing says its name.
     pub fn peers(&self) -> Result<Option<(Logds, String)>, FlagsError> {
         let Some(service) = self.peers.clone() else { return Ok(None) };
-        let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let name = self.name.clone().or_else(|| var("POD_NAME")).or_else(|| var("HOSTNAME"));
         Ok(Some((service, name.ok_or(FlagsError::Name)?)))
     }
 
-    /// What the flags say, but for [`LogdOptions::peers`]. `lines` is the number that Deis's logger took from `NUMBER_OF_LINES`.
+    /// What the flags say, but for [`LogdOptions::peers`] and [`DrainOptions::client`]. `lines` is the number that Deis's logger took from `NUMBER_OF_LINES`.
     ///
     /// # Errors
     /// Where a file cannot be read or used.
@@ -232,8 +281,25 @@ impl Flags {
                 age: self.app_age,
             },
             syslog: SyslogOptions { plain: self.syslog, tls: syslog_tls, rules: self.syslog_apps },
+            drains: DrainOptions {
+                namespace: self.namespace.or_else(|| var("POD_NAMESPACE")),
+                namespaces: self.drain_namespaces,
+                platform: (1..).zip(self.drains).map(numbered).collect(),
+                cluster: self.cluster,
+                allowed: self.allowed,
+                shutdown: self.drain_shutdown,
+                ..DrainOptions::default()
+            },
         })
     }
+}
+
+fn var(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn numbered((number, url): (usize, String)) -> PlatformDrain {
+    PlatformDrain { name: number.to_string(), url }
 }
 
 fn keys(path: PathBuf) -> Result<Keys, FlagsError> {

@@ -11,6 +11,7 @@
 
 mod app;
 mod auth;
+mod drain;
 mod error;
 mod flags;
 mod http;
@@ -27,6 +28,7 @@ mod time;
 
 pub use app::{AppId, AppIdError};
 pub use auth::{Auth, Claims, Keys, KeysError, Role, TokenKey, mint};
+pub use drain::{DrainError, DrainOptions, PlatformDrain, drains_of_deis};
 pub use error::StartError;
 pub use flags::Flags;
 pub use logd::Logd;

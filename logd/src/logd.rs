@@ -13,16 +13,27 @@ use std::{
 };
 
 use fairlead_wire::message::{LogdHello, VERSION};
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::Instant,
+};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    LogdOptions, StartError, auth::Auth, http as interface, ingest::Senders, metrics, store::Store,
+    LogdOptions, StartError,
+    auth::Auth,
+    drain::{Drains, Feeds},
+    http as interface,
+    ingest::Senders,
+    metrics,
+    store::Store,
     syslog,
 };
 
 /// How long the end may take.
 const END: Duration = Duration::from_secs(1);
+/// What senders are told last is on its way after so long.
+const TOLD: Duration = Duration::from_millis(50);
 
 /// A running logd. Several may run in one process. It has threads of its own; dropping it ends it
 /// at once, and its addresses are free again.
@@ -30,6 +41,8 @@ pub struct Logd {
     /// Taken at the end.
     runtime: Option<Runtime>,
     api: Arc<interface::Api>,
+    drains: Drains,
+    drain_shutdown: Duration,
     http: SocketAddr,
     wire: SocketAddr,
     syslog: Option<SocketAddr>,
@@ -62,7 +75,9 @@ impl Logd {
         let listeners = syslog::Listeners::bind(&options.syslog)?;
         let (syslog, syslog_tls) = (listeners.plain_addr(), listeners.tls_addr());
         let shards = options.shards.get();
-        let (store, tell) = Store::start(shards, options.memory, options.limits)
+        let sources = options.drains.sources();
+        let feeds = Feeds::none(sources == 0);
+        let (store, tell) = Store::start(shards, options.memory, options.limits, feeds)
             .map_err(|error| StartError::Thread("shard", error))?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(options.shards.max(NonZeroUsize::MIN).get())
@@ -71,14 +86,25 @@ impl Logd {
             .build()
             .map_err(|error| StartError::Thread("logd", error))?;
 
+        let drain_shutdown = options.drains.shutdown;
+        let drains = {
+            let _in_runtime = runtime.enter();
+            options.drains.start(store.clone())?
+        };
         let auth = Arc::new(options.auth);
         let reading = Arc::<interface::Reading>::default();
         let messages = Arc::<syslog::Counters>::default();
         let api = Arc::new(interface::Api {
             store: store.clone(),
             auth: auth.clone(),
+            drains: drains.clone(),
             peers: options.peers,
-            registry: metrics::registry(store.clone(), reading.clone(), messages.clone()),
+            registry: metrics::registry(
+                store.clone(),
+                reading.clone(),
+                messages.clone(),
+                drains.clone(),
+            ),
             reading,
             answers: Default::default(),
             ending: AtomicBool::new(false),
@@ -108,7 +134,16 @@ impl Logd {
         runtime.spawn(interface::serve(http_listener, routes));
         let senders = Arc::new(Senders { hello, auth, store, tls });
         runtime.spawn(senders.serve(wire_listener));
-        Ok(Self { runtime: Some(runtime), api, http, wire, syslog, syslog_tls })
+        Ok(Self {
+            runtime: Some(runtime),
+            api,
+            drains,
+            drain_shutdown,
+            http,
+            wire,
+            syslog,
+            syslog_tls,
+        })
     }
 
     /// The address where logs are read, with its real port.
@@ -141,11 +176,16 @@ impl Logd {
         &self.api.store.shared.instance
     }
 
-    /// Ends the logd: `/readyz` fails, and after `delay` all connections are closed. Senders keep
-    /// what they have, readers come back to another logd.
+    /// Ends the logd: `/readyz` fails, and after `delay` drains get their
+    /// [time](crate::DrainOptions::shutdown) to send what is there, and senders are told. Then all
+    /// connections are closed. Senders keep what they have, readers come back to another logd.
     pub async fn shutdown(self, delay: Duration) {
         self.api.ending.store(true, Relaxed);
         tokio::time::sleep(delay).await;
+        if !self.drains.seen().running.is_empty() {
+            self.drains.flush(Instant::now() + self.drain_shutdown).await;
+            tokio::time::sleep(TOLD).await;
+        }
     }
 }
 

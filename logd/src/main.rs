@@ -4,8 +4,7 @@
 use std::{io::IsTerminal as _, process::ExitCode, time::Duration};
 
 use clap::Parser as _;
-use fairlead_logd::{Flags, Logd, LogdOptions, Peers};
-use fairlead_wire::Logds;
+use fairlead_logd::{Flags, Logd, LogdOptions, Peers, drains_of_deis};
 use tokio::{
     runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
@@ -29,14 +28,19 @@ fn main() -> ExitCode {
     let lines = std::env::var("NUMBER_OF_LINES").ok().and_then(|lines| lines.parse().ok());
     let run = || -> Result<(), Box<dyn std::error::Error>> {
         let peers = flags.peers()?;
-        let options = flags.options(lines)?;
+        let mut options = flags.options(lines)?;
+        let (of_deis, warnings) = drains_of_deis(std::env::vars());
+        options.drains.platform.extend(of_deis);
+        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let runtime = Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let peers = match peers {
-                Some((service, name)) => Some(follow(service, name).await?),
-                None => None,
-            };
-            run(LogdOptions { peers, ..options }, delay).await
+            if peers.is_some() || options.drains.needs_api() {
+                let client = client().await?;
+                options.peers =
+                    peers.map(|(service, name)| Peers::follow(service, name, client.clone()));
+                options.drains.client = Some(client);
+            }
+            run(options, delay).await
         })
     };
     match run() {
@@ -48,13 +52,13 @@ fn main() -> ExitCode {
     }
 }
 
-async fn follow(service: Logds, name: String) -> Result<Peers, Box<dyn std::error::Error>> {
+async fn client() -> Result<kube::Client, Box<dyn std::error::Error>> {
     let mut config = kube::Config::infer().await.map_err(|error| {
-        format!("no Kubernetes API: {error}; set KUBECONFIG, or leave out --peers")
+        format!("no Kubernetes API: {error}; set KUBECONFIG, or leave out --peers, --namespace and --drain-namespaces")
     })?;
     // Longer than a watch may be silent; a server that went away without a word is noticed.
     config.read_timeout = Some(Duration::from_secs(300));
-    Ok(Peers::follow(service, name, kube::Client::try_from(config)?))
+    Ok(kube::Client::try_from(config)?)
 }
 
 async fn run(options: LogdOptions, delay: Duration) -> Result<(), Box<dyn std::error::Error>> {

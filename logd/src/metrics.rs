@@ -14,6 +14,10 @@ use prometheus_client::{
 };
 
 use crate::{
+    drain::{
+        Drains, Running, State,
+        totals::{FAILURES, Totals},
+    },
     http::Reading,
     store::{
         Store,
@@ -27,6 +31,7 @@ struct Sources {
     store: Store,
     reading: Arc<Reading>,
     messages: Arc<syslog::Counters>,
+    drains: Drains,
 }
 
 impl fmt::Debug for Sources {
@@ -40,9 +45,10 @@ pub(crate) fn registry(
     store: Store,
     reading: Arc<Reading>,
     messages: Arc<syslog::Counters>,
+    drains: Drains,
 ) -> Registry {
     let mut registry = Registry::with_prefix("fairlead_logd");
-    registry.register_collector(Box::new(Sources { store, reading, messages }));
+    registry.register_collector(Box::new(Sources { store, reading, messages, drains }));
     registry
 }
 
@@ -51,7 +57,8 @@ impl Collector for Sources {
         self.ingest(&mut encoder)?;
         self.ring(&mut encoder)?;
         self.reading(&mut encoder)?;
-        self.syslog(&mut encoder)
+        self.syslog(&mut encoder)?;
+        self.drains(&mut encoder)
     }
 }
 
@@ -160,6 +167,66 @@ impl Sources {
         one_gauge(encoder, "syslog_connections", "Connections of syslog senders now", here)?;
         let help = "Connections of syslog senders that TLS refused";
         one_counter(encoder, "syslog_refused_connections", help, counts.refused.get())
+    }
+}
+
+impl Sources {
+    fn drains(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let kinds = self.drains.kinds.all();
+        let mut of_kinds = |name: &str, help: &str, of: fn(&Totals) -> u64| {
+            let mut metric = counters(encoder, name, help)?;
+            let mut kinds = kinds.iter();
+            kinds
+                .try_for_each(|(kind, totals)| counter(&mut metric, &[("kind", *kind)], of(totals)))
+        };
+        let help = "Lines that drains were for";
+        of_kinds("drain_matched_records", help, |totals| totals.matched.get())?;
+        let help = "Lines that drains' receivers have confirmed";
+        of_kinds("drain_delivered_records", help, |totals| totals.delivered.get())?;
+        let help = "Lines that have left for receivers that confirm nothing";
+        of_kinds("drain_sent_records", help, |totals| totals.sent.get())?;
+        let help = "Sendings of lines that were sent before";
+        of_kinds("drain_resent_records", help, |totals| totals.resent.get())?;
+        let help = "Lines that drains' receivers did not get";
+        let mut metric = counters(encoder, "drain_lost_records", help)?;
+        for (kind, totals) in &kinds {
+            for (reason, total) in [
+                ("lag", &totals.lost_lag),
+                ("expired", &totals.lost_expired),
+                ("rejected", &totals.lost_rejected),
+            ] {
+                counter(&mut metric, &[("kind", *kind), ("reason", reason)], total.get())?;
+            }
+        }
+        let help = "Attempts of drains to send that failed";
+        let mut metric = counters(encoder, "drain_failures", help)?;
+        for (kind, totals) in &kinds {
+            for (failure, reason) in FAILURES {
+                let labels = [("kind", *kind), ("reason", reason)];
+                counter(&mut metric, &labels, totals.failures(failure))?;
+            }
+        }
+        let seen = self.drains.seen();
+        let help = "Drains now, by what their breakers let pass";
+        let mut metric = encoder.encode_descriptor("drains", help, None, MetricType::Gauge)?;
+        for (kind, _) in &kinds {
+            let of_kind = |one: &&Running| one.declared.shown.kind == *kind;
+            for (name, state) in
+                [("closed", State::Closed), ("open", State::Open), ("half_open", State::HalfOpen)]
+            {
+                let are = |one: &Running| one.status.doing().breaker == state;
+                let count = seen.running.iter().filter(of_kind).filter(|one| are(one)).count();
+                let labels = [("kind", *kind), ("breaker", name)];
+                metric.encode_family(&labels)?.encode_gauge(&(count as u64))?;
+            }
+        }
+        let pending = seen.running.iter().map(|one| one.status.doing().ledger.pending).sum();
+        let help = "Lines of drains that are under way or go again";
+        one_gauge(encoder, "drain_pending_records", help, pending)?;
+        let help = "Drains that cannot be as they are declared now";
+        one_gauge(encoder, "drains_refused", help, seen.refused.len() as u64)?;
+        let help = "Whether it is known which drains there are: 0 or 1";
+        one_gauge(encoder, "drains_known", help, seen.complete.into())
     }
 }
 

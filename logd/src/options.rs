@@ -11,7 +11,7 @@ use std::{
 use fairlead_wire::message;
 use rustls::ServerConfig;
 
-use crate::{auth::Auth, peers::Peers, syslog::SyslogOptions};
+use crate::{auth::Auth, drain::DrainOptions, peers::Peers, syslog::SyslogOptions};
 
 /// How a logd is set up; [`crate::Flags`] has the same for the command line.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub struct LogdOptions {
     pub limits: AppLimits,
     /// Messages of what is not a container. Off
     pub syslog: SyslogOptions,
+    /// Where lines are sent on to. Nowhere
+    pub drains: DrainOptions,
 }
 
 /// How much an app may hold.
@@ -82,6 +84,7 @@ impl LogdOptions {
             memory: 256 << 20,
             limits: AppLimits::default(),
             syslog: SyslogOptions::default(),
+            drains: DrainOptions::default(),
         }
     }
 }

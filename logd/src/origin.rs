@@ -1,8 +1,11 @@
 //! Where records come from: what is the same for all records of a file.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use fairlead_wire::{Incarnation, incarnation::first_line_hash, message::Source, record::Flags};
@@ -10,6 +13,9 @@ use fairlead_wire::{Incarnation, incarnation::first_line_hash, message::Source, 
 /// A flag of a record in the ring, above those of the wire: drains had it from an earlier instance
 /// or owner.
 pub(crate) const HISTORY: u16 = 1 << 8;
+
+/// Another one: the record tells of a drain, and is for no drain.
+pub(crate) const OF_DRAIN: u16 = 1 << 9;
 
 /// The wire's flags of a record in the ring.
 pub(crate) fn wire_flags(flags: u16) -> Flags {
@@ -33,6 +39,8 @@ pub(crate) struct Origin {
     pub(crate) source: Source,
     /// Stands for the incarnation where there is little room.
     pub(crate) id: u64,
+    /// Stands for incarnation and source.
+    pub(crate) origin: u64,
     /// What stands between the time and the text of a line: ` web[web.v2.x7k2p]: `.
     pub(crate) tag: Box<str>,
     /// The fields of a line in JSON that are the same for all of them, with a comma behind each.
@@ -72,8 +80,11 @@ impl Origin {
         let mut name = quoted(&format!("{incarnation}:"));
         name.pop();
         let id = first_line_hash(name.as_bytes());
+        let mut hasher = DefaultHasher::new();
+        (&name, &source).hash(&mut hasher);
+        let origin = hasher.finish();
         let (json, name) = (json.into(), name.into());
-        Self { incarnation, source, id, tag, json, name, bytes, account }
+        Self { incarnation, source, id, origin, tag, json, name, bytes, account }
     }
 }
 

@@ -56,6 +56,18 @@ impl Grant {
         self.role.is_none_or(|own| own.includes(role))
     }
 
+    /// Whether it is for all apps of a namespace, also those to come.
+    pub(crate) fn covers_namespace(&self, namespace: &str) -> bool {
+        let pattern =
+            |pattern: &String| pattern == "*" || pattern.strip_suffix("/*") == Some(namespace);
+        self.apps.iter().any(pattern)
+    }
+
+    /// Whether it is for all apps.
+    pub(crate) fn covers_all(&self) -> bool {
+        self.apps.iter().any(|pattern| pattern == "*")
+    }
+
     /// Whether it is for this app.
     pub(crate) fn covers(&self, app: &AppId) -> bool {
         self.apps.iter().any(|pattern| match pattern.as_str() {
@@ -102,6 +114,24 @@ mod tests {
         assert_eq!(includes(Read), [false, true, false, false]);
         assert_eq!(includes(Write), [false, true, true, false]);
         assert_eq!(includes(Admin), [false, true, true, true]);
+    }
+
+    #[test]
+    fn a_grant_covers_a_namespace_or_all_only_where_it_says_so() {
+        let grant = |pattern: &str| Grant {
+            role: Some(Role::Read),
+            apps: vec![pattern.to_owned()],
+            expires: None,
+        };
+        let covers = |pattern: &str| {
+            let grant = grant(pattern);
+            (grant.covers_namespace("shop"), grant.covers_all())
+        };
+        assert_eq!(covers("*"), (true, true));
+        assert_eq!(covers("shop/*"), (true, false));
+        for pattern in ["shop/web", "shops/*", "shop", "/*", "", "*/*"] {
+            assert_eq!(covers(pattern), (false, false), "{pattern}");
+        }
     }
 
     #[test]

@@ -37,6 +37,14 @@ pub(super) async fn own_host(
     next.run(request).await
 }
 
+/// What the caller may do.
+pub(super) fn grant(api: &Api, headers: &HeaderMap) -> Result<Grant, Box<Response>> {
+    api.auth.grant(headers).ok_or_else(|| {
+        let bearer = [(header::WWW_AUTHENTICATE, "Bearer")];
+        Box::new((StatusCode::UNAUTHORIZED, bearer, "A token is needed.\n").into_response())
+    })
+}
+
 /// The app that a path names, and what the caller may do to it. What the caller may not see is not
 /// there.
 pub(super) fn app(
@@ -45,11 +53,7 @@ pub(super) fn app(
     path: &str,
     role: Role,
 ) -> Result<(AppId, Grant), Box<Response>> {
-    let Some(grant) = api.auth.grant(headers) else {
-        let bearer = [(header::WWW_AUTHENTICATE, "Bearer")];
-        let answer = (StatusCode::UNAUTHORIZED, bearer, "A token is needed.\n");
-        return Err(Box::new(answer.into_response()));
-    };
+    let grant = grant(api, headers)?;
     let app = path.strip_suffix('/').unwrap_or(path).parse::<AppId>().ok();
     match app.filter(|app| grant.is_for(role) && grant.covers(app)) {
         Some(app) => Ok((app, grant)),

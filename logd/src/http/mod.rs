@@ -1,6 +1,7 @@
 //! The HTTP interface.
 
 mod access;
+mod drains;
 mod forward;
 mod logs;
 mod pages;
@@ -19,6 +20,7 @@ pub(crate) use self::serve::serve;
 use crate::{
     app::AppId,
     auth::Auth,
+    drain::Drains,
     peers::{Peers, Place},
     store::{Store, counters::Counter},
 };
@@ -27,6 +29,7 @@ use crate::{
 pub(crate) struct Api {
     pub(crate) store: Store,
     pub(crate) auth: Arc<Auth>,
+    pub(crate) drains: Drains,
     pub(crate) peers: Option<Peers>,
     pub(crate) registry: Registry,
     pub(crate) reading: Arc<Reading>,
@@ -60,6 +63,8 @@ pub(crate) fn routes(api: Arc<Api>, address: SocketAddr) -> Router {
     Router::new()
         .route("/logs/{*app}", get(logs::read).delete(logs::delete))
         .route("/ledger/{*app}", get(pages::ledger))
+        .route("/drains", get(drains::all))
+        .route("/drains/{namespace}/{name}", get(drains::one))
         .route("/healthz", get(pages::healthz))
         .route("/healthz/", get(pages::healthz))
         .route("/livez", get(pages::healthz))

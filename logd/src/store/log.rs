@@ -21,11 +21,13 @@ use super::{
     message::OpenFile,
     notice,
     position::Position,
+    settled::Settled,
 };
 use crate::{
     app::{App, AppId},
+    drain::{Feeds, Subscription},
     options::AppLimits,
-    origin::{Account, HISTORY, Origin},
+    origin::{Account, HISTORY, OF_DRAIN, Origin},
     time,
 };
 
@@ -36,6 +38,8 @@ const CLOSED: Duration = Duration::from_secs(600);
 /// What an app takes beside its ring, and a file beside its origin, about: part of the budget.
 const APP: usize = 1_024;
 const FILE: usize = 512;
+/// What a drain takes for an app, about.
+const DRAIN: usize = 512;
 /// Bytes of their names and labels.
 const FILES_BYTES: usize = 4 << 20;
 
@@ -54,6 +58,9 @@ pub(super) struct AppLog {
     gaps: Gaps,
     duplicates: Tally,
     notices: Notices,
+    drains: Vec<Arc<Subscription>>,
+    /// Whether these are all.
+    drains_known: bool,
     defaults: AppLimits,
     limits: AppLimits,
     /// What of `writer.evicted()` is counted.
@@ -63,6 +70,7 @@ pub(super) struct AppLog {
 struct File {
     origin: Arc<Origin>,
     position: Position,
+    settled: Settled,
     /// Who has it open.
     opened: Weak<OpenFile>,
     closed: bool,
@@ -94,6 +102,8 @@ impl AppLog {
             gaps: Gaps::default(),
             duplicates: Tally::default(),
             notices,
+            drains: Vec::new(),
+            drains_known: false,
             defaults,
             limits: defaults,
             counted: Count::default(),
@@ -104,7 +114,8 @@ impl AppLog {
     pub(super) fn memory(&self) -> usize {
         let files = self.files.len() * FILE + self.origins.bytes();
         let told = self.losses.memory() + self.gaps.memory();
-        APP + files + told + self.arrivals.memory() + self.writer.memory()
+        let drains = self.drains.len() * DRAIN;
+        APP + files + told + drains + self.arrivals.memory() + self.writer.memory()
     }
 
     pub(super) fn open(&mut self, file: &Arc<OpenFile>, source: Source) -> Opened {
@@ -128,12 +139,13 @@ impl AppLog {
             Entry::Vacant(place) => place.insert(Box::new(File {
                 origin: new(source),
                 position: Position::default(),
+                settled: Settled::default(),
                 opened: Arc::downgrade(file),
                 closed: false,
                 used,
             })),
         };
-        known.position.opened(file.number, known.settled())
+        known.position.opened(file.number, known.settled.to())
     }
 
     /// Takes what is new of a batch; none where the file is not known.
@@ -160,7 +172,7 @@ impl AppLog {
             );
             return Some(ack);
         };
-        let (ack, origin) = (known.ack(file.number), known.origin.clone());
+        let origin = known.origin.clone();
         if let Some(gap) = advance.gap {
             self.skipped(&origin, gap, counters);
         }
@@ -193,7 +205,11 @@ impl AppLog {
         counters.accepted.add(after.records - before.records, after.bytes - before.bytes);
         self.publish(counters);
         self.count_losses(&origin, &batch.losses, counters);
-        Some(ack)
+        let done = self.done();
+        let known = self.files.get_mut(&file.incarnation)?;
+        known.settled.stored(after.records, known.position.stored());
+        known.settled.settle(done);
+        Some(known.ack(file.number))
     }
 
     /// Records a gap that a sender tells of. Told again it is the same gap.
@@ -224,6 +240,7 @@ impl AppLog {
 
     /// Forgets all records.
     pub(super) fn clear(&mut self, counters: &Counters) {
+        self.app.set_expired(self.writer.accepted().records);
         self.writer.clear();
         self.count_evicted(Cause::Deleted, counters);
     }
@@ -239,6 +256,7 @@ impl AppLog {
     pub(super) fn tick(&mut self, counters: &Counters) -> bool {
         let since = self.now().saturating_sub(nanos(self.limits.age));
         if let Some(next) = self.arrivals.before(since) {
+            self.app.set_expired(next);
             self.writer.expire(next);
         }
         self.count_evicted(Cause::Age, counters);
@@ -248,12 +266,72 @@ impl AppLog {
             file.is_open() || file.used.elapsed() < keep
         });
         self.forget_files();
-        self.tell_losses(counters)
+        self.settle();
+        let lost_to_drains = self.writer.held().records == 0 && !self.is_done();
+        self.tell_losses(counters) || lost_to_drains
     }
 
     /// Whether nothing of it is needed any more.
     pub(super) fn is_idle(&self) -> bool {
-        self.files.is_empty() && self.writer.held().records == 0 && !self.app.has_followers()
+        self.files.is_empty()
+            && self.writer.held().records == 0
+            && !self.app.has_followers()
+            && self.is_done()
+    }
+
+    /// These drains are concerned with the app, as far as it is in their scope. Those that come
+    /// begin with what comes; or with what is there, unless all were `known` before.
+    pub(super) fn set_drains(&mut self, drains: &Feeds, known: bool) {
+        let start = if known { self.writer.accepted().records } else { 0 };
+        let mut before = std::mem::take(&mut self.drains);
+        for feed in drains.feeds.iter().filter(|feed| feed.scope.covers(&self.app.id)) {
+            let is_its = |subscription: &Arc<Subscription>| subscription.feed.run == feed.run;
+            let subscription = match before.iter().position(is_its) {
+                Some(index) => before.swap_remove(index),
+                None => Subscription::new(self.app.clone(), feed.clone(), start),
+            };
+            self.drains.push(subscription);
+        }
+        self.drains_known = drains.complete;
+        self.app.set_drains(self.drains.clone());
+        before.iter().for_each(Subscription::end);
+        // What was published before is not announced again.
+        self.drains.iter().for_each(Subscription::announce);
+    }
+
+    /// The app is forgotten.
+    pub(super) fn end(&mut self) {
+        self.app.set_drains(Vec::new());
+        self.drains.drain(..).for_each(|subscription| subscription.end());
+    }
+
+    /// Tells those who send files how far they are settled, where that is news.
+    pub(super) fn settle(&mut self) {
+        let done = self.done();
+        for file in self.files.values_mut().filter(|file| file.settled.is_behind()) {
+            if file.settled.settle(done)
+                && let Some(open) = file.opened.upgrade()
+            {
+                open.answer(Some(file.ack(open.number)));
+            }
+        }
+    }
+
+    /// Adds a line about a drain, which is for no drain.
+    pub(super) fn tell_of_drain(&mut self, text: &str, counters: &Counters) {
+        self.append_notice(text, OF_DRAIN, counters);
+        self.publish(counters);
+    }
+
+    /// All records below are done with by all drains.
+    fn done(&self) -> u64 {
+        let done = self.drains.iter().map(|subscription| subscription.done()).min();
+        if self.drains_known { done.unwrap_or(u64::MAX) } else { 0 }
+    }
+
+    /// Whether all drains that are known are done with all.
+    fn is_done(&self) -> bool {
+        self.drains.iter().all(|drain| drain.done() >= self.writer.accepted().records)
     }
 
     pub(super) fn files(&self) -> usize {
@@ -331,6 +409,10 @@ impl AppLog {
 
     /// Adds a line of logd's own.
     fn tell(&mut self, text: &str, counters: &Counters) {
+        self.append_notice(text, 0, counters);
+    }
+
+    fn append_notice(&mut self, text: &str, flags: u16, counters: &Counters) {
         let Notices { origin, instance, end, tally } = &mut self.notices;
         let App { id, epoch, .. } = &*self.app;
         let origin = origin.get_or_insert_with(|| {
@@ -352,7 +434,7 @@ impl AppLog {
         tally.add(1, text.len() as u64);
         counters.notices.add(1);
         counters.accepted.add(1, text.len() as u64);
-        let flags = Flags::NOTICE.bits().into();
+        let flags = u16::from(Flags::NOTICE.bits()) | flags;
         let record = Record { end: *end, time: time::now(), flags, payload: text.as_bytes() };
         self.writer.append(origin, &record);
     }
@@ -403,13 +485,8 @@ impl File {
         !self.closed && self.opened.strong_count() > 0
     }
 
-    /// Up to where every drain concerned has it. Without drains that is all that is stored.
-    fn settled(&self) -> u64 {
-        self.position.stored()
-    }
-
     fn ack(&self, file: u32) -> Ack {
-        Ack { file, stored: self.position.stored(), settled: self.settled(), gap: 0 }
+        Ack { file, stored: self.position.stored(), settled: self.settled.to(), gap: 0 }
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::{ledger::Ledger, outbox::Outbox};
 use crate::{
     app::{AppId, Follower},
+    drain::Feeds,
     origin,
 };
 
@@ -49,6 +50,12 @@ pub(crate) enum Message {
     Follow(AppId, oneshot::Sender<Follower>),
     /// Forget an app's records.
     Clear(AppId, oneshot::Sender<()>),
+    /// Feed these drains.
+    Drains(Feeds),
+    /// Tell all senders how far their files are settled.
+    Settle(oneshot::Sender<()>),
+    /// Add a line about a drain to an app's log.
+    Notice(AppId, String),
     /// Account for an app.
     Ledger(AppId, oneshot::Sender<Option<Ledger>>),
 }
@@ -66,6 +73,7 @@ impl Message {
                 .flatten()
                 .map(|edge| edge.incarnation.pod_uid.len() + edge.incarnation.container.len())
                 .sum(),
+            Self::Notice(_, text) => text.len(),
             _ => 0,
         }
     }

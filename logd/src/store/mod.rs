@@ -11,6 +11,7 @@ pub(crate) mod message;
 pub(crate) mod notice;
 pub(crate) mod outbox;
 mod position;
+mod settled;
 mod shard;
 
 use std::{
@@ -28,6 +29,7 @@ use self::{
 };
 use crate::{
     app::{App, AppId, Apps, Follower},
+    drain::Feeds,
     options::AppLimits,
 };
 
@@ -55,7 +57,7 @@ pub(crate) struct Store {
 pub(crate) struct Ending;
 
 impl Store {
-    /// Starts the shards. Followers hear of news as long as what is returned beside it is run.
+    /// Starts the shards. `drains` are those that there are at first. Followers hear of news as long as what is returned beside it is run.
     ///
     /// # Errors
     /// Where a thread cannot be started.
@@ -63,6 +65,7 @@ impl Store {
         shards: usize,
         memory: usize,
         limits: AppLimits,
+        drains: Feeds,
     ) -> io::Result<(Self, impl Future<Output = ()> + Send + use<>)> {
         let (herald, mut news) = mpsc::unbounded_channel::<Arc<App>>();
         let shared = Arc::new(Shared {
@@ -76,7 +79,7 @@ impl Store {
         let inboxes = (0..shards)
             .map(|index| {
                 let (inbox, letters) = Inbox::new();
-                let shard = Shard::new(index, shared.clone());
+                let shard = Shard::new(index, shared.clone(), drains.clone());
                 thread::Builder::new()
                     .name(format!("shard-{index}"))
                     .spawn(move || shard.run(&letters))?;
@@ -116,6 +119,37 @@ impl Store {
         let (reply, done) = oneshot::channel();
         self.put(app, Message::Clear(app.clone(), reply)).await?;
         done.await.map_err(|_| Ending)
+    }
+
+    /// Says which drains there are from now on.
+    pub(crate) async fn drains(&self, feeds: &Feeds) -> Result<(), Ending> {
+        for shard in self.shards.iter() {
+            if !shard.put(Message::Drains(feeds.clone())).await {
+                return Err(Ending);
+            }
+        }
+        Ok(())
+    }
+
+    /// Has senders told how far their files are settled now.
+    pub(crate) async fn settle(&self) -> Result<(), Ending> {
+        let mut told = Vec::new();
+        for shard in self.shards.iter() {
+            let (reply, done) = oneshot::channel();
+            if !shard.put(Message::Settle(reply)).await {
+                return Err(Ending);
+            }
+            told.push(done);
+        }
+        for told in told {
+            told.await.map_err(|_| Ending)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a line about a drain to an app's log, where the app is known.
+    pub(crate) async fn notice(&self, app: &AppId, text: String) -> Result<(), Ending> {
+        self.put(app, Message::Notice(app.clone(), text)).await
     }
 
     /// The account of an app; none where nothing is known of it.

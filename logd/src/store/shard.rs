@@ -11,7 +11,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::{
     Shared, counters::Counters, inbox::Letter, log::AppLog, message::Message, message::OpenFile,
 };
-use crate::app::{AppId, Follower};
+use crate::{
+    app::{AppId, Follower},
+    drain::Feeds,
+};
 
 /// How often time alone has effects.
 const TICK: Duration = Duration::from_secs(1);
@@ -20,6 +23,7 @@ const TICK: Duration = Duration::from_secs(1);
 pub(super) struct Shard {
     index: usize,
     shared: Arc<Shared>,
+    drains: Feeds,
     /// Boxed, since a table keeps room for more.
     apps: HashMap<AppId, Box<Held>>,
     /// What each app holds, for the largest to be found.
@@ -33,8 +37,8 @@ struct Held {
 }
 
 impl Shard {
-    pub(super) fn new(index: usize, shared: Arc<Shared>) -> Self {
-        Self { index, shared, apps: HashMap::new(), by_memory: BTreeSet::new() }
+    pub(super) fn new(index: usize, shared: Arc<Shared>, drains: Feeds) -> Self {
+        Self { index, shared, drains, apps: HashMap::new(), by_memory: BTreeSet::new() }
     }
 
     /// Works until nobody can send any more.
@@ -82,6 +86,23 @@ impl Shard {
                 }
                 let _ = reply.send(());
             }
+            Message::Drains(drains) => {
+                for held in self.apps.values_mut() {
+                    held.log.set_drains(&drains, self.drains.complete);
+                }
+                self.drains = drains;
+            }
+            Message::Settle(reply) => {
+                self.apps.values_mut().for_each(|held| held.log.settle());
+                let _ = reply.send(());
+            }
+            Message::Notice(app, text) => {
+                if let Some(held) = self.apps.get_mut(&app) {
+                    held.log.tell_of_drain(&text, &self.shared.counters[self.index]);
+                    held.log.app.announce(&self.shared.herald);
+                    self.weigh(&app);
+                }
+            }
             Message::Ledger(app, reply) => {
                 let _ = reply.send(self.apps.get(&app).map(|held| held.log.ledger()));
             }
@@ -98,10 +119,11 @@ impl Shard {
     }
 
     fn app(&mut self, id: &AppId) -> &mut AppLog {
-        let Self { shared, apps, .. } = self;
+        let Self { shared, apps, drains, .. } = self;
         let held = apps.entry(id.clone()).or_insert_with(|| {
-            let log =
+            let mut log =
                 AppLog::new(id.clone(), shared.instance.clone(), fastrand::u64(..), shared.limits);
+            log.set_drains(drains, false);
             shared.apps.insert(&log.app);
             Box::new(Held { log, memory: 0 })
         });
@@ -161,6 +183,7 @@ impl Shard {
             files += held.log.files() as u64;
             if held.log.is_idle() {
                 let memory = held.memory;
+                held.log.end();
                 self.apps.remove(&id);
                 self.shared.apps.remove(&id);
                 self.note(&id, memory, 0);

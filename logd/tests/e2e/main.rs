@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod drains;
 mod follow;
 mod ingest;
 mod limits;

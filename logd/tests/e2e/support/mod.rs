@@ -5,6 +5,7 @@ mod certificates;
 mod client;
 mod node;
 mod process;
+mod receiver;
 pub(crate) mod sender;
 
 use std::{num::NonZeroUsize, time::Duration};
@@ -17,6 +18,7 @@ pub(crate) use self::{
     client::{Answer, Client},
     node::{Container, Node, metric, until_metric},
     process::Process,
+    receiver::{Receiver, nobody},
     sender::{FileName, Sender, source},
 };
 

@@ -106,7 +106,7 @@ impl Sender {
         self.ack(file, |ack| ack.gap == id).await
     }
 
-    async fn ack(&mut self, file: u32, is_it: impl Fn(&Ack) -> bool) -> Ack {
+    pub(crate) async fn ack(&mut self, file: u32, is_it: impl Fn(&Ack) -> bool) -> Ack {
         loop {
             if let FromLogd::Acks(Acks { acks }) = self.hear().await
                 && let Some(ack) = acks.iter().find(|ack| ack.file == file && is_it(ack))

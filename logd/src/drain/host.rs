@@ -1,0 +1,118 @@
+//! Receivers that several drains share: one that cannot be reached is probed once, not by all.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use fairlead_drain::FailureKind;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::breaker::{Breaker, Pass, THRESHOLD};
+
+/// All receivers, by host and port.
+#[derive(Debug, Default)]
+pub(super) struct Hosts(Mutex<HashMap<String, Weak<Host>>>);
+
+/// A receiver.
+#[derive(Debug)]
+pub(super) struct Host {
+    breaker: Mutex<Breaker>,
+    /// It cannot be reached, as far as is known.
+    failing: AtomicBool,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        let breaker = Mutex::new(Breaker::new(THRESHOLD - 1));
+        Self { breaker, failing: AtomicBool::new(false) }
+    }
+}
+
+impl Hosts {
+    /// The receiver at `HOST:PORT`.
+    pub(super) fn host(&self, address: &str) -> Arc<Host> {
+        let mut hosts = self.0.lock();
+        hosts.retain(|_, host| host.strong_count() > 0);
+        let known = hosts.get(address).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let host = Arc::<Host>::default();
+            hosts.insert(address.to_owned(), Arc::downgrade(&host));
+            host
+        })
+    }
+}
+
+impl Host {
+    /// Whether to try now.
+    pub(super) fn pass(&self, now: Instant) -> Pass {
+        if self.failing.load(Relaxed) { self.breaker.lock().pass(now) } else { Pass::Go }
+    }
+
+    /// It took lines.
+    pub(super) fn succeeded(&self) {
+        if self.failing.load(Relaxed) {
+            self.breaker.lock().succeeded();
+            self.failing.store(false, Relaxed);
+        }
+    }
+
+    /// An attempt failed. Only what every drain would see says something about the receiver.
+    pub(super) fn failed(&self, kind: FailureKind, now: Instant) {
+        use FailureKind::{
+            Busy, Certificate, Connect, Denied, Forbidden, Protocol, Resolve, Timeout,
+        };
+        match kind {
+            Resolve | Connect | Timeout => {
+                self.breaker.lock().failed(now, fastrand::f64(), None);
+                self.failing.store(true, Relaxed);
+            }
+            Busy | Denied | Protocol => self.succeeded(),
+            Certificate | Forbidden => self.given_up(),
+        }
+    }
+
+    /// An attempt came to nothing.
+    pub(super) fn given_up(&self) {
+        if self.failing.load(Relaxed) {
+            self.breaker.lock().given_up();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn drains_with_one_receiver_share_its_breaker_and_others_do_not() {
+        let hosts = Hosts::default();
+        let (a, b, other) = (hosts.host("a:1"), hosts.host("a:1"), hosts.host("a:2"));
+        let now = Instant::now();
+        (0..THRESHOLD).for_each(|_| a.failed(FailureKind::Connect, now));
+        assert!(matches!(b.pass(now), Pass::Wait(_) | Pass::Probe));
+        assert_eq!(other.pass(now), Pass::Go);
+        let later = now + Duration::from_secs(60);
+        assert_eq!(a.pass(later), Pass::Probe);
+        assert!(matches!(b.pass(later), Pass::Wait(_)), "one probe at a time");
+        a.succeeded();
+        assert_eq!(b.pass(now), Pass::Go);
+    }
+
+    #[test]
+    fn what_one_drain_does_wrong_is_not_the_receiver_s_failure() {
+        let hosts = Hosts::default();
+        let host = hosts.host("a:1");
+        let now = Instant::now();
+        for kind in [FailureKind::Denied, FailureKind::Certificate, FailureKind::Busy] {
+            (0..3 * THRESHOLD).for_each(|_| host.failed(kind, now));
+            assert_eq!(host.pass(now), Pass::Go);
+        }
+    }
+}

@@ -1,0 +1,486 @@
+//! Sends what a drain is for: a task per drain.
+//!
+//! It reads from the rings when the sink takes lines, and keeps none of them. While nothing can be
+//! sent it costs its cursors.
+
+use std::{
+    collections::{HashMap, VecDeque, hash_map::Entry},
+    future::pending,
+    sync::Arc,
+    time::Duration,
+};
+
+use fairlead_drain::{Batch, Failure, FailureKind, Limits, Sink, Verdict};
+use tokio::{
+    sync::{mpsc::UnboundedReceiver, watch},
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    breaker::{Breaker, Pass},
+    feed::{Scope, Subscription},
+    flight::{Flight, Key},
+    host::Host,
+    notice,
+    reading::{self, Turn},
+    status::Status,
+    totals::Totals,
+};
+use crate::{read::filter::Filter, store::Store, time};
+
+/// Lines that have been sent and have no verdict, at most.
+const UNDER_WAY: usize = 64 << 10;
+/// Records of one app that are looked at while others wait.
+const TURN: usize = 1_024;
+/// Bytes of memory that a drain keeps for its next batch while there is none.
+const IDLE: usize = 16 << 10;
+/// How often a drain that waits looks for what it loses meanwhile.
+const LOOK: Duration = Duration::from_secs(1);
+/// Losses are told in an app's stream after so long, and again after so long.
+const GATHER: Duration = Duration::from_secs(1);
+const LOSS_PERIOD: Duration = Duration::from_secs(60);
+/// Failures are told in an app's stream from so many in a row on, and again after so long.
+const FAILURES: u32 = 5;
+const FAILURE_PERIOD: Duration = Duration::from_secs(300);
+
+/// Makes sinks.
+pub(super) trait Open: Send + Sync {
+    /// A sink that is not connected yet.
+    fn open(&self) -> Box<dyn Sink>;
+}
+
+/// What is sent where.
+pub(super) struct Settings {
+    pub(super) filter: Filter,
+    pub(super) sinks: Box<dyn Open>,
+    pub(super) host: Arc<Host>,
+    pub(super) totals: Arc<Totals>,
+}
+
+/// What a pump is to do.
+#[derive(Clone)]
+pub(super) struct Order {
+    pub(super) settings: Arc<Settings>,
+    pub(super) phase: Phase,
+}
+
+/// How long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Until another order comes.
+    Run,
+    /// Until all is sent that is there.
+    Flush,
+    /// No longer.
+    Stop,
+}
+
+/// Sends what a drain is for.
+pub(super) struct Pump {
+    id: Arc<str>,
+    store: Store,
+    news: UnboundedReceiver<Arc<Subscription>>,
+    orders: watch::Receiver<Order>,
+    order: Order,
+    status: Arc<Status>,
+    apps: HashMap<Key, Fed>,
+    /// Apps with something to read, each once.
+    ready: VecDeque<Key>,
+    flight: Flight,
+    sink: Option<Box<dyn Sink>>,
+    batch: Batch,
+    /// When the batch has to be sent.
+    due: Option<Instant>,
+    breaker: Breaker,
+    /// When the failures began, and when they were told.
+    failing_since: Option<i64>,
+    failure_told: Option<Instant>,
+    /// When losses are to be told, and when they were.
+    tell_at: Option<Instant>,
+    losses_told: Option<Instant>,
+    touched: Vec<Key>,
+}
+
+/// An app that is read.
+struct Fed {
+    subscription: Arc<Subscription>,
+    ready: bool,
+    /// What is not told in the app's stream: how many lines, since when.
+    untold: Option<(u64, i64)>,
+}
+
+/// What a pump waits for.
+enum Event {
+    News(Arc<Subscription>),
+    Verdicts(Result<Vec<Verdict>, Failure>),
+    Order,
+    Time,
+    End,
+}
+
+impl Pump {
+    pub(super) fn new(
+        id: Arc<str>,
+        store: Store,
+        news: UnboundedReceiver<Arc<Subscription>>,
+        mut orders: watch::Receiver<Order>,
+        status: Arc<Status>,
+    ) -> Self {
+        let order = orders.borrow_and_update().clone();
+        Self {
+            id,
+            store,
+            news,
+            orders,
+            order,
+            status,
+            apps: HashMap::new(),
+            ready: VecDeque::new(),
+            flight: Flight::default(),
+            sink: None,
+            batch: Batch::default(),
+            due: None,
+            breaker: Breaker::new(0),
+            failing_since: None,
+            failure_told: None,
+            tell_at: None,
+            losses_told: None,
+            touched: Vec::new(),
+        }
+    }
+
+    /// Sends until it is told to stop, or all is sent where it is told to flush.
+    pub(super) async fn run(mut self) {
+        loop {
+            if !self.take_orders() {
+                return;
+            }
+            while let Ok(subscription) = self.news.try_recv() {
+                self.take(subscription);
+            }
+            let ends = match self.order.phase {
+                Phase::Run => false,
+                Phase::Flush => self.is_dry(),
+                Phase::Stop => true,
+            };
+            if ends {
+                if let Some(sink) = &mut self.sink {
+                    sink.close().await;
+                }
+                return;
+            }
+            self.tell_losses().await;
+            let mut probe = false;
+            if self.batch.is_empty() && !self.ready.is_empty() {
+                match self.pass() {
+                    Pass::Wait(until) => {
+                        self.wait(until).await;
+                        continue;
+                    }
+                    pass => probe = pass == Pass::Probe,
+                }
+            }
+            let full = self.fill(probe);
+            if self.is_due(full || probe) {
+                self.send().await;
+                // A sink that never waits leaves others their turn.
+                tokio::task::yield_now().await;
+                continue;
+            }
+            if probe {
+                // Nothing was wanted.
+                self.breaker.given_up();
+                self.order.settings.host.given_up();
+            }
+            if self.batch.is_empty() && self.batch.bytes.capacity() > IDLE {
+                self.batch = Batch::default();
+            }
+            match self.event().await {
+                Event::News(subscription) => self.take(subscription),
+                Event::Verdicts(Ok(verdicts)) => self.decided(&verdicts),
+                Event::Verdicts(Err(failure)) => self.failed(&failure).await,
+                Event::Order => self.orders.mark_changed(),
+                Event::Time => {}
+                Event::End => return,
+            }
+        }
+    }
+
+    async fn event(&mut self) -> Event {
+        let waiting = self.flight.under_way() > self.batch.len();
+        let Self { sink, news, orders, due, tell_at, .. } = self;
+        let confirm = async {
+            match sink {
+                Some(sink) if waiting => sink.confirm().await,
+                _ => pending().await,
+            }
+        };
+        let time = async {
+            match due.iter().chain(&*tell_at).min() {
+                Some(time) => sleep_until(*time).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            subscription = news.recv() => subscription.map_or(Event::End, Event::News),
+            verdicts = confirm => Event::Verdicts(verdicts),
+            changed = orders.changed() => if changed.is_ok() { Event::Order } else { Event::End },
+            () = time => Event::Time,
+        }
+    }
+
+    /// Takes new orders. False where nobody is left to give any.
+    fn take_orders(&mut self) -> bool {
+        match self.orders.has_changed() {
+            Err(_) => return false,
+            Ok(false) => return true,
+            Ok(true) => {}
+        }
+        let before = std::mem::replace(&mut self.order, self.orders.borrow_and_update().clone());
+        // Whatever is new, it is tried at once.
+        self.breaker = Breaker::new(0);
+        if !Arc::ptr_eq(&before.settings, &self.order.settings) {
+            self.sink = None;
+            self.rewind();
+        }
+        true
+    }
+
+    /// An app has news.
+    fn take(&mut self, subscription: Arc<Subscription>) {
+        subscription.taken();
+        let key = subscription.key;
+        if subscription.has_ended() {
+            self.flight.leave(key);
+            self.apps.remove(&key);
+            return;
+        }
+        let fed = match self.apps.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                self.flight.join(key, subscription.start);
+                place.insert(Fed { subscription, ready: false, untold: None })
+            }
+        };
+        if !std::mem::replace(&mut fed.ready, true) {
+            self.ready.push_back(key);
+        }
+    }
+
+    /// Whether all is sent that is there, also of what nobody has told of yet.
+    fn is_dry(&mut self) -> bool {
+        for (key, fed) in &mut self.apps {
+            let more = self.flight.done(*key) < fed.subscription.app.log.end();
+            if more && self.flight.under_way() == 0 && !std::mem::replace(&mut fed.ready, true) {
+                self.ready.push_back(*key);
+            }
+        }
+        self.ready.is_empty() && self.flight.under_way() == 0
+    }
+
+    /// Whether to try to send now.
+    fn pass(&mut self) -> Pass {
+        let now = Instant::now();
+        let own = self.breaker.pass(now);
+        self.status.breaker(self.breaker.state(now), self.breaker.failures());
+        if let Pass::Wait(_) = own {
+            return own;
+        }
+        match self.order.settings.host.pass(now) {
+            Pass::Wait(until) => {
+                self.breaker.given_up();
+                Pass::Wait(until)
+            }
+            Pass::Go => own,
+            Pass::Probe => Pass::Probe,
+        }
+    }
+
+    /// Waits, though not for long, and counts what is lost meanwhile.
+    async fn wait(&mut self, until: Instant) {
+        let until = until.min(Instant::now() + LOOK);
+        tokio::select! {
+            () = sleep_until(until) => {}
+            _ = self.orders.changed() => self.orders.mark_changed(),
+        }
+        let keys: Vec<Key> = self.ready.iter().copied().collect();
+        for key in keys {
+            self.overrun(key);
+            self.done(key);
+        }
+        self.status.ledger(self.flight.ledger(), &self.order.settings.totals);
+    }
+
+    /// Adds lines to the batch until it is full, or no app has any. True where it is full.
+    fn fill(&mut self, probe: bool) -> bool {
+        let sink = self.sink.get_or_insert_with(|| self.order.settings.sinks.open());
+        let mut limits = sink.limits();
+        if probe {
+            limits.lines = 1;
+        }
+        let before = self.batch.len();
+        while !is_full(&self.batch, limits)
+            && self.flight.under_way() < UNDER_WAY
+            && let Some(key) = self.ready.pop_front()
+        {
+            self.overrun(key);
+            let Some(fed) = self.apps.get_mut(&key) else { continue };
+            fed.ready = false;
+            let turn = Turn {
+                id: &self.id,
+                key,
+                app: &fed.subscription.app,
+                filter: &self.order.settings.filter,
+                records: TURN,
+                limits,
+            };
+            let sink = self.sink.as_deref_mut().expect("it was just opened");
+            let more = reading::turn(&turn, &mut self.flight, sink, &mut self.batch);
+            if more {
+                fed.ready = true;
+                self.ready.push_back(key);
+            }
+            self.done(key);
+        }
+        if before == 0 && !self.batch.is_empty() {
+            self.due = Some(Instant::now() + limits.linger);
+        }
+        is_full(&self.batch, limits) || self.flight.under_way() >= UNDER_WAY
+    }
+
+    fn is_due(&self, full: bool) -> bool {
+        let due = || self.due.is_some_and(|due| due <= Instant::now());
+        !self.batch.is_empty() && (full || self.order.phase == Phase::Flush || due())
+    }
+
+    async fn send(&mut self) {
+        self.due = None;
+        let Some(sink) = &mut self.sink else { return };
+        let sent = sink.send(&mut self.batch).await;
+        self.batch.clear();
+        match sent {
+            Ok(verdicts) => self.decided(&verdicts),
+            Err(failure) => self.failed(&failure).await,
+        }
+    }
+
+    fn decided(&mut self, verdicts: &[Verdict]) {
+        let Self { flight, touched, .. } = self;
+        flight.verdicts(verdicts, |key| touched.push(key));
+        self.tell_done();
+        if verdicts.contains(&Verdict::Again) {
+            // Its receiver takes some, and asks for a break.
+            let wait = self.breaker.failed(Instant::now(), fastrand::f64(), None);
+            tracing::debug!(drain = &*self.id, ?wait, "a receiver took only some lines");
+            self.rewind();
+        } else if !verdicts.is_empty() {
+            if self.breaker.succeeded() {
+                (self.failing_since, self.failure_told) = (None, None);
+                tracing::info!(drain = &*self.id, "lines arrive again");
+            }
+            self.order.settings.host.succeeded();
+            self.status.succeeded();
+        }
+        self.status.breaker(self.breaker.state(Instant::now()), self.breaker.failures());
+    }
+
+    /// Tells the store how far the touched apps are.
+    fn tell_done(&mut self) {
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.dedup();
+        for key in touched.drain(..) {
+            self.done(key);
+        }
+        self.touched = touched;
+        self.status.ledger(self.flight.ledger(), &self.order.settings.totals);
+    }
+
+    fn done(&self, key: Key) {
+        if let Some(fed) = self.apps.get(&key) {
+            fed.subscription.set_done(self.flight.done(key));
+        }
+    }
+
+    async fn failed(&mut self, failure: &Failure) {
+        self.sink = None;
+        self.rewind();
+        let now = Instant::now();
+        self.order.settings.host.failed(failure.kind, now);
+        let wait = self.breaker.failed(now, fastrand::f64(), failure.retry_after);
+        self.status.failed(failure);
+        self.order.settings.totals.failed(failure.kind);
+        self.status.breaker(self.breaker.state(now), self.breaker.failures());
+        self.status.ledger(self.flight.ledger(), &self.order.settings.totals);
+        let failures = self.breaker.failures();
+        tracing::debug!(drain = &*self.id, error = %failure, failures, ?wait, "lines do not arrive");
+        let since = *self.failing_since.get_or_insert_with(time::now);
+        let bad_certificate = failure.kind == FailureKind::Certificate;
+        let told = self.failure_told.is_some_and(|told| now < told + FAILURE_PERIOD);
+        if told || failures < FAILURES && !bad_certificate {
+            return;
+        }
+        self.failure_told = Some(now);
+        tracing::warn!(drain = &*self.id, error = %failure, failures, "lines do not arrive");
+        let text = match bad_certificate {
+            true => notice::certificate(&self.id, &failure.message),
+            false => notice::undeliverable(&self.id, failures, since, &failure.message),
+        };
+        let scope = self.apps.values().next().map(|fed| &fed.subscription.feed.scope);
+        if let Some(Scope::App(app)) = scope {
+            // An error tells that the process ends.
+            let _ = self.store.notice(&app.clone(), text).await;
+        }
+    }
+
+    /// All that has no verdict goes again, from the ring.
+    fn rewind(&mut self) {
+        if self.sink.is_none() {
+            (self.batch, self.due) = (Batch::default(), None);
+            self.flight.failed();
+        }
+        for key in self.flight.going_again() {
+            if let Some(fed) = self.apps.get_mut(&key)
+                && !std::mem::replace(&mut fed.ready, true)
+            {
+                self.ready.push_back(key);
+            }
+        }
+    }
+
+    /// Counts what of an app has left its ring before it was sent.
+    fn overrun(&mut self, key: Key) {
+        let Some(fed) = self.apps.get_mut(&key) else { return };
+        let app = &fed.subscription.app;
+        // In this order: what was deleted is marked so before it leaves.
+        let first = app.log.first();
+        let lost = self.flight.overrun(key, first, app.expired(), time::now());
+        if lost > 0 && fed.subscription.feed.scope != Scope::All {
+            fed.untold.get_or_insert_with(|| (0, time::now())).0 += lost;
+            let soon = Instant::now() + GATHER;
+            let next = self.losses_told.map_or(soon, |told| soon.max(told + LOSS_PERIOD));
+            self.tell_at.get_or_insert(next);
+        }
+    }
+
+    /// Tells apps' owners what was lost, where it is time to.
+    async fn tell_losses(&mut self) {
+        let now = Instant::now();
+        if self.tell_at.is_none_or(|at| now < at) {
+            return;
+        }
+        (self.tell_at, self.losses_told) = (None, Some(now));
+        for fed in self.apps.values_mut() {
+            let Some((lines, since)) = fed.untold.take() else { continue };
+            let text = notice::overrun_of(&self.id, lines, since);
+            // An error tells that the process ends.
+            let _ = self.store.notice(&fed.subscription.app.id, text).await;
+        }
+    }
+}
+
+fn is_full(batch: &Batch, limits: Limits) -> bool {
+    batch.len() >= limits.lines || batch.bytes.len() >= limits.bytes
+}
+
+#[cfg(test)]
+mod tests;
