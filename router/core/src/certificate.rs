@@ -1,7 +1,12 @@
 //! Certificates: read from Secrets, checked, kept while a newer one is bad.
 
-use std::sync::Arc;
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
+use bytes::Bytes;
 use rustls::{
     client::verify_server_name,
     crypto::aws_lc_rs,
@@ -82,13 +87,50 @@ pub fn is_valid_for(certificate: &CertifiedKey, host: &HostPattern) -> bool {
     ServerName::try_from(name).is_ok_and(|name| verify_server_name(&parsed, &name).is_ok())
 }
 
+/// A certificate with its key, as a client shows it. Two of the same chain are the same: there is one
+/// key that fits.
+pub struct ClientCertificate {
+    /// The certificate, and those between it and its authority.
+    pub chain: Box<[CertificateDer<'static>]>,
+    /// Its private key.
+    pub key: PrivateKeyDer<'static>,
+}
+
+impl PartialEq for ClientCertificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.chain == other.chain
+    }
+}
+
+impl Eq for ClientCertificate {}
+
+impl Hash for ClientCertificate {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.chain.hash(state);
+    }
+}
+
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCertificate").field("chain", &self.chain).finish_non_exhaustive()
+    }
+}
+
 /// What is known of one Secret: its certificate, and what is wrong with it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct CertificateSlot {
     /// The certificate in use: the newest good one.
     pub certificate: Option<Arc<CertifiedKey>>,
+    /// Its private key as the Secret has it, in PEM form.
+    key: Bytes,
     /// Why the Secret's present content is not in use.
     pub error: Option<CertificateError>,
+}
+
+impl fmt::Debug for CertificateSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CertificateSlot").field("error", &self.error).finish_non_exhaustive()
+    }
 }
 
 impl CertificateSlot {
@@ -99,9 +141,16 @@ impl CertificateSlot {
             Ok(certificate) => {
                 self.error = None;
                 self.certificate = Some(Arc::new(certificate));
+                self.key = secret.private_key.clone().unwrap_or_default();
             }
             Err(error) => self.error = Some(error),
         }
+    }
+
+    /// The certificate in use, to be shown to servers.
+    pub fn client(&self) -> Option<ClientCertificate> {
+        let chain = self.certificate.as_ref()?.cert.as_slice().into();
+        Some(ClientCertificate { chain, key: PrivateKeyDer::from_pem_slice(&self.key).ok()? })
     }
 }
 

@@ -46,4 +46,4 @@ pub use rule::{Rule, Timeouts};
 pub use settings::{PlatformCertificate, Settings};
 pub use stream::{Stream, StreamSpec};
 pub use table::{Host, Table};
-pub use upstream::Upstream;
+pub use upstream::{Upstream, UpstreamTls};

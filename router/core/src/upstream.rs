@@ -12,7 +12,10 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-use crate::{certificate::MAX_PEM, object::Secret};
+use crate::{
+    certificate::{ClientCertificate, MAX_PEM},
+    object::Secret,
+};
 
 /// What is spoken to an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,25 +53,24 @@ pub struct Upstream {
     pub tls: Option<UpstreamTls>,
 }
 
-/// What an endpoint's certificate must be.
+/// What an endpoint's certificate must be, and which one it is shown.
 #[derive(Debug)]
 pub struct UpstreamTls {
     /// Valid for this name, which endpoints are asked for (SNI).
     pub server_name: Arc<str>,
     /// Signed by one of these. Where there is none, nobody is believed.
     pub authorities: Arc<[CertificateDer<'static>]>,
-    /// The authorities in an engine's own form, made once.
+    /// What it is shown where it asks.
+    pub certificate: Option<Arc<ClientCertificate>>,
+    /// Both in an engine's own form, made once.
     prepared: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl UpstreamTls {
-    /// The authorities as `make` has it; the same each time, for every thread. `None` when they have
-    /// been made as something else.
-    pub fn prepared<T: Any + Send + Sync>(
-        &self,
-        make: impl FnOnce(&[CertificateDer<'static>]) -> T,
-    ) -> Option<&T> {
-        self.prepared.get_or_init(|| Box::new(make(&self.authorities))).downcast_ref()
+    /// This as `make` has it; the same each time, for every thread. `None` when it has been made as
+    /// something else.
+    pub fn prepared<T: Any + Send + Sync>(&self, make: impl FnOnce(&Self) -> T) -> Option<&T> {
+        self.prepared.get_or_init(|| Box::new(make(self))).downcast_ref()
     }
 }
 
@@ -91,6 +93,8 @@ pub struct Identity {
     pub server_name: Arc<str>,
     /// Who may have signed them.
     pub authorities: Arc<[CertificateDer<'static>]>,
+    /// Who the router is to them.
+    pub certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// Hands out the one [`Upstream`] of an identity for as long as a rule uses it.
@@ -103,7 +107,7 @@ pub struct Upstreams {
 impl Upstreams {
     /// The upstream of `identity`, new or shared; `None` for HTTP/1.1 in the clear.
     pub fn get(&mut self, identity: Identity) -> Option<Arc<Upstream>> {
-        let Identity { protocol, server_name, authorities } = &identity;
+        let Identity { protocol, server_name, authorities, certificate } = &identity;
         if *protocol == Protocol::Http {
             return None;
         }
@@ -116,6 +120,7 @@ impl Upstreams {
         let tls = protocol.is_secure().then(|| UpstreamTls {
             server_name: server_name.clone(),
             authorities: authorities.clone(),
+            certificate: certificate.clone(),
             prepared: OnceLock::new(),
         });
         let upstream = Upstream { id: self.last, http2: protocol.is_http2(), tls };
@@ -196,6 +201,13 @@ mod tests {
             protocol,
             server_name: name.into(),
             authorities: authorities.clone(),
+            certificate: None,
+        };
+        let shown = |chain: &[u8]| {
+            let key = rustls::pki_types::PrivatePkcs8KeyDer::from(vec![1]).into();
+            let chain = [CertificateDer::from(chain.to_vec())].into();
+            let certificate = Some(Arc::new(ClientCertificate { chain, key }));
+            Identity { certificate, ..of(Protocol::Https, "web", &one) }
         };
         let all = [
             of(Protocol::H2c, "", &[].into()),
@@ -204,18 +216,20 @@ mod tests {
             of(Protocol::Https, "web", &other),
             of(Protocol::Https, "web", &[].into()),
             of(Protocol::H2, "web", &one),
+            shown(b"a"),
+            shown(b"b"),
         ];
         let mut upstreams = Upstreams::default();
         let first: Vec<_> = all.iter().map(|i| upstreams.get(i.clone()).unwrap()).collect();
         let again: Vec<_> = all.iter().map(|i| upstreams.get(i.clone()).unwrap()).collect();
         assert!(first.iter().zip(&again).all(|(one, other)| Arc::ptr_eq(one, other)));
         let mut ids: Vec<_> = first.iter().map(|upstream| upstream.id).collect();
-        assert_eq!(ids, [1, 2, 3, 4, 5, 6]);
+        assert_eq!(ids, [1, 2, 3, 4, 5, 6, 7, 8]);
         // One that comes back is a new one.
         drop((first, again));
         ids.clear();
         ids.push(upstreams.get(all[1].clone()).unwrap().id);
-        assert_eq!(ids, [7]);
+        assert_eq!(ids, [9]);
         assert_eq!(upstreams.known.len(), 1);
         assert!(upstreams.get(of(Protocol::Http, "", &[].into())).is_none());
     }

@@ -2,13 +2,16 @@
 
 use std::{net::SocketAddr, os::fd::RawFd, sync::Arc, time::Duration};
 
-use fairlead_router_core::{Timeouts, Upstream};
+use fairlead_router_core::{Timeouts, Upstream, UpstreamTls};
 use http::header::CONTENT_LENGTH;
 use nix::{
     errno::Errno,
     sys::socket::{MsgFlags, recv},
 };
-use pingora_core::{upstreams::peer::HttpPeer, utils::tls::WrappedX509};
+use pingora_core::{
+    upstreams::peer::HttpPeer,
+    utils::tls::{CertKey, WrappedX509},
+};
 use pingora_error::ErrorType;
 use pingora_http::RequestHeader;
 use pingora_x509_parser::{certificate::X509Certificate, prelude::FromDer};
@@ -49,15 +52,35 @@ impl Pool {
 /// Requests under way on one connection of HTTP/2 to an endpoint, which may allow fewer.
 const H2_STREAMS: usize = 100;
 
-/// Authorities in Pingora's form; without those that its parser cannot read.
-fn authorities(list: &[CertificateDer<'static>]) -> Arc<[WrappedX509]> {
-    let wrap = |der: &CertificateDer<'static>| {
-        WrappedX509::try_new(der.to_vec(), |raw| {
-            X509Certificate::from_der(raw).map(|(_, parsed)| parsed)
-        })
-        .ok()
-    };
-    list.iter().filter_map(wrap).collect()
+/// What endpoints have to show, and are shown, in Pingora's form.
+struct Verified {
+    /// None at all: nobody is believed.
+    authorities: Arc<[WrappedX509]>,
+    certificate: Option<Arc<CertKey>>,
+}
+
+impl Verified {
+    /// Without authorities that Pingora's parser cannot read; without any where that is so of the
+    /// certificate.
+    fn of(tls: &UpstreamTls) -> Self {
+        let wrap = |der: &CertificateDer<'static>| {
+            WrappedX509::try_new(der.to_vec(), |raw| {
+                X509Certificate::from_der(raw).map(|(_, parsed)| parsed)
+            })
+            .ok()
+        };
+        let authorities = tls.authorities.iter().filter_map(wrap).collect();
+        let Some(certificate) = &tls.certificate else {
+            return Self { authorities, certificate: None };
+        };
+        // Pingora panics on one that it cannot read.
+        if !certificate.chain.iter().all(|der| wrap(der).is_some()) {
+            return Self { authorities: Arc::new([]), certificate: None };
+        }
+        let chain = certificate.chain.iter().map(|der| der.to_vec()).collect();
+        let key = certificate.key.secret_der().to_vec();
+        Self { authorities, certificate: Some(Arc::new(CertKey::new(chain, key))) }
+    }
 }
 
 /// The endpoint at `address` in Pingora's terms. `kept` is how long the connection may be kept
@@ -78,8 +101,11 @@ pub(crate) fn peer(
     peer.group_key = upstream.map_or(0, |upstream| upstream.id << 40) | pool.key();
     let options = &mut peer.options;
     if let Some(tls) = tls {
+        let verified = tls.prepared(Verified::of);
         // None at all is refused by Pingora; left out it would take its own.
-        options.ca = Some(tls.prepared(authorities).cloned().unwrap_or_else(|| Arc::new([])));
+        let authorities = verified.map(|verified| verified.authorities.clone());
+        options.ca = Some(authorities.unwrap_or_else(|| Arc::new([])));
+        peer.client_cert_key = verified.and_then(|verified| verified.certificate.clone());
     }
     if upstream.is_some_and(|upstream| upstream.http2) {
         options.set_http_version(2, 2);

@@ -91,6 +91,7 @@ impl Compiler {
             protocol: Protocol::Http,
             server_name: Arc::default(),
             authorities: None,
+            client_certificate: None,
             error_pages: None,
             options: Options::default(),
             backend: BackendKey { service: service.clone(), port },

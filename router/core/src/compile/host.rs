@@ -37,10 +37,12 @@ pub(super) fn compile(
     let mut findings: Vec<_> = owners.map(|loser| shadow(pattern, owner, loser)).collect();
     let certificate = certificate(pattern, owner, context, &mut findings);
     findings.extend(authorities(owner, context));
+    findings.extend(client_certificate(owner, context));
     findings.extend(pages(owner, context));
     let mut rules = vec![rule::compile(owner, PathMatch::Prefix("/".into()), None, context)];
     for claim in mounted {
         findings.extend(authorities(claim, context));
+        findings.extend(client_certificate(claim, context));
         findings.extend(pages(claim, context));
         for path in claim.mount.iter().flat_map(|mount| &mount.paths) {
             match rules.iter().find(|rule| rule.path == *path) {
@@ -112,6 +114,33 @@ fn authorities(claim: &Claim, context: &Context<'_>) -> Option<Diagnostic> {
         Some(error) => (secret.of(Kind::Secret), "data[ca.crt]", error?.to_string()),
     };
     let reason = format!("{reason}. Until then the pods of {} get no requests", claim.origin());
+    Some(Diagnostic {
+        object,
+        field: field.into(),
+        severity: Severity::Error,
+        reason: reason.into(),
+    })
+}
+
+/// What is wrong with the certificate that the pods of `claim` are to be shown.
+fn client_certificate(claim: &Claim, context: &Context<'_>) -> Option<Diagnostic> {
+    let secret = claim.client_certificate.as_ref()?;
+    let pods = || format!("Until then the pods of {} get no requests", claim.origin());
+    let (object, field, reason) = match context.slot(secret) {
+        None => (
+            claim.origin(),
+            "metadata.annotations[upstreamCertificate]",
+            format!("Secret {secret} does not exist. {}", pods()),
+        ),
+        Some(slot) => {
+            let error = slot.error.as_ref()?;
+            let reason = match slot.certificate {
+                Some(_) => format!("{error}. The last good certificate stays in use"),
+                None => format!("{error}. {}", pods()),
+            };
+            (secret.of(Kind::Secret), error.field(), reason)
+        }
+    };
     Some(Diagnostic {
         object,
         field: field.into(),

@@ -248,16 +248,21 @@ impl Context<'_> {
         Some(state.authorities.as_ref().and_then(|authorities| authorities.as_ref().err().copied()))
     }
 
-    /// How the endpoints of `claim` are spoken to. Without its authorities nobody is believed.
+    /// How the endpoints of `claim` are spoken to. Without its authorities, and without the certificate
+    /// that they are to be shown, nobody is believed.
     fn upstream(&self, claim: &Claim) -> Option<Arc<Upstream>> {
         let state = claim.authorities.as_ref().and_then(|key| self.compiler.secrets.get(key));
         let authorities = state.and_then(|state| state.authorities.clone()?.ok());
+        let slot = claim.client_certificate.as_ref().map(|key| self.slot(key));
+        let certificate = slot.map(|slot| slot?.client().map(Arc::new));
+        let authorities = authorities.filter(|_| certificate != Some(None));
         let server_name =
             if claim.protocol.is_secure() { claim.server_name.clone() } else { Arc::default() };
         self.compiler.upstreams.borrow_mut().get(Identity {
             protocol: claim.protocol,
             server_name,
             authorities: authorities.unwrap_or_default(),
+            certificate: certificate.flatten(),
         })
     }
 

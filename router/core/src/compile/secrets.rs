@@ -45,7 +45,9 @@ impl Compiler {
         for user in self.secret_users.get(&key).into_iter().flatten() {
             let Some(claim) = self.claims.get(user) else { continue };
             let certificates = claim.certificates.iter().filter(|(_, secret)| **secret == key);
-            let all = claim.names().filter(|_| claim.authorities.as_ref() == Some(&key));
+            let upstream = [&claim.authorities, &claim.client_certificate];
+            let upstream = upstream.into_iter().flatten().any(|secret| *secret == key);
+            let all = claim.names().filter(|_| upstream);
             let names = certificates.map(|(name, _)| name).chain(all);
             self.dirty.extend(names.filter_map(|name| name.resolve(&self.table.settings).ok()));
         }
@@ -71,7 +73,7 @@ impl Compiler {
                 "this Secret, which is to hold the platform certificate, does not exist".to_owned(),
             )),
             Some(CertificateSlot { error: None, .. }) => None,
-            Some(CertificateSlot { error: Some(error), certificate: None }) => Some(finding(
+            Some(CertificateSlot { error: Some(error), certificate: None, .. }) => Some(finding(
                 error.field(),
                 format!("{error}. Until then there is no platform certificate"),
             )),

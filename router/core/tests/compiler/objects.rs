@@ -400,6 +400,61 @@ fn without_their_authorities_pods_are_not_believed() {
 }
 
 #[test]
+fn without_the_certificate_that_they_are_to_be_shown_pods_get_no_requests() {
+    let (certificate, key) = pair("router.example");
+    let mut ca = secret("ca", &certificate, &key);
+    ca.authorities = Some(certificate.clone().into());
+    let web = service(
+        "web",
+        &[
+            (DOMAINS, "web.example"),
+            ("router.fairlead.dev/upstreamProtocol", "https"),
+            ("router.fairlead.dev/upstreamCA", "ca"),
+            ("router.fairlead.dev/upstreamCertificate", "mine"),
+        ],
+    );
+    // How many authorities are believed, and which certificate is shown.
+    let upstream = |table: &fairlead_router_core::Table| {
+        let rule = table.host("web.example").unwrap().route("/").unwrap().clone();
+        let tls = rule.upstream.as_ref().unwrap().tls.as_ref().unwrap();
+        (tls.authorities.len(), tls.certificate.as_ref().map(|shown| shown.chain.clone()))
+    };
+    let (mut compiler, table) = compiled([set_service(web), set_secret(ca)]);
+    assert_eq!(upstream(&table), (0, None));
+    assert!(compiler.references(&Key::new("shop", "mine")));
+    assert_eq!(
+        reasons(&compiler),
+        [
+            "Service shop/web: metadata.annotations[upstreamCertificate]: Secret shop/mine does not exist. Until then \
+             the pods of Service shop/web get no requests"
+        ]
+    );
+    compiler.apply(set_secret(secret("mine", &certificate, "no key")));
+    assert_eq!(upstream(&compiler.publish().unwrap().table), (0, None));
+    assert_eq!(
+        reasons(&compiler),
+        [
+            "Secret shop/mine: data[tls.key]: data[tls.key] holds no readable private key in PEM form. Until then the \
+             pods of Service shop/web get no requests"
+        ]
+    );
+    compiler.apply(set_secret(secret("mine", &certificate, &key)));
+    let shown = upstream(&compiler.publish().unwrap().table);
+    assert_eq!((shown.0, shown.1.as_ref().map(|chain| chain.len())), (1, Some(1)));
+    assert_eq!(reasons(&compiler), [""; 0]);
+    // One that turns bad leaves the last good one in use.
+    compiler.apply(set_secret(secret("mine", &certificate, "no key")));
+    assert_eq!(upstream(&compiler.publish().unwrap().table), shown);
+    assert_eq!(
+        reasons(&compiler),
+        [
+            "Secret shop/mine: data[tls.key]: data[tls.key] holds no readable private key in PEM form. The last good \
+             certificate stays in use"
+        ]
+    );
+}
+
+#[test]
 fn a_changed_setting_holds_for_the_catch_all_too() {
     let (mut compiler, _) = compiled([set_service(service("web", &[]))]);
     let mut policies = |annotations: &[(&str, &str)]| {

@@ -18,14 +18,17 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{CertificateParams, Issuer, KeyPair};
-use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
+use rcgen::{Certificate, CertificateParams, Issuer, KeyPair};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
-use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{RootCertStore, ServerConfig, server::WebPkiClientVerifier},
+};
 
 use crate::{
     http2,
@@ -49,17 +52,49 @@ impl Authority {
         Self { pem, issuer: Issuer::new(params, key) }
     }
 
-    /// An acceptor with a certificate for `name`, which speaks `protocol`.
-    fn acceptor(&self, name: &str, protocol: &[u8]) -> TlsAcceptor {
-        fairlead_router_listen::tls::install_default_provider();
+    /// A certificate for `name`, and its key.
+    fn sign(&self, name: &str) -> (Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([name.to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+
+    /// An acceptor with a certificate for `name`, which speaks `protocol`.
+    fn acceptor(&self, name: &str, protocol: &[u8]) -> TlsAcceptor {
+        self.acceptor_of(name, protocol, None)
+    }
+
+    /// As [`Authority::acceptor`], for those alone that show a certificate of `clients`.
+    fn acceptor_of(&self, name: &str, protocol: &[u8], clients: Option<&Self>) -> TlsAcceptor {
+        fairlead_router_listen::tls::install_default_provider();
+        let (certificate, key) = self.sign(name);
         let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
-        let config = ServerConfig::builder().with_no_client_auth();
+        let config = ServerConfig::builder();
+        let config = match clients {
+            None => config.with_no_client_auth(),
+            Some(clients) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(CertificateDer::from_pem_slice(clients.pem.as_bytes()).unwrap()).unwrap();
+                let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
+                config.with_client_cert_verifier(verifier)
+            }
+        };
         let mut config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
         config.alpn_protocols = vec![protocol.to_vec()];
         TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// The Secret `shop/<name>` with a certificate for `client`.
+    fn client_secret(&self, name: &str, client: &str) -> Change {
+        let (certificate, pair) = self.sign(client);
+        let key = Key::new("shop", name);
+        let secret = Secret {
+            key: key.clone(),
+            certificate: Some(certificate.pem().into()),
+            private_key: Some(pair.serialize_pem().into()),
+            authorities: None,
+        };
+        Change::Secret(key, Some(secret))
     }
 
     /// The Secret `shop/<name>`.
@@ -316,4 +351,63 @@ async fn an_authority_that_is_replaced_counts_from_the_next_request_on() {
     assert_eq!(status(&router, "web.example").await, 502, "not even by the kept connection");
     router.apply([old.secret("ca")]);
     assert_eq!(status(&router, "web.example").await, 200);
+}
+
+/// How an app reaches pods that ask for a certificate.
+fn shown(certificate: &str) -> [(&'static str, &str); 4] {
+    let [protocol, ca, name] = tls("ca", "web.internal");
+    [protocol, ca, name, ("router.fairlead.dev/upstreamCertificate", certificate)]
+}
+
+#[tokio::test]
+async fn an_endpoint_that_asks_for_a_certificate_is_shown_the_apps_and_no_other_ones() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let acceptor = authority.acceptor_of("web.internal", b"http/1.1", Some(&clients));
+    let server = Server::start(Some(acceptor), false).await;
+    let mut router = Router::start(Setup { workers: 1, ..Setup::default() });
+    router.apply([
+        authority.secret("ca"),
+        clients.client_secret("one", "router"),
+        clients.client_secret("two", "router"),
+        authority.client_secret("stranger", "router"),
+    ]);
+    router.app("one", &shown("one"), &[server.addr]);
+    router.app("two", &shown("two"), &[server.addr]);
+    router.app("stranger", &shown("stranger"), &[server.addr]);
+    router.app("none", &tls("ca", "web.internal"), &[server.addr]);
+    let mut client = router.connect().await;
+    let mut ask = async |app: &str| {
+        client.ask(&format!("GET / HTTP/1.1\r\nHost: {app}.example\r\n\r\n")).await.status()
+    };
+    assert_eq!((ask("one").await, server.connections()), (200, 1));
+    assert_eq!((ask("one").await, server.connections()), (200, 1), "the connection is kept");
+    // It is nobody else's, though it would do for each of these.
+    assert_eq!((ask("two").await, server.connections()), (200, 2));
+    for app in ["stranger", "none"] {
+        let mut client = router.connect().await;
+        let answer = client.ask(&format!("GET / HTTP/1.1\r\nHost: {app}.example\r\n\r\n")).await;
+        assert_eq!(answer.status(), 502, "{app}");
+    }
+    assert_eq!(server.seen.lock().len(), 3);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_replaced_is_shown_from_the_next_request_on() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let acceptor = authority.acceptor_of("web.internal", b"h2", Some(&clients));
+    let server = Server::start(Some(acceptor), true).await;
+    let mut router = Router::start(Setup { workers: 1, ..Setup::default() });
+    router.apply([authority.secret("ca"), authority.client_secret("mine", "router")]);
+    let mut annotations = shown("mine");
+    annotations[0].1 = "grpcs";
+    router.app("web", &annotations, &[server.addr]);
+    assert_eq!(status(&router, "web.example").await, 502);
+    router.apply([clients.client_secret("mine", "router")]);
+    assert_eq!(status(&router, "web.example").await, 200);
+    router.apply([clients.client_secret("mine", "router")]);
+    assert_eq!(status(&router, "web.example").await, 200);
+    assert_eq!(server.connections(), 2, "not by the connection of the old one");
+    // Who it was shown to before knows it no more.
+    router.apply([authority.client_secret("mine", "router")]);
+    assert_eq!(status(&router, "web.example").await, 502);
 }

@@ -166,6 +166,16 @@ pub const ANNOTATIONS: &[Annotation] = &[
         },
     },
     Annotation {
+        name: "upstreamCertificate",
+        syntax: "name of a Secret",
+        default: "none: the router shows none",
+        meaning: "The Secret of the Service's namespace whose certificate (`tls.crt`, `tls.key`) the router shows to pods \
+                  that speak TLS and ask for one. Without a usable one they get no requests.",
+        apply: |draft, text| {
+            draft.client_certificate = Some(Key::new(draft.namespace.clone(), text.trim()));
+        },
+    },
+    Annotation {
         name: "upstreamServerName",
         syntax: "host name",
         default: "`<service>.<namespace>.svc`",

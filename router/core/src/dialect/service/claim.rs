@@ -34,6 +34,8 @@ pub struct Claim {
     pub server_name: Arc<str>,
     /// The Secret with the authorities that signed these.
     pub authorities: Option<Key>,
+    /// The Secret with the certificate that they are shown.
+    pub client_certificate: Option<Key>,
     /// The ConfigMap with pages for errors and maintenance.
     pub error_pages: Option<Key>,
     /// How the hosts are to be served.
@@ -90,7 +92,7 @@ impl Claim {
 
     /// Every Secret that it names.
     pub fn secrets(&self) -> impl Iterator<Item = &Key> {
-        self.certificates.values().chain(&self.authorities)
+        self.certificates.values().chain(&self.authorities).chain(&self.client_certificate)
     }
 
     /// Every host that it names: its own, and the one that it is mounted on.
