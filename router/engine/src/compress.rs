@@ -1,21 +1,29 @@
 //! Compressing responses: their heads, and their bodies piece by piece.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Waker},
 };
 
 use bytes::Bytes;
 use fairlead_router_core::compression::{Coding, Compression, Encoder, forbids};
 use http::{
-    HeaderMap, HeaderValue, Method,
+    HeaderMap, HeaderValue, Method, StatusCode,
     header::{
-        ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, TRANSFER_ENCODING,
-        VARY,
+        ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, IF_NONE_MATCH,
+        TRANSFER_ENCODING, VARY,
     },
 };
 use pingora_error::Result;
 use pingora_http::{RequestHeader, ResponseHeader};
+use tokio::task::coop;
+
+/// A piece of this many bytes takes long enough that others have waited for it: 0.1 ms.
+const LONG: usize = 8 * 1024;
 
 /// The responses that a worker compresses now, each of which takes memory. Only its own thread
 /// counts here.
@@ -64,12 +72,16 @@ impl Compressing {
         request: &RequestHeader,
         response: &mut ResponseHeader,
     ) -> Result<Option<Self>> {
+        if response.status == StatusCode::NOT_MODIFIED
+            && let Some(tag) = revalidated(request, response)
+        {
+            response.insert_header("ETag", tag)?;
+            tell_caches(compression, response)?;
+        }
         if !compression.covers(response.status, &response.headers) {
             return Ok(None);
         }
-        if compression.vary && !varies(&response.headers) {
-            response.append_header("Vary", HeaderValue::from_static("Accept-Encoding"))?;
-        }
+        tell_caches(compression, response)?;
         if !request.headers.contains_key(ACCEPT_ENCODING) || forbids(&request.headers) {
             return Ok(None);
         }
@@ -97,9 +109,41 @@ impl Compressing {
             (false, false) => self.encoder.piece(&piece, self.live),
             (false, true) => return,
         };
+        if piece.len() >= LONG {
+            yield_next();
+        }
         // An empty piece would be written as the end of the body.
         *body = Some(coded).filter(|coded| !coded.is_empty());
     }
+}
+
+/// Has the task that runs now give way to others at the next read or write: it has had its turn.
+/// Pingora would go on with the next piece for as long as the client takes them.
+fn yield_next() {
+    let mut nobody = Context::from_waker(Waker::noop());
+    while coop::has_budget_remaining() {
+        let _ = pin!(coop::consume_budget()).poll(&mut nobody);
+    }
+}
+
+/// The tag of a response that was not modified, as the client has it: that of a compressed response is
+/// weak, and the application knows the strong one alone. The client would not know its own response by
+/// that (RFC 9110 §15.4.5, RFC 9111 §4.3.4).
+fn revalidated(request: &RequestHeader, response: &ResponseHeader) -> Option<HeaderValue> {
+    let weak = weak(response.headers.get(ETAG)?)?;
+    // No tag has a quotation mark in it: what is found is a whole one.
+    let has = |line: &HeaderValue| {
+        line.as_bytes().windows(weak.len()).any(|part| part == weak.as_bytes())
+    };
+    request.headers.get_all(IF_NONE_MATCH).iter().any(has).then_some(weak)
+}
+
+/// Says that the response depends on `Accept-Encoding`.
+fn tell_caches(compression: &Compression, response: &mut ResponseHeader) -> Result<()> {
+    if compression.vary && !varies(&response.headers) {
+        response.append_header("Vary", HeaderValue::from_static("Accept-Encoding"))?;
+    }
+    Ok(())
 }
 
 /// Whether caches know already that the response depends on `Accept-Encoding` (RFC 9110 §12.5.5).
@@ -116,4 +160,29 @@ fn weak(tag: &HeaderValue) -> Option<HeaderValue> {
         return None;
     }
     HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_has_had_a_turn_gives_way_before_it_goes_on() {
+        let (give, mut taken) = mpsc::unbounded_channel();
+        for piece in 0..2 {
+            give.send(piece).unwrap();
+        }
+        let other = Arc::<AtomicBool>::default();
+        let ran = other.clone();
+        tokio::spawn(async move { ran.store(true, Relaxed) });
+        assert_eq!(taken.recv().await, Some(0));
+        assert!(!other.load(Relaxed), "what is ready is taken at once");
+        yield_next();
+        assert_eq!(taken.recv().await, Some(1));
+        assert!(other.load(Relaxed));
+    }
 }

@@ -13,8 +13,9 @@ use super::Coding;
 /// it bounds the memory of a response, and web pages gain little from more.
 const WINDOW: u8 = 17;
 
-/// Beyond this level zstd and brotli would hold a thread for too long with one piece.
-const MAX_LEVEL: u32 = 6;
+/// Beyond this level zstd and brotli hold a thread for too long with one piece, and gain little: 64 KiB of
+/// HTML take them 0.2 and 0.4 ms at this level, and at the next 0.5 and 0.8 ms for the same size.
+const MAX_LEVEL: u32 = 4;
 
 /// Compresses one body. Takes 0.3 MB (gzip) to 2.7 MB (zstd) of memory while it lives.
 pub struct Encoder(Kind);

@@ -39,7 +39,7 @@ impl Coding {
 pub struct Compression {
     /// Apps that say nothing have their responses compressed.
     pub enabled: bool,
-    /// How hard, 1 to 9: gzip's level. The other codings take 6 at most.
+    /// How hard, 1 to 9: gzip's level. The other codings take 4 at most.
     pub level: u32,
     /// Responses that are known to be shorter are left alone, in bytes.
     pub min_length: u64,

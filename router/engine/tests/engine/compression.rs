@@ -174,6 +174,31 @@ async fn responses_without_a_body_stay_without() {
     }
 }
 
+// RFC 9110 §15.4.5: the fields that a 200 would have had for this client.
+#[tokio::test]
+async fn what_was_not_modified_has_the_tag_that_the_client_knows() {
+    for (tag, known, expected) in [
+        ("\"v1\"", "W/\"v1\"", "ETag: W/\"v1\"\r\nVary: Accept-Encoding\r\n"),
+        ("\"v1\"", "\"v0\", W/\"v1\"", "ETag: W/\"v1\"\r\nVary: Accept-Encoding\r\n"),
+        // It came to the client as it was.
+        ("\"v1\"", "\"v1\"", "ETag: \"v1\"\r\n"),
+        ("\"v1\"", "W/\"v0\"", "ETag: \"v1\"\r\n"),
+        ("\"v1\"", "*", "ETag: \"v1\"\r\n"),
+        ("W/\"v1\"", "W/\"v1\"", "ETag: W/\"v1\"\r\n"),
+    ] {
+        let backend = Backend::start(move |mut conn, _| async move {
+            conn.request().await?;
+            conn.write(format!("HTTP/1.1 304 Not Modified\r\nETag: {tag}\r\n\r\n")).await
+        })
+        .await;
+        let router = web(&[&backend]);
+        let mut client = router.connect().await;
+        client.send(ask_for(&format!("Accept-Encoding: gzip\r\nIf-None-Match: {known}\r\n"))).await;
+        let head = client.head().await.unwrap();
+        assert!(head.contains(&format!("HTTP/1.1 304 Not Modified\r\n{expected}Conn")), "{head}");
+    }
+}
+
 // RFC 9110 §9.3.2: the fields of GET, but for those that only the content could tell.
 #[tokio::test]
 async fn head_gets_the_head_of_get_and_the_connection_goes_on() {

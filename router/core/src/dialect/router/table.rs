@@ -261,7 +261,7 @@ pub const SETTINGS: &[Setting] = &[
         flag: "gzip-comp-level",
         syntax: "1 to 9",
         default: "5",
-        meaning: "How hard to compress. Brotli and zstd take 6 at most.",
+        meaning: "How hard to compress. Brotli and zstd take 4 at most.",
         apply: |settings, text| {
             let level = value::number(text, 1..=9)?;
             Arc::make_mut(&mut settings.compression).level =
