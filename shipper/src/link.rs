@@ -21,8 +21,10 @@ pub(crate) type LinkId = u32;
 #[derive(Debug)]
 pub(crate) enum LinkEvent {
     /// There is a connection. What is sent to `out` is sent on it; what waits there is bounded by
-    /// what may be unacknowledged. Dropping it ends the connection.
+    /// what may be unacknowledged, and what may wait of answers. Dropping it ends the connection.
     Up(LogdHello, mpsc::UnboundedSender<FromSender>),
+    /// The connection took so many bytes of answers to fetches.
+    Answered(u64),
     /// logd said something.
     Said(FromLogd),
     /// There is none any more.
@@ -124,7 +126,11 @@ async fn converse(
     backoff.reset();
     let send = async {
         while let Some(message) = queue.recv().await {
+            let answered = answered(&message);
             sender.send(&message).await?;
+            if answered > 0 && events.send((id, LinkEvent::Answered(answered))).await.is_err() {
+                break;
+            }
         }
         Ok(())
     };
@@ -143,4 +149,11 @@ async fn converse(
         result = send => result,
         result = hear => result,
     }
+}
+
+/// Bytes of answers to fetches.
+fn answered(message: &FromSender) -> u64 {
+    let FromSender::Batches(batches) = message else { return 0 };
+    let answers = batches.batches.iter().filter(|batch| batch.fetch != 0);
+    answers.map(|batch| batch.to - batch.from).sum()
 }

@@ -60,7 +60,7 @@ impl Source {
             ("connections", "Connections to logds", &m.connections),
             (
                 "unacknowledged_bytes",
-                "Bytes of files that were sent and are not reported as stored",
+                "Bytes of files that were sent and are not reported as stored, or wait to be sent once more",
                 &m.unacknowledged_bytes,
             ),
         ] {

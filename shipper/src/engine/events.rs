@@ -33,15 +33,25 @@ impl Engine {
                 for ack in &acks.acks {
                     self.acknowledged(link, ack);
                 }
-                let waiting =
-                    self.links.get_mut(link).map(|link| std::mem::take(&mut link.waiting));
-                for id in waiting.into_iter().flatten() {
-                    self.queue(id);
+                self.unblock(link);
+            }
+            LinkEvent::Answered(bytes) => {
+                if let Some(up) = self.links.get_mut(link).and_then(|link| link.up.as_mut()) {
+                    up.answering = up.answering.saturating_sub(bytes);
                 }
+                self.unblock(link);
             }
             LinkEvent::Said(FromLogd::Fetch(fetch)) => self.fetch(link, fetch),
             // The connection takes care of these.
             LinkEvent::Said(FromLogd::Hello(_) | FromLogd::End(_)) => {}
+        }
+    }
+
+    /// Containers that waited for a link to take more get a turn.
+    fn unblock(&mut self, link: LinkId) {
+        let waiting = self.links.get_mut(link).map(|link| std::mem::take(&mut link.waiting));
+        for id in waiting.into_iter().flatten() {
+            self.queue(id);
         }
     }
 

@@ -56,6 +56,10 @@ impl Turn<'_> {
     pub(super) fn fetch(&mut self, container: &mut Container, fetches: &mut VecDeque<Fetching>) {
         let Some(fetching) = fetches.front_mut() else { return };
         let multiline = container.identity.as_ref().is_some_and(|identity| identity.multiline);
+        if self.up.as_ref().is_some_and(|up| up.answering >= self.settings.window) {
+            self.next.blocked = true;
+            return;
+        }
         let done = match self.answer(container, fetching, multiline) {
             Some(done) => done,
             None => {
@@ -125,6 +129,7 @@ impl Turn<'_> {
                 records: records.into(),
                 losses: Vec::new(),
             };
+            up.answering += to - fetching.sent.to;
             up.push(batch, self.metrics);
             fetching.sent = position;
         }

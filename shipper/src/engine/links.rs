@@ -41,6 +41,8 @@ pub(super) struct Up {
     combined: usize,
     /// Bytes of files that were sent and that logd did not report as stored.
     pub(super) unacknowledged: u64,
+    /// Bytes of answers to fetches that the connection has not taken yet.
+    pub(super) answering: u64,
     spare: Vec<Vec<u8>>,
     /// Files that are done. They are closed once the checkpoint says so: it must not happen that
     /// logd has forgotten what a shipper that is started again asks for.
@@ -59,6 +61,7 @@ impl Up {
             batches: Vec::new(),
             combined: 0,
             unacknowledged: 0,
+            answering: 0,
             spare: Vec::new(),
             done: Vec::new(),
             closing: Vec::new(),

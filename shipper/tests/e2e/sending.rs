@@ -3,7 +3,7 @@
 use fairlead_shipper::{Shipper, ShipperOptions};
 use fairlead_wire::Records;
 
-use crate::support::{Logd, Manner, Node, WEB, until_metric};
+use crate::support::{Logd, Manner, Node, WEB, metric, until_metric};
 
 #[tokio::test]
 async fn a_range_that_is_asked_for_again_is_answered_exactly() {
@@ -56,6 +56,54 @@ async fn a_range_of_a_file_that_was_rotated_and_compressed_is_found_again() {
     let records = Records::check(batch.records, two - one).unwrap();
     let lines: Vec<_> = records.iter().map(|record| record.payload.to_vec()).collect();
     assert_eq!(lines, [b"two"]);
+}
+
+#[tokio::test]
+async fn what_is_asked_for_again_waits_in_its_file_while_logd_does_not_read() {
+    const WINDOW: u64 = 1 << 20;
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let options = ShipperOptions { window: WINDOW, ..node.options(&logd) };
+    let shipper = Shipper::start(options, None).unwrap();
+    let mut web = node.container(WEB, "web");
+    let mut size = web.raw("stdout", "F", b"first");
+    for _ in 0..500 {
+        // It does not become smaller on its way.
+        let payload: Vec<u8> =
+            std::iter::repeat_with(|| fastrand::u8(b' '..=b'~')).take(8_000).collect();
+        size += web.raw("stdout", "F", &payload);
+    }
+    size += web.raw("stdout", "F", b"last");
+    logd.ends("shop/web-1", "last").await;
+    let waiting = "fairlead_shipper_unacknowledged_bytes";
+    until_metric(shipper.admin_addr(), waiting, |bytes| bytes == 0).await;
+    logd.be(|manner| manner.reads = false);
+    for number in 1..=16 {
+        logd.fetch(number, "first", 0, size).await;
+    }
+    until_metric(shipper.admin_addr(), waiting, |bytes| bytes >= WINDOW).await;
+    // Another look finds the same.
+    let bytes = metric(shipper.admin_addr(), waiting).await;
+    assert!(bytes < WINDOW + 256 * 1024, "{bytes}");
+    // What is new goes on behind it.
+    web.write(&["another"]);
+    logd.be(|manner| manner.reads = true);
+    logd.ends("shop/web-1", "another").await;
+    logd.until("all answers", |state| {
+        let ends = state.fetched.iter().filter(|batch| batch.to == size).map(|batch| batch.fetch);
+        ends.eq(1..=16).then_some(())
+    })
+    .await;
+    logd.look(|state| {
+        let mut at = 0;
+        let mut records = 0;
+        for batch in &state.fetched {
+            assert_eq!(batch.from, at);
+            at = if batch.to == size { 0 } else { batch.to };
+            records += batch.records().unwrap().iter().count();
+        }
+        assert_eq!((records, state.faults.len()), (16 * 502, 0), "{:?}", state.faults);
+    });
+    until_metric(shipper.admin_addr(), waiting, |bytes| bytes == 0).await;
 }
 
 #[tokio::test]

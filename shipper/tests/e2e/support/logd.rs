@@ -67,6 +67,8 @@ pub(crate) struct Manner {
     /// What is stored is settled.
     pub(crate) settles: bool,
     pub(crate) acknowledges_gaps: bool,
+    /// Takes what is sent to it.
+    pub(crate) reads: bool,
 }
 
 impl Default for Manner {
@@ -77,6 +79,7 @@ impl Default for Manner {
             acknowledges: true,
             settles: true,
             acknowledges_gaps: true,
+            reads: true,
         }
     }
 }
@@ -92,7 +95,7 @@ pub(crate) struct Logd {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    manner: Mutex<Manner>,
+    manner: watch::Sender<Manner>,
     changed: watch::Sender<u64>,
     connections: Mutex<usize>,
     cut: watch::Sender<u64>,
@@ -104,7 +107,7 @@ impl Logd {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             state: Mutex::default(),
-            manner: Mutex::new(manner),
+            manner: watch::Sender::new(manner),
             changed: watch::Sender::new(0),
             connections: Mutex::new(0),
             cut: watch::Sender::new(0),
@@ -116,7 +119,7 @@ impl Logd {
             while let Ok((connection, _)) = listener.accept().await {
                 let shared = taking.clone();
                 connections.spawn(async move {
-                    let Manner { instance, history, .. } = shared.manner.lock().clone();
+                    let Manner { instance, history, .. } = shared.manner.borrow().clone();
                     let hello = LogdHello { version: VERSION, instance, history };
                     let mut cut = shared.cut.subscribe();
                     let handle = move |stream| take(stream, shared.clone());
@@ -137,7 +140,7 @@ impl Logd {
 
     /// Behaves otherwise from now on.
     pub(crate) fn be(&self, change: impl FnOnce(&mut Manner)) {
-        change(&mut self.shared.manner.lock());
+        self.shared.manner.send_modify(change);
     }
 
     /// Breaks all connections.
@@ -278,7 +281,9 @@ async fn take(mut stream: Stream<()>, shared: Arc<Shared>) {
         *connections
     };
     shared.state.lock().senders.insert(id, (stream.sender.clone(), HashMap::new()));
-    while let Ok(Some(message)) = stream.receiver.next().await {
+    let mut manner = shared.manner.subscribe();
+    while manner.wait_for(|manner| manner.reads).await.is_ok() {
+        let Ok(Some(message)) = stream.receiver.next().await else { break };
         let answers = shared.message(id, message);
         shared.changed.send_modify(|count| *count += 1);
         for answer in answers {
@@ -292,7 +297,7 @@ async fn take(mut stream: Stream<()>, shared: Arc<Shared>) {
 
 impl Shared {
     fn message(&self, id: usize, message: FromSender) -> Vec<FromLogd> {
-        let manner = self.manner.lock().clone();
+        let manner = self.manner.borrow().clone();
         let mut state = self.state.lock();
         let state = &mut *state;
         let Some((_, numbers)) = state.senders.get_mut(&id) else { return Vec::new() };
