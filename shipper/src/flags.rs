@@ -8,6 +8,7 @@ use clap::Parser;
 use fairlead_wire::Logds;
 use fairlead_wire::tls::{Identity, TlsError, client_config};
 
+use crate::Clock;
 use crate::options::{Credentials, ShipperOptions, Token};
 
 /// Fairlead's node agent: tails the logs of a node's containers and sends them to logd.
@@ -163,6 +164,7 @@ impl Flags {
             rate: self.rate,
             window: self.window << 20,
             held: self.held << 20,
+            clock: Clock::default(),
             admin: self.admin,
         })
     }

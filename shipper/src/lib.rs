@@ -14,6 +14,7 @@
 mod admin;
 mod backoff;
 mod checkpoint;
+mod clock;
 pub mod container;
 pub mod decode;
 mod discover;
@@ -29,6 +30,7 @@ pub mod path;
 mod pods;
 mod shipper;
 
+pub use clock::Clock;
 pub use error::StartError;
 pub use flags::{Flags, own_namespace};
 pub use options::{Credentials, ShipperOptions, Token};

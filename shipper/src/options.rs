@@ -8,6 +8,8 @@ use std::time::Duration;
 use fairlead_wire::Logds;
 use http::header::HeaderValue;
 
+use crate::Clock;
+
 /// What a logd is shown, and whom to trust.
 #[derive(Clone, Default)]
 pub struct Credentials {
@@ -58,6 +60,8 @@ pub struct ShipperOptions {
     pub window: u64,
     /// Bytes of deleted files that are kept open until they are read. 256 MiB
     pub held: u64,
+    /// What time it is. The system's
+    pub clock: Clock,
     /// Where the admin endpoints are served. Port 0 lets the system choose. `[::]:9091`
     pub admin: SocketAddr,
 }
@@ -77,6 +81,7 @@ impl ShipperOptions {
             rate: None,
             window: 8 << 20,
             held: 256 << 20,
+            clock: Clock::default(),
             admin: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 9091)),
         }
     }

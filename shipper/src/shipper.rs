@@ -48,6 +48,7 @@ impl Shipper {
             rate: options.rate,
             window: options.window,
             held: options.held,
+            clock: options.clock,
         };
         let wire = Port { name: WIRE, secure: options.credentials.tls.is_some() };
         // What is made of a runtime's reactor has to be made in it.

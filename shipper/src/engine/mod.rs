@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, watch};
 use self::links::Links;
 use self::save::Saver;
 use self::turn::{Next, TURN, Turn};
+use crate::Clock;
 use crate::container::{Container, ContainerKey, LogFile, Place};
 use crate::discover::{Watched, Watcher};
 use crate::file::Inode;
@@ -58,10 +59,13 @@ pub(crate) struct Settings {
     pub(crate) excluded_namespaces: HashSet<String>,
     /// Lines a second that a container may write.
     pub(crate) rate: Option<u32>,
-    /// Bytes of files that a logd may have unacknowledged.
+    /// Bytes of files that a logd may have unacknowledged; as many more may wait to be sent to it once
+    /// more.
     pub(crate) window: u64,
     /// Bytes of deleted files that are kept open.
     pub(crate) held: u64,
+    /// What time it is.
+    pub(crate) clock: Clock,
 }
 
 /// A container and when its next turn is.
@@ -308,8 +312,9 @@ impl Engine {
 
     fn report(&self) {
         let ups = self.links.iter().filter_map(|link| link.up.as_ref());
-        let (connections, unacknowledged) =
-            ups.fold((0, 0), |(count, bytes), up| (count + 1, bytes + up.unacknowledged));
+        let (connections, unacknowledged) = ups.fold((0, 0), |(count, bytes), up| {
+            (count + 1, bytes + up.unacknowledged + up.answering)
+        });
         self.metrics.connections.store(connections, Relaxed);
         self.metrics.unacknowledged_bytes.store(unacknowledged, Relaxed);
         self.metrics.containers.store(self.slots.len() as u64, Relaxed);

@@ -1,5 +1,10 @@
 //! Input and circumstances that nobody wishes for.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, SystemTime};
+
+use fairlead_shipper::{Clock, Shipper};
 use fairlead_wire::message::{GapReason, LossReason};
 use fairlead_wire::record::Flags;
 
@@ -57,6 +62,51 @@ async fn clocks_that_jump_change_no_order() {
     assert_eq!(times, [1_475_713_029, 915_148_800, 4_070_908_800, 1_475_713_029]);
 }
 
+/// The machine's clock is set forward by an hour, then back by two.
+#[tokio::test]
+async fn a_machine_s_clock_that_jumps_loses_no_line_and_opens_no_limit() {
+    const START: u64 = 1_475_713_029;
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let seconds = Arc::new(AtomicU64::new(START));
+    let clock = seconds.clone();
+    let mut options = node.options(&logd);
+    options.clock =
+        Clock::new(move || SystemTime::UNIX_EPOCH + Duration::from_secs(clock.load(Relaxed)));
+    options.rate = Some(1);
+    let _shipper = Shipper::start(options, None).unwrap();
+    // Of 100 lines of a moment ten pass, and another one with each second that passed since.
+    let mut loud = node.container(WEB, "loud");
+    let (mut passed, mut lost) = (0, 0);
+    for (number, (time, passes)) in [
+        (START, 10),
+        (START + 3_600, 10),
+        (START - 3_600, 0),
+        (START - 3_598, 2),
+        (START + 3_600, 10),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        seconds.store(time, Relaxed);
+        let at = jiff::Timestamp::from_second(i64::try_from(time).unwrap()).unwrap();
+        let line = format!("{at:.9} stdout F loud\n");
+        loud.bytes(line.repeat(100).as_bytes());
+        (passed, lost) = (passed + passes, lost + 100 - passes as u64);
+        logd.until(&format!("{passed} lines and {lost} lost"), |state| {
+            let file = state.with("loud")?;
+            let losses: u64 = file.losses.iter().map(|loss| loss.records).sum();
+            ((file.lines.len(), losses) == (passed, lost)).then_some(())
+        })
+        .await;
+        // A line without a time gets the clock's.
+        let name = format!("no time {number}");
+        node.container(WEB, &format!("quiet-{number}")).bytes(format!("{name}\n").as_bytes());
+        let file = logd.until(&name, |state| state.with(&name).cloned()).await;
+        assert_eq!(file.lines[0].time, i64::try_from(time).unwrap() * 1_000_000_000);
+    }
+    assert!(logd.look(|state| state.gaps.is_empty() && state.faults.is_empty()));
+}
+
 #[tokio::test]
 async fn a_truncated_file_begins_anew_and_leaves_no_gap_where_all_of_it_was_read() {
     let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
@@ -84,7 +134,7 @@ async fn what_was_truncated_before_it_was_read_is_a_gap() {
     for _ in 0..800 {
         web.raw("stdout", "F", &payload);
     }
-    let shipper = fairlead_shipper::Shipper::start(options, None).unwrap();
+    let shipper = Shipper::start(options, None).unwrap();
     let unacknowledged = "fairlead_shipper_unacknowledged_bytes";
     until_metric(shipper.admin_addr(), unacknowledged, |bytes| bytes >= 1 << 20).await;
     std::fs::File::create(web.live()).unwrap();
@@ -115,7 +165,7 @@ async fn what_is_not_acknowledged_is_not_read_on() {
     for _ in 0..800 {
         web.raw("stdout", "F", &payload);
     }
-    let shipper = fairlead_shipper::Shipper::start(options, None).unwrap();
+    let shipper = Shipper::start(options, None).unwrap();
     let unacknowledged = "fairlead_shipper_unacknowledged_bytes";
     until_metric(shipper.admin_addr(), unacknowledged, |bytes| bytes >= 1 << 20).await;
     // Another look finds the same.
@@ -138,7 +188,7 @@ async fn a_file_between_two_names_is_not_given_up() {
     let (node, logd) = (Node::new(), Logd::start(manner).await);
     let mut options = node.options(&logd);
     options.held = 0;
-    let shipper = fairlead_shipper::Shipper::start(options, None).unwrap();
+    let shipper = Shipper::start(options, None).unwrap();
     let mut web = node.container(WEB, "web");
     web.write(&["one"]);
     logd.lines(&["one"]).await;
@@ -158,7 +208,7 @@ async fn deleted_files_are_held_only_so_far_and_what_is_given_up_is_a_gap() {
     let (node, logd) = (Node::new(), Logd::start(manner).await);
     let mut options = node.options(&logd);
     (options.window, options.held) = (1, 0);
-    let shipper = fairlead_shipper::Shipper::start(options, None).unwrap();
+    let shipper = Shipper::start(options, None).unwrap();
     let mut web = node.container(WEB, "web");
     let read = web.raw("stdout", "F", b"one");
     logd.lines(&["one"]).await;
@@ -178,7 +228,7 @@ async fn deleted_files_are_held_only_so_far_and_what_is_given_up_is_a_gap() {
             links.filter(|link| link.starts_with(&directory)).count()
         };
         while open() < 3 {
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(10));
         }
     })
     .await
@@ -194,7 +244,7 @@ async fn deleted_files_are_held_only_so_far_and_what_is_given_up_is_a_gap() {
         if logd.look(|state| state.with("five").is_some()) {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let gaps = logd.look(|state| state.gaps.clone());
     let [gap] = gaps.as_slice() else { panic!("{gaps:?}") };

@@ -1,6 +1,6 @@
 //! Files that appear, grow, are rotated and go away.
 
-use crate::support::{Logd, Manner, Node, State, WEB, until_metric};
+use crate::support::{Logd, Manner, Node, State, WEB, metric, until_metric};
 
 #[tokio::test]
 async fn lines_of_a_new_container_are_sent_as_they_are_written() {
@@ -13,6 +13,32 @@ async fn lines_of_a_new_container_are_sent_as_they_are_written() {
     logd.lines(&["one", "two", "three"]).await;
     shipper.shutdown().await;
     assert!(logd.look(|state| state.faults.clone()).is_empty());
+}
+
+/// Directories are looked at when the shipper begins, and from then on once a minute.
+#[tokio::test]
+async fn what_is_new_is_told_by_inotify_and_not_found_by_looking_around() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let shipper = node.ship(&logd);
+    let watches = "fairlead_shipper_inotify_watches";
+    until_metric(shipper.admin_addr(), watches, |count| count == 1).await;
+    // A pod, another container of it, and its next file.
+    let mut web = node.container(WEB, "web");
+    web.write(&["one"]);
+    logd.lines(&["one"]).await;
+    node.container(WEB, "side").write(&["two"]);
+    logd.lines(&["one", "two"]).await;
+    web.restart = 1;
+    web.write(&["three"]);
+    logd.lines(&["one", "two", "three"]).await;
+    // One whose first line comes when its file is idle.
+    let mut late = node.container("shop_late-1_9c1e", "web");
+    late.bytes(b"");
+    let idle = 1 + 2 + 3 + 3;
+    until_metric(shipper.admin_addr(), watches, |count| count >= idle).await;
+    late.write(&["four"]);
+    logd.lines(&["one", "two", "three", "four"]).await;
+    assert_eq!(metric(shipper.admin_addr(), "fairlead_shipper_rescans_total").await, 1);
 }
 
 #[tokio::test]

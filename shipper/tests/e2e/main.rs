@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod away;
 mod checkpoint;
 mod crash;
 mod docker;

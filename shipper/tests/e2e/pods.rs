@@ -16,7 +16,7 @@ async fn start(node: &Node, logd: &Logd, api: &Api) -> Shipper {
     start_with(node, logd, api, |_| ()).await
 }
 
-async fn start_with(
+pub(crate) async fn start_with(
     node: &Node,
     logd: &Logd,
     api: &Api,

@@ -75,6 +75,24 @@ async fn killed_at_any_time_it_loses_and_repeats_nothing() {
     assert!(logd.look(|state| state.gaps.is_empty() && state.faults.is_empty()));
 }
 
+#[tokio::test]
+async fn a_file_that_was_truncated_and_has_grown_beyond_what_was_read_begins_anew() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let mut web = node.container(WEB, "web");
+    let program = Program::start(&node, &logd);
+    web.write(&["one", "two"]);
+    logd.lines(&["one", "two"]).await;
+    program.signal("-STOP");
+    std::fs::File::create(web.live()).unwrap();
+    web.write(&["three", "four", "five"]);
+    program.signal("-CONT");
+    logd.lines(&["one", "two", "three", "four", "five"]).await;
+    logd.look(|state| {
+        assert_eq!(state.files.len(), 2);
+        assert!(state.gaps.is_empty() && state.faults.is_empty(), "{state:?}");
+    });
+}
+
 /// The system keeps so many events and no more: what is new is found by looking everywhere.
 #[tokio::test]
 async fn a_container_is_found_though_the_event_that_tells_of_it_was_lost() {

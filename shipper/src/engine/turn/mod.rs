@@ -107,9 +107,3 @@ impl Turn<'_> {
         }
     }
 }
-
-/// The wall clock, in nanoseconds since 1970-01-01 UTC.
-fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
-}

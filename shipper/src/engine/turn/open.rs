@@ -7,7 +7,7 @@ use std::time::Duration;
 use fairlead_wire::message::{FromSender, GapReason, Open, Opened, Source};
 
 use super::read::batch;
-use super::{GONE, LINGER, Step, Turn, now};
+use super::{GONE, LINGER, Step, Turn};
 use crate::container::{Begin, Container, Place, Reading, Stage};
 use crate::decode::{Decoder, Position, SPAN, Tally};
 use crate::file::{Content, read_head};
@@ -102,7 +102,7 @@ impl Turn<'_> {
             let position = file.settled;
             file.stored = Some(position);
             let mut decoder = Decoder::resume(position, identity.multiline);
-            decoder.assume(now());
+            decoder.assume(self.settings.clock.nanoseconds());
             let reading = Reading { decoder, sent: position, at_end: false };
             file.stage = Stage::Reading(0, reading.into());
             return self.read(container, index);
@@ -187,7 +187,7 @@ impl Turn<'_> {
             };
             let (mut decoder, to) =
                 decoding.unwrap_or_else(|_| (Decoder::begin(0, 0, multiline), 0));
-            decoder.assume(now());
+            decoder.assume(self.settings.clock.nanoseconds());
             let sent = match begin {
                 Begin::At(position) => position,
                 Begin::Near(_) => Position::at(to),

@@ -6,9 +6,10 @@ use std::time::Duration;
 use fairlead_wire::message::{Batch, FromSender, GapReason, Loss, LossReason};
 
 use super::gap::message;
-use super::{LINGER, Step, Turn, now};
+use super::{LINGER, Step, Turn};
 use crate::container::{Container, Place, Stage};
 use crate::decode::{Pack, Position, Rule, Tally};
+use crate::file::read_head;
 
 /// How long a file that grew is looked at again before its next change is waited for.
 const WARM: Duration = Duration::from_millis(50);
@@ -52,9 +53,18 @@ impl Turn<'_> {
         if read == 0 && content.size().is_ok_and(|size| size < at) && !content.is_complete() {
             return self.truncated(container, index);
         }
+        // One that was cut and has grown beyond this position since is told by its first line. The
+        // runtime cuts none that it has renamed.
+        if read > 0
+            && file.ending.is_none()
+            && !content.is_complete()
+            && read_head(content, false).is_ok_and(|head| head != file.head)
+        {
+            return self.truncated(container, index);
+        }
         let rule = match (&mut container.bucket, excluded) {
             (_, true) => Rule::Exclude,
-            (Some(bucket), false) => Rule::Limit(bucket, now()),
+            (Some(bucket), false) => Rule::Limit(bucket, self.settings.clock.nanoseconds()),
             (None, false) => Rule::Send,
         };
         let mut records = self.up.as_mut().map(|up| up.buffer()).unwrap_or_default();
