@@ -13,6 +13,7 @@ apt       nginx              nginx    -v
 apt       wrk                wrk      -v
 apt       nghttp2-client     h2load   --version
 apt       rsyslog            rsyslogd -v
+apt       syslog-ng-core     syslog-ng --version
 apt       haproxy            haproxy  -v
 apt       valgrind           valgrind --version
 apt       valgrind           vgdb     --help
@@ -114,6 +115,14 @@ fetch_pypi() {
     wrap "$2" "$binary" "$peers/$1"
 }
 
+# What rsyslog needs for TLS, beside an rsyslog that was unpacked. It loads what it needs from there.
+fetch_rsyslog_tls() {
+    for package in $(with_libraries rsyslog-openssl); do
+        unpack "$package" "$peers/rsyslog" || return 1
+    done
+    wrap rsyslogd "$peers/rsyslog/usr/sbin/rsyslogd" "$peers/rsyslog"
+}
+
 # What the schema of the embedded Kubernetes API is made from: data, which a test makes it from again.
 fetch_schemas() {
     have python3 || { echo "needs python3" >&2; return 1; }
@@ -139,6 +148,10 @@ while read -r source name program words; do
 done <<END
 $table
 END
+if [ -d "$peers/rsyslog" ] && [ -z "$(find "$peers/rsyslog" -name lmnsd_ossl.so)" ] && ! fetch_rsyslog_tls; then
+    echo "rsyslog-openssl MISSING: package rsyslog-openssl could not be fetched"
+    missing=1
+fi
 schemas=$peers/bin/kubernetes-validate.whl
 [ -e "$schemas" ] || fetch_schemas "$schemas" || missing=1
 [ ! -e "$schemas" ] || echo "schemas  $schemas"
