@@ -43,6 +43,8 @@ struct Connection {
     /// Bytes received when it was made.
     received: u64,
     opened: Instant,
+    /// Whether its receiver can no longer refuse it.
+    accepted: bool,
     /// It is replaced then.
     old: Instant,
     /// Where each line without a verdict ends, in bytes given to TCP.
@@ -114,6 +116,7 @@ impl<E: Encode> Sink for StreamSink<E> {
             Err(failure) => return self.told(verdicts, failure),
         };
         let written = connection.write(batch, self.dialer.timeouts().stall).await;
+        let written = written.and_then(|()| connection.look());
         connection.judge(&mut verdicts);
         match written {
             // Only here: what is left in the midst of a message is used no more.
@@ -161,6 +164,7 @@ impl Connection {
         let now = Instant::now();
         Self {
             received: stream.received(),
+            accepted: !stream.is_secure(),
             stream,
             opened: now,
             old: now + age,
@@ -219,6 +223,7 @@ impl Connection {
     async fn confirm(&mut self, stall: Duration, verdicts: &mut Vec<Verdict>) -> io::Result<()> {
         let mut pause = SOON;
         loop {
+            self.look()?;
             self.judge(verdicts);
             if !verdicts.is_empty() {
                 return Ok(());
@@ -253,13 +258,15 @@ impl Connection {
 
     /// Whether it is still there, without waiting.
     fn look(&mut self) -> io::Result<()> {
-        listen(&mut self.stream, &mut Context::from_waker(Waker::noop()))
+        listen(&mut self.stream, &mut Context::from_waker(Waker::noop()))?;
+        // Whatever has come was no refusal.
+        self.accepted |= self.stream.received() > self.received || self.opened.elapsed() >= REFUSAL;
+        Ok(())
     }
 
     /// What is acknowledged has its verdict.
     fn judge(&mut self, verdicts: &mut Vec<Verdict>) {
-        let heard = self.stream.received() > self.received || self.opened.elapsed() >= REFUSAL;
-        if self.stream.is_secure() && !heard {
+        if !self.accepted {
             return;
         }
         // Where the system does not say, nothing is.

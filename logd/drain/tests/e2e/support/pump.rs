@@ -18,6 +18,8 @@ pub(crate) struct Pump {
     /// Given to the sink once more.
     pub(crate) resent: usize,
     pub(crate) failures: Vec<FailureKind>,
+    /// How many lines had their verdicts at each of them.
+    pub(crate) sent_at_failures: Vec<usize>,
 }
 
 impl Pump {
@@ -29,6 +31,7 @@ impl Pump {
             sent: Vec::new(),
             resent: 0,
             failures: Vec::new(),
+            sent_at_failures: Vec::new(),
         }
     }
 
@@ -74,6 +77,7 @@ impl Pump {
 
     async fn fail(&mut self, failure: Failure) {
         self.failures.push(failure.kind);
+        self.sent_at_failures.push(self.sent.len());
         self.resent += self.under_way.len();
         while let Some(number) = self.under_way.pop_back() {
             self.waiting.push_front(number);
