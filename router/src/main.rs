@@ -64,7 +64,21 @@ fn no_api(error: kube::config::InferConfigError) -> String {
     format!("no Kubernetes API to read from: {error}; set KUBECONFIG")
 }
 
+/// As many files as the system allows: each connection is one, and each under way two.
+fn raise_limit(connections: usize) {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) if files < 2 * connections as u64 => tracing::warn!(
+            files,
+            connections,
+            "too few open files are allowed for --max-connections: raise the hard limit, or lower the flag"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "cannot raise the limit for open files"),
+    }
+}
+
 async fn run(options: RouterOptions) -> Result<(), Box<dyn std::error::Error>> {
+    raise_limit(options.max_connections.get());
     let mut stop = Stop::new()?;
     let mut config = kube::Config::infer().await.map_err(no_api)?;
     // Longer than a watch may be silent; a server that went away without a word is noticed.

@@ -5,7 +5,6 @@ use std::{io::IsTerminal as _, process::ExitCode, time::Duration};
 
 use clap::Parser as _;
 use fairlead_shipper::{Flags, Shipper, own_namespace};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
     runtime::Builder,
     signal::unix::{SignalKind, signal},
@@ -42,9 +41,7 @@ fn main() -> ExitCode {
 
 /// As many files as the system allows: each log that is written is one.
 fn raise_limit() {
-    let result = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    if let Err(error) = result {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "cannot raise the limit for open files");
     }
 }

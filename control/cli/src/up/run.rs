@@ -28,6 +28,10 @@ use super::{
 const TICK: Duration = Duration::from_secs(1);
 
 pub(super) async fn run<W: Write>(args: UpArgs, screen: Screen<W>) -> Result<(), UpError> {
+    // Each connection is a file, and each log.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "cannot raise the limit for open files");
+    }
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let path = args.state_dir.clone().map_or_else(state::default_path, Ok)?;
