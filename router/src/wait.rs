@@ -25,6 +25,13 @@ pub struct WaitFlags {
     #[arg(long, value_name = "R")]
     revision: u64,
 
+    /// The kind of the object that was written with it: kinds are watched apart, and one may be ahead
+    /// of another
+    #[arg(long, default_value = "Service", value_name = "KIND", value_parser = [
+        "Service", "EndpointSlice", "Secret", "ConfigMap", "Deployment", "DaemonSet", "StatefulSet", "Pod",
+    ], ignore_case = true)]
+    kind: String,
+
     /// Label selector of the router's pods, such as app=fairlead-router
     #[arg(long, value_name = "SELECTOR")]
     selector: String,
@@ -55,31 +62,34 @@ pub async fn wait(flags: WaitFlags, client: Client) -> Result<(), String> {
     let selected = ListParams::default().labels(&flags.selector);
     loop {
         let behind = match pods.list(&selected).await {
-            Ok(pods) => laggards(&pods.items, flags.admin_port, flags.revision).await,
+            Ok(pods) => laggards(&pods.items, flags.admin_port, &flags.kind, flags.revision).await,
             Err(error) => vec![format!("pods cannot be listed: {error}")],
         };
         if behind.is_empty() {
             return Ok(());
         }
         if Instant::now() >= deadline {
-            let (revision, behind) = (flags.revision, behind.join("; "));
-            return Err(format!("revision {revision} is not in effect everywhere: {behind}"));
+            let WaitFlags { kind, revision, .. } = flags;
+            let behind = behind.join("; ");
+            return Err(format!(
+                "{kind} revision {revision} is not in effect everywhere: {behind}"
+            ));
         }
         sleep(PAUSE).await;
     }
 }
 
-/// Which of `pods` are ready and report less than `revision`, or nothing; also says when none is
-/// ready.
-pub async fn laggards(pods: &[Pod], admin_port: u16, revision: u64) -> Vec<String> {
+/// Which of `pods` are ready and report less than `revision` for objects of `kind`, or nothing; also
+/// says when none is ready.
+pub async fn laggards(pods: &[Pod], admin_port: u16, kind: &str, revision: u64) -> Vec<String> {
     let mut ready = 0;
     let mut behind = Vec::new();
     for pod in pods.iter().filter(|pod| is_ready(pod)) {
         ready += 1;
         let name = pod.metadata.name.as_deref().unwrap_or_default();
-        match timeout(ANSWER, reported(pod, admin_port)).await {
+        match timeout(ANSWER, reported(pod, admin_port, kind)).await {
             Ok(Ok(reported)) if reported >= revision => {}
-            Ok(Ok(reported)) => behind.push(format!("{name} serves {reported}")),
+            Ok(Ok(reported)) => behind.push(format!("{name} serves {kind} {reported}")),
             Ok(Err(error)) => behind.push(format!("{name}: {error}")),
             Err(_) => behind.push(format!("{name} does not answer")),
         }
@@ -96,8 +106,12 @@ fn is_ready(pod: &Pod) -> bool {
         && conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
-/// The revision that the `/status` of `pod` reports.
-async fn reported(pod: &Pod, port: u16) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
+/// The revision of `kind` that the `/status` of `pod` reports.
+async fn reported(
+    pod: &Pod,
+    port: u16,
+    kind: &str,
+) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
     let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_deref());
     let address: IpAddr = address.ok_or("it has no address")?.parse()?;
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
@@ -114,5 +128,8 @@ async fn reported(pod: &Pod, port: u16) -> Result<u64, Box<dyn std::error::Error
     tokio::spawn(connection);
     let answer = sender.send_request(request).await?.collect().await?;
     let status: serde_json::Value = serde_json::from_slice(&answer.to_bytes())?;
-    Ok(status["revision"].as_u64().ok_or("its /status has no revision")?)
+    let revisions = status["revisions"].as_object().ok_or("its /status has no revisions")?;
+    let of_kind = revisions.iter().find(|(name, _)| name.eq_ignore_ascii_case(kind));
+    let revision = of_kind.and_then(|(_, revision)| revision.as_u64());
+    Ok(revision.ok_or_else(|| format!("it does not watch {kind}"))?)
 }

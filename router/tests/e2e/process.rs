@@ -95,8 +95,9 @@ async fn wait_exits_with_0_once_every_ready_replica_serves_the_revision() {
 
     let config = kubeconfig(&world.cluster);
     let wait = async |revision: &str, timeout: &str| {
+        let kind = "--kind=endpointslice";
         let mut command = program(config.path().to_str().unwrap());
-        command.args(["wait", "--selector=app=router", "--namespace=edge"]);
+        command.args(["wait", "--selector=app=router", "--namespace=edge", kind]);
         command.args(["--revision", revision, "--timeout", timeout]);
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
@@ -106,9 +107,10 @@ async fn wait_exits_with_0_once_every_ready_replica_serves_the_revision() {
     assert_eq!(world.get("http://web.example/").await.brief(), (200, "web"));
     let (code, message) = wait("1000000", "1s").await;
     assert_eq!(code, Some(1), "{message}");
-    for behind in
-        ["revision 1000000 is not in effect everywhere: router-0 serves ", "; router-1 serves "]
-    {
+    for behind in [
+        "endpointslice revision 1000000 is not in effect everywhere: router-0 serves endpointslice ",
+        "; router-1 serves endpointslice ",
+    ] {
         assert!(message.contains(behind), "{message}");
     }
 }

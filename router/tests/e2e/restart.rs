@@ -116,7 +116,11 @@ async fn router(world: &World) -> Router {
 async fn replicas_are_behind_until_they_report_the_revision() {
     let (world, pod) = (World::start().await, Backend::named("web").await);
     world.apply(APP, &[("WEB", &pod)]).await;
-    let revision = world.admin_json("/status").await["revision"].as_u64().unwrap();
+    let revisions = world.admin_json("/status").await["revisions"].clone();
+    let revision = |kind: &str| revisions[kind].as_u64().unwrap();
+    // Written one after the other.
+    let (older, revision) = (revision("Service"), revision("EndpointSlice"));
+    assert!(older < revision, "{revisions}");
     let admin = world.router.admin_addr();
     let replica = |name: &str, ready: &str| {
         serde_json::from_value(serde_json::json!({
@@ -132,10 +136,15 @@ async fn replicas_are_behind_until_they_report_the_revision() {
         .unwrap()
     };
     let pods = [replica("router-0", "True"), replica("router-1", "False")];
-    assert_eq!(laggards(&pods, 9090, revision).await, Vec::<String>::new());
-    let expected = [format!("router-0 serves {revision}")];
-    assert_eq!(laggards(&pods, 9090, revision + 1).await, expected);
-    assert_eq!(laggards(&pods[1..], 9090, revision).await, ["no replica is ready"]);
+    let behind = async |kind, revision| laggards(&pods, 9090, kind, revision).await;
+    assert_eq!(behind("EndpointSlice", revision).await, Vec::<String>::new());
+    assert_eq!(behind("Service", older).await, Vec::<String>::new());
+    let expected = [format!("router-0 serves EndpointSlice {revision}")];
+    assert_eq!(behind("EndpointSlice", revision + 1).await, expected);
+    // Of what came later by another watch nothing follows.
+    assert_eq!(behind("Service", revision).await, [format!("router-0 serves Service {older}")]);
+    assert_eq!(behind("Gateway", 1).await, ["router-0: it does not watch Gateway"]);
+    assert_eq!(laggards(&pods[1..], 9090, "Service", older).await, ["no replica is ready"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
