@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use crossbeam_utils::CachePadded;
@@ -61,6 +62,8 @@ struct Shard {
     received: AtomicU64,
     sent: AtomicU64,
     upstream_errors: AtomicU64,
+    micros: AtomicU64,
+    upstream_micros: AtomicU64,
     started: AtomicU64,
     ended: AtomicU64,
 }
@@ -76,12 +79,16 @@ pub struct Counts {
     pub sent: u64,
     /// Failed attempts to get an answer from an endpoint.
     pub upstream_errors: u64,
+    /// Microseconds from the heads of requests to the ends of their answers, in all.
+    pub micros: u64,
+    /// Those of them in which an endpoint was asked.
+    pub upstream_micros: u64,
     /// Requests being answered now.
     pub in_flight: u64,
 }
 
 /// What one finished request adds to its app's counters.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Outcome {
     /// Status code sent to the client; 0 where the client left before any.
     pub status: u16,
@@ -89,6 +96,10 @@ pub struct Outcome {
     pub received: u64,
     /// Response body bytes.
     pub sent: u64,
+    /// From the head to the end of the answer.
+    pub time: Duration,
+    /// How much of it an endpoint was asked.
+    pub upstream_time: Duration,
 }
 
 impl App {
@@ -112,6 +123,8 @@ impl App {
         shard.ended.fetch_add(1, Relaxed);
         shard.received.fetch_add(outcome.received, Relaxed);
         shard.sent.fetch_add(outcome.sent, Relaxed);
+        shard.micros.fetch_add(micros(outcome.time), Relaxed);
+        shard.upstream_micros.fetch_add(micros(outcome.upstream_time), Relaxed);
         if let Some(class) = shard.classes.get(usize::from(outcome.status / 100).wrapping_sub(1)) {
             class.fetch_add(1, Relaxed);
         }
@@ -132,12 +145,18 @@ impl App {
             sum.received += shard.received.load(Relaxed);
             sum.sent += shard.sent.load(Relaxed);
             sum.upstream_errors += shard.upstream_errors.load(Relaxed);
+            sum.micros += shard.micros.load(Relaxed);
+            sum.upstream_micros += shard.upstream_micros.load(Relaxed);
             // Ends first: reading them after the starts could give a negative number.
             let ended = shard.ended.load(Relaxed);
             sum.in_flight += shard.started.load(Relaxed).saturating_sub(ended);
         }
         sum
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    time.as_secs() * 1_000_000 + u64::from(time.subsec_micros())
 }
 
 #[cfg(test)]
@@ -150,14 +169,17 @@ mod tests {
         app.begin(0);
         app.begin(1);
         app.begin(1);
-        app.end(0, Outcome { status: 200, received: 5, sent: 10 });
-        app.end(1, Outcome { status: 0, received: 1, sent: 0 });
+        let (time, upstream_time) = (Duration::from_millis(1_500), Duration::from_micros(7));
+        app.end(0, Outcome { status: 200, received: 5, sent: 10, time, upstream_time });
+        app.end(1, Outcome { received: 1, time, ..Outcome::default() });
         app.upstream_error(1);
         let expected = Counts {
             classes: [0, 1, 0, 0, 0],
             received: 6,
             sent: 10,
             upstream_errors: 1,
+            micros: 3_000_000,
+            upstream_micros: 7,
             in_flight: 1,
         };
         assert_eq!(app.counts(), expected);

@@ -24,8 +24,13 @@ impl Proxy {
         if status != StatusCode::SWITCHING_PROTOCOLS.as_u16() {
             self.shared.metrics.finished(self.worker, request_time);
         }
+        let upstream = &context.upstream;
+        let upstream_time = upstream
+            .began
+            .map(|began| upstream.ended.unwrap_or(now).saturating_duration_since(began));
         if let Some(flight) = &mut context.flight {
-            flight.set_outcome(Outcome { status, received, sent });
+            let (time, upstream_time) = (request_time, upstream_time.unwrap_or_default());
+            flight.set_outcome(Outcome { status, received, sent, time, upstream_time });
         }
         if context.unrecorded || !self.shared.access.is_read() {
             return;
@@ -58,9 +63,7 @@ impl Proxy {
                 referer: field(REFERER),
                 user_agent: field(USER_AGENT),
                 upstream: upstream.lease.as_deref().map(|endpoint| endpoint.address),
-                upstream_time: upstream
-                    .began
-                    .map(|began| upstream.ended.unwrap_or(now).saturating_duration_since(began)),
+                upstream_time,
                 request_time,
                 retries: upstream.attempts.retries,
             },

@@ -80,7 +80,7 @@ struct Flight<'a> {
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
         let (received, sent) = (self.received.load(Relaxed), self.sent.load(Relaxed));
-        self.stream.app.end(self.worker, Outcome { status: 0, received, sent });
+        self.stream.app.end(self.worker, Outcome { received, sent, ..Outcome::default() });
     }
 }
 

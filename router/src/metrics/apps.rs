@@ -37,11 +37,13 @@ fn add(mut sum: Counts, more: &Counts) -> Counts {
     sum.received += more.received;
     sum.sent += more.sent;
     sum.upstream_errors += more.upstream_errors;
+    sum.micros += more.micros;
+    sum.upstream_micros += more.upstream_micros;
     sum.in_flight += more.in_flight;
     sum
 }
 
-/// Nine series for each of `apps`.
+/// Eleven series for each of `apps`.
 pub(super) fn encode(
     apps: &[(String, Counts)],
     encoder: &mut DescriptorEncoder<'_>,
@@ -69,6 +71,22 @@ pub(super) fn encode(
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         for (app, counts) in apps {
             counter(&mut metric, &[("app", app.as_str())], read(counts))?;
+        }
+    }
+    let times: [(&str, &str, Read); 2] = [
+        (
+            "app_request_seconds",
+            "Time from the heads of requests to the ends of their answers",
+            |c| c.micros,
+        ),
+        ("app_upstream_seconds", "The part of it in which endpoints were asked", |c| {
+            c.upstream_micros
+        }),
+    ];
+    for (name, help, read) in times {
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (app, counts) in apps {
+            counter(&mut metric, &[("app", app.as_str())], read(counts) as f64 / 1e6)?;
         }
     }
     let mut metric = encoder.encode_descriptor(
@@ -157,7 +175,7 @@ mod tests {
         for app in &apps {
             for _ in 0..=usize::from(is_busy(number(app.id.as_str()))) {
                 app.begin(0);
-                app.end(0, Outcome { status: 200, received: 1, sent: 10 });
+                app.end(0, Outcome { status: 200, received: 1, sent: 10, ..Outcome::default() });
             }
         }
         let mut registry = Registry::with_prefix("fairlead_router");

@@ -13,7 +13,10 @@ use fairlead_router_listen::Counters;
 use fairlead_wire::Source;
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, MetricEncoder, NoLabelSet},
+    encoding::{
+        DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeLabelSet, MetricEncoder,
+        NoLabelSet,
+    },
     metrics::MetricType,
     registry::Registry,
 };
@@ -208,9 +211,9 @@ fn one_gauge(
 fn counter<S: EncodeLabelSet>(
     metric: &mut MetricEncoder<'_>,
     labels: &S,
-    value: u64,
+    value: impl EncodeCounterValue,
 ) -> fmt::Result {
-    metric.encode_family(labels)?.encode_counter::<NoLabelSet, u64, f64>(&value, None)
+    metric.encode_family(labels)?.encode_counter::<NoLabelSet, _, f64>(&value, None)
 }
 
 fn gauge<S: EncodeLabelSet>(

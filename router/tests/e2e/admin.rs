@@ -72,6 +72,13 @@ async fn row_33_requests_bytes_and_times_are_counted_per_app() {
     ] {
         assert!(page.lines().any(|l| l == line), "{line} is not in\n{page}");
     }
+    let seconds = |name: &str| {
+        let name = format!("fairlead_router_app_{name}_seconds_total{{app=\"shop/front\"}} ");
+        let value = page.lines().find_map(|line| line.strip_prefix(&name));
+        value.unwrap_or_else(|| panic!("{name} is not in\n{page}")).parse::<f64>().unwrap()
+    };
+    let (all, upstream) = (seconds("request"), seconds("upstream"));
+    assert!(0.0 < upstream && upstream <= all, "{upstream} {all}");
 }
 
 #[tokio::test]
@@ -157,7 +164,7 @@ async fn the_metrics_page_shows_every_metric() {
 
 fn metrics_page(metrics: &str) -> String {
     let mut page = "# Metrics of the router\n\n\
-        At `/metrics` of the [admin address](admin-api.md), as OpenMetrics text. Nine series for each application, for the busiest ones\n\
+        At `/metrics` of the [admin address](admin-api.md), as OpenMetrics text. Eleven series for each application, for the busiest ones\n\
         (`--metrics-apps`, 2,000 unless set); all others together are `app=\"_other\"`, whose counters fall when an application gets series of\n\
         its own. An application is named `namespace/name`; its counters begin anew when its last Service is gone.\n\n\
         | Metric | Type | Labels | Meaning |\n|---|---|---|---|\n"

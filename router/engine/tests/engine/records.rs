@@ -87,14 +87,19 @@ async fn an_app_counts_its_requests_and_their_bytes() {
         );
         assert_eq!(client.ask(&request).await.status(), status);
     }
+    let counts = router.counts("web", 5).await;
+    let Counts { micros, upstream_micros, .. } = counts;
+    assert!(0 < upstream_micros && upstream_micros <= micros, "{counts:?}");
     let expected = Counts {
         classes: [0, 2, 1, 1, 1],
         received: 25,
         sent: 15,
         upstream_errors: 0,
+        micros,
+        upstream_micros,
         in_flight: 0,
     };
-    assert_eq!(router.counts("web", 5).await, expected);
+    assert_eq!(counts, expected);
     let metrics = router.metrics();
     assert_eq!((metrics.latency.iter().sum::<u64>(), metrics.unrouted, metrics.retries), (5, 0, 0));
     assert!(!metrics.latency_sum.is_zero());
