@@ -36,17 +36,42 @@ pub struct HostRegex {
 const REGEX_SIZE: usize = 256 * 1024;
 
 impl HostRegex {
-    /// The expression for whole names. It takes time linear in the name's length.
+    /// What tells which names it is for.
     ///
     /// # Errors
     /// When it is no regular expression, or too large a one.
-    pub fn compile(&self) -> Result<regex::bytes::Regex, regex::Error> {
-        let rest = self.domain.as_deref().map_or_else(|| ".+".into(), regex::escape);
-        regex::bytes::RegexBuilder::new(&format!(r"^(?:{})\.{rest}$", self.text))
-            .unicode(false)
-            .case_insensitive(true)
-            .size_limit(REGEX_SIZE)
-            .build()
+    pub fn compile(&self) -> Result<HostMatcher, regex::Error> {
+        let build = |text: &str| {
+            regex::bytes::RegexBuilder::new(text)
+                .unicode(false)
+                .case_insensitive(true)
+                .size_limit(REGEX_SIZE)
+                .build()
+        };
+        // By itself first: with something around it, unbalanced brackets might be valid.
+        build(&self.text)?;
+        let rest = if self.domain.is_some() { "" } else { r"\..+" };
+        let regex = build(&format!("^(?:{}){rest}$", self.text))?;
+        Ok(HostMatcher { regex, domain: self.domain.clone() })
+    }
+}
+
+/// A compiled [`HostRegex`].
+#[derive(Clone, Debug)]
+pub struct HostMatcher {
+    regex: regex::bytes::Regex,
+    domain: Option<Arc<str>>,
+}
+
+impl HostMatcher {
+    /// Whether it is for `name`, a normalised one. The domain is compared apart from the expression,
+    /// so that no expression reaches out of it. Takes time linear in the name's length.
+    pub fn is_match(&self, name: &str) -> bool {
+        let part = match &self.domain {
+            Some(domain) => name.strip_suffix(&**domain).and_then(|rest| rest.strip_suffix('.')),
+            None => Some(name),
+        };
+        part.is_some_and(|part| self.regex.is_match(part.as_bytes()))
     }
 }
 

@@ -52,6 +52,19 @@ impl Key {
         Self { namespace: namespace.into(), name: name.into() }
     }
 
+    /// The key of the object `name` in `namespace`; none where nothing in Kubernetes can have that
+    /// name (RFC 1123 subdomains): it would be another path of the API.
+    pub fn named(namespace: impl Into<Arc<str>>, name: &str) -> Option<Self> {
+        let label = |label: &str| {
+            let ends = |byte: Option<u8>| byte.is_some_and(|byte| byte != b'-');
+            label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+                && ends(label.bytes().next())
+                && ends(label.bytes().last())
+        };
+        let valid = name.len() <= 253 && name.split('.').all(label);
+        valid.then(|| Self::new(namespace, name))
+    }
+
     /// This key as a reference to an object of `kind`.
     pub fn of(&self, kind: Kind) -> ObjectRef {
         ObjectRef { kind, key: self.clone() }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use rustls::sign::CertifiedKey;
 
 use crate::{
-    host::{HostPattern, HostRegex},
+    host::{HostMatcher, HostPattern, HostRegex},
     pages::Pages,
     path::PathIndex,
     rule::Rule,
@@ -36,7 +36,7 @@ pub struct Table {
     wildcard: Map,
     any_suffix: Map,
     /// Sorted by expression, so that the order of events does not matter. There are few.
-    regex: Arc<Vec<(HostRegex, regex::bytes::Regex, Arc<Host>)>>,
+    regex: Arc<Vec<(HostRegex, HostMatcher, Arc<Host>)>>,
     any: Option<Arc<Host>>,
     streams: Arc<BTreeMap<Arc<str>, Arc<Stream>>>,
 }
@@ -117,7 +117,7 @@ impl Table {
 
     fn regex(&self, name: &str) -> Option<&Arc<Host>> {
         let mut hosts = self.regex.iter();
-        hosts.find(|(_, regex, _)| regex.is_match(name.as_bytes())).map(|(_, _, host)| host)
+        hosts.find(|(_, regex, _)| regex.is_match(name)).map(|(_, _, host)| host)
     }
 
     /// All hosts, in no particular order.

@@ -56,11 +56,9 @@ pub(crate) fn route<'a>(
 ) -> Result<Option<&'a Arc<Rule>>, Violation> {
     let path = strict::normalise(request.uri.path())?;
     let rule = host.route(&path.lookup);
-    if let Some(lenient) = &path.lenient {
-        let other = host.route(lenient);
-        if rule.map(Arc::as_ptr) != other.map(Arc::as_ptr) {
-            return Err(Violation::AmbiguousPath);
-        }
+    let is_other = |other: &String| host.route(other).map(Arc::as_ptr) != rule.map(Arc::as_ptr);
+    if path.others.iter().any(is_other) {
+        return Err(Violation::AmbiguousPath);
     }
     if let Cow::Owned(mut path) = path.path {
         if let Some(query) = request.uri.query() {

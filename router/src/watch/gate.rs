@@ -39,6 +39,8 @@ pub(crate) struct Gate {
     held: HashMap<Key, Held>,
     /// The Services that are held for a Secret.
     waiters: HashMap<Key, BTreeSet<Key>>,
+    /// Some Secret was read or found missing: Secrets can be read.
+    readable: bool,
     services: Progress,
     secrets: Progress,
     /// What was told of the two.
@@ -52,6 +54,8 @@ struct Reading {
     meanwhile: Option<Version>,
     /// An attempt did not work: whoever names the Secret goes on without it.
     failed: bool,
+    /// The server refused it: to wait will not help.
+    refused: bool,
 }
 
 #[derive(Debug)]
@@ -62,9 +66,11 @@ struct Held {
 }
 
 impl Gate {
-    /// Whether every Secret that is named has been read or found missing.
+    /// Whether every Secret that is named has been read, found missing, or refused while others
+    /// could be read: what is wrong with one Service is not to keep all others from being served.
     pub(crate) fn is_settled(&self) -> bool {
-        self.reading.is_empty() && self.held.is_empty()
+        let refused = self.readable && self.reading.values().all(|reading| reading.refused);
+        (self.reading.is_empty() || refused) && self.held.is_empty()
     }
 
     /// This Secret is named by no Service and needed all the same.
@@ -146,6 +152,7 @@ impl Gate {
         steps: &mut Vec<Step>,
     ) {
         let Some(Reading { meanwhile, .. }) = self.reading.remove(key) else { return };
+        self.readable = true;
         let version = secret.as_ref().map(|(_, version)| *version);
         if let Some((secret, version)) = secret {
             self.read.insert(key.clone(), version);
@@ -163,11 +170,11 @@ impl Gate {
         self.tell(steps);
     }
 
-    /// A Secret could not be read and will be tried again: nothing waits any longer, nor does
-    /// anything that names it from now on.
-    pub(crate) fn secret_failed(&mut self, key: &Key, steps: &mut Vec<Step>) {
+    /// A Secret could not be read, or was `refused`, and will be tried again: nothing waits any
+    /// longer, nor does anything that names it from now on.
+    pub(crate) fn secret_failed(&mut self, key: &Key, refused: bool, steps: &mut Vec<Step>) {
         if let Some(reading) = self.reading.get_mut(key) {
-            reading.failed = true;
+            (reading.failed, reading.refused) = (true, refused);
         }
         self.unhold(key, steps);
         self.tell(steps);

@@ -23,8 +23,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) enum Attempt {
     /// Its content, or `None` when it is not there.
     Read(Key, Option<(Secret, Version)>),
-    /// It did not work and will be tried again.
-    Failed(Key),
+    /// It did not work and will be tried again; the server `refused` it, or had troubles of its own.
+    Failed { key: Key, refused: bool },
 }
 
 /// Why the last read failed, until one works; for `/readyz`.
@@ -72,6 +72,13 @@ impl Drop for Reader {
     }
 }
 
+/// Why a Secret could not be read.
+struct Failure {
+    problem: String,
+    /// To wait will not help.
+    refused: bool,
+}
+
 struct Task {
     api: Api<core::Secret>,
     permits: Arc<Semaphore>,
@@ -88,11 +95,11 @@ impl Task {
                     *self.problem.lock() = None;
                     Attempt::Read(self.key.clone(), secret)
                 }
-                Err(problem) => {
+                Err(Failure { problem, refused }) => {
                     if self.problem.lock().replace(problem.clone()).as_ref() != Some(&problem) {
                         tracing::warn!(problem, "cannot read a Secret");
                     }
-                    Attempt::Failed(self.key.clone())
+                    Attempt::Failed { key: self.key.clone(), refused }
                 }
             };
             let done = matches!(attempt, Attempt::Read(..));
@@ -103,22 +110,32 @@ impl Task {
         }
     }
 
-    async fn attempt(&self) -> Result<Option<(Secret, Version)>, String> {
+    async fn attempt(&self) -> Result<Option<(Secret, Version)>, Failure> {
         let key = &self.key;
+        let failed = |refused, problem| Failure { problem, refused };
         let Ok(_permit) = self.permits.acquire().await else {
-            return Err("the router stops".to_owned());
+            return Err(failed(false, "the router stops".to_owned()));
         };
         match tokio::time::timeout(TIMEOUT, self.api.get_opt(&key.name)).await {
             Ok(Ok(found)) => Ok(found.map(|found| {
                 let version = convert::version(&found.metadata);
                 (convert::secret(key.clone(), found), version)
             })),
-            Ok(Err(kube::Error::Api(status))) if status.code == 403 => Err(format!(
-                "reading Secret {key} is forbidden: allow the verb get on secrets in namespace {}",
-                key.namespace
+            Ok(Err(kube::Error::Api(status))) if status.code == 403 => Err(failed(
+                true,
+                format!(
+                    "reading Secret {key} is forbidden: allow the verb get on secrets in namespace {}",
+                    key.namespace
+                ),
             )),
-            Ok(Err(error)) => Err(format!("reading Secret {key} failed: {error}")),
-            Err(_) => Err(format!("reading Secret {key} took longer than 5 s")),
+            Ok(Err(error)) => {
+                let refused = matches!(
+                    &error,
+                    kube::Error::Api(status) if (400..500).contains(&status.code) && status.code != 429
+                );
+                Err(failed(refused, format!("reading Secret {key} failed: {error}")))
+            }
+            Err(_) => Err(failed(false, format!("reading Secret {key} took longer than 5 s"))),
         }
     }
 }

@@ -12,10 +12,10 @@ pub struct NormalPath<'a> {
     /// What is looked up: `path` with every character that needs no encoding decoded, and all
     /// others encoded (RFC 3986 §6.2.2).
     pub lookup: Cow<'a, str>,
-    /// What an endpoint may see that also decodes separators, drops path parameters (`;…`), takes
-    /// `\` for `/` and `//` for `/`; `None` where that is the same as `lookup`. A request whose two
-    /// readings fall under different rules is not passed on.
-    pub lenient: Option<String>,
+    /// What endpoints may see that do any of these as well: decode separators and take `\` for `/`,
+    /// drop path parameters (`;…`), take `//` for `/`. Without those that are the same as `lookup`.
+    /// A request whose readings fall under different rules is not passed on.
+    pub others: Vec<String>,
 }
 
 /// Reads `path`, the part of a target before `?`. One that is in normal form already is only
@@ -27,11 +27,11 @@ pub struct NormalPath<'a> {
 pub fn normalise(path: &str) -> Result<NormalPath<'_>, Violation> {
     if is_normal(path.as_bytes()) {
         let path = Cow::Borrowed(path);
-        return Ok(NormalPath { lookup: path.clone(), path, lenient: None });
+        return Ok(NormalPath { lookup: path.clone(), path, others: Vec::new() });
     }
     if path == "*" {
         let (path, lookup) = (Cow::Borrowed(path), Cow::Borrowed("/"));
-        return Ok(NormalPath { path, lookup, lenient: None });
+        return Ok(NormalPath { path, lookup, others: Vec::new() });
     }
     validate(path.as_bytes())?;
     let path = match path.split('/').any(|segment| Dots::of(segment).is_some()) {
@@ -39,8 +39,15 @@ pub fn normalise(path: &str) -> Result<NormalPath<'_>, Violation> {
         false => Cow::Borrowed(path),
     };
     let lookup = recode(&path, |_| None);
-    let lenient = Some(lenient(&path)).filter(|lenient| *lenient != lookup);
-    Ok(NormalPath { path, lookup: Cow::Owned(lookup), lenient })
+    let mut others = Vec::new();
+    for reading in 1..8 {
+        let bit = |bit: u8| reading & bit != 0;
+        let other = read(&path, bit(1), bit(2), bit(4));
+        if other != lookup && !others.contains(&other) {
+            others.push(other);
+        }
+    }
+    Ok(NormalPath { path, lookup: Cow::Owned(lookup), others })
 }
 
 /// Whether there is nothing to decide about: `/`, and segments of plain characters that do not
@@ -198,20 +205,23 @@ fn push_encoded(text: &mut String, byte: u8) {
     }
 }
 
-/// How the most obliging endpoint reads `path`.
-fn lenient(path: &str) -> String {
+/// How an endpoint reads `path` that decodes `separators`, drops `parameters` or `merges` slashes.
+fn read(path: &str, separators: bool, parameters: bool, merges: bool) -> String {
     let decoded = recode(path, |byte| match byte {
-        b'/' | b'\\' => Some('/'),
-        b';' => Some(';'),
+        b'/' | b'\\' if separators => Some('/'),
+        b';' if separators => Some(';'),
         _ => None,
     });
     let bare = |segment| match str::split_once(segment, ';') {
-        Some((name, _)) => name,
-        None => segment,
+        Some((name, _)) if parameters => name,
+        _ => segment,
     };
-    let ends_in_slash = decoded.rsplit('/').next().is_some_and(|last| bare(last).is_empty());
-    let segments = decoded.split('/').map(bare).filter(|segment| !segment.is_empty());
-    let mut path = without_dots(segments);
+    let segments = decoded.split('/').skip(1).map(bare);
+    if !merges {
+        return without_dots(segments);
+    }
+    let ends_in_slash = segments.clone().last().is_some_and(str::is_empty);
+    let mut path = without_dots(segments.filter(|segment| !segment.is_empty()));
     if ends_in_slash && !path.ends_with('/') {
         path.push('/');
     }
@@ -224,19 +234,19 @@ mod tests {
 
     use super::*;
 
-    fn readings(path: &str) -> Result<(String, String, Option<String>), Violation> {
-        normalise(path).map(|n| (n.path.into_owned(), n.lookup.into_owned(), n.lenient))
+    fn readings(path: &str) -> Result<(String, String, Vec<String>), Violation> {
+        normalise(path).map(|n| (n.path.into_owned(), n.lookup.into_owned(), n.others))
     }
 
     #[test]
     fn a_plain_path_is_as_it_is() {
         for path in ["/", "/a", "/a/b.c/", "/~user/a-b_c", "/@scope/x:y,z=1&b!'()*+$", "/a."] {
             assert!(is_normal(path.as_bytes()), "{path}");
-            let same = NormalPath { path: path.into(), lookup: path.into(), lenient: None };
+            let same = NormalPath { path: path.into(), lookup: path.into(), others: Vec::new() };
             assert_eq!(normalise(path), Ok(same));
         }
         let known = "/.well-known/acme-challenge/x";
-        assert_eq!(readings(known), Ok((known.into(), known.into(), None)));
+        assert_eq!(readings(known), Ok((known.into(), known.into(), vec![])));
     }
 
     #[test]
@@ -274,26 +284,28 @@ mod tests {
             let (sent, lookup, _) = readings(path).unwrap();
             assert_eq!((sent.as_str(), lookup.as_str()), (path, expected));
         }
-        assert_eq!(readings("*"), Ok(("*".into(), "/".into(), None)));
+        assert_eq!(readings("*"), Ok(("*".into(), "/".into(), vec![])));
     }
 
     #[test]
     fn what_an_obliging_endpoint_sees_is_known_where_it_differs() {
         for (path, expected) in [
-            ("//admin", Some("/admin")),
-            ("/a%2fb", Some("/a/b")),
-            ("/a%5Cb", Some("/a/b")),
-            ("/x/..;/admin", Some("/admin")),
-            ("/x%2f..%2fadmin", Some("/admin")),
-            ("/x/..%3b/admin", Some("/admin")),
-            ("/x/..%2fadmin", Some("/admin")),
-            ("/a;v=1/b", Some("/a/b")),
-            ("/a//", Some("/a/")),
-            ("/a/%2e%2e/b", None),
-            ("/a%20b", None),
-            ("/a%3Ab", None),
+            ("//admin", &["/admin"][..]),
+            ("/a%2fb", &["/a/b"]),
+            ("/a%5Cb", &["/a/b"]),
+            ("/x/..;/admin", &["/admin"]),
+            ("/x%2f..%2fadmin", &["/admin"]),
+            ("/x/..%3b/admin", &["/x/..;/admin", "/admin"]),
+            ("/x/..%2fadmin", &["/admin"]),
+            ("/x%2f..%2fapi%2f..;a", &["/api/..;a", "/x%2F..%2Fapi%2F..", "/"]),
+            ("/x//..;/api", &["/x/api", "/x/..;/api", "/api"]),
+            ("/a;v=1/b", &["/a/b"]),
+            ("/a//", &["/a/"]),
+            ("/a/%2e%2e/b", &[]),
+            ("/a%20b", &[]),
+            ("/a%3Ab", &[]),
         ] {
-            assert_eq!(readings(path).unwrap().2.as_deref(), expected, "{path}");
+            assert_eq!(readings(path).unwrap().2, expected, "{path}");
         }
     }
 
@@ -313,7 +325,7 @@ mod tests {
                 let again = normalise(&normal.path).unwrap();
                 prop_assert_eq!(&again.path, &normal.path);
                 prop_assert_eq!(&again.lookup, &normal.lookup);
-                prop_assert_eq!(&again.lenient, &normal.lenient);
+                prop_assert_eq!(&again.others, &normal.others);
                 prop_assert!(normal.lookup.is_ascii());
                 prop_assert!(!normal.lookup.split('/').any(|s| Dots::of(s).is_some()));
                 prop_assert_eq!(&normalise(&normal.lookup).unwrap().lookup, &normal.lookup);

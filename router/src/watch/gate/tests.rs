@@ -142,11 +142,25 @@ fn a_held_service_can_be_overtaken_and_deleted() {
 fn a_secret_that_cannot_be_read_holds_nobody_up_but_is_not_settled() {
     let mut script = Script::new();
     script.service("web", Some("a"));
-    script.0.secret_failed(&key("a-cert"), &mut script.1);
+    script.0.secret_failed(&key("a-cert"), false, &mut script.1);
     assert_eq!(script.said(), ["+web"]);
     assert!(!script.0.is_settled());
     assert_eq!(script.read("a-cert", secret("a-cert", 1)), ["+a-cert"]);
     assert!(script.0.is_settled());
+}
+
+#[test]
+fn one_secret_that_is_refused_does_not_keep_all_from_being_settled() {
+    let mut script = Script::new();
+    script.service("web", Some("a"));
+    script.0.secret_failed(&key("a-cert"), true, &mut script.1);
+    assert_eq!(script.said(), ["+web"]);
+    assert!(!script.0.is_settled(), "perhaps no Secret can be read");
+    script.service("other", Some("b"));
+    script.read("b-cert", None);
+    assert!(script.0.is_settled());
+    script.0.secret_failed(&key("a-cert"), false, &mut script.1);
+    assert!(!script.0.is_settled(), "the server has its own troubles");
 }
 
 #[test]
@@ -157,11 +171,11 @@ fn a_secret_that_keeps_failing_delays_only_the_first_edit() {
         assert!(script.service("web", Some("a")).is_empty(), "being read");
     }
     assert_eq!(script.0.waiters[&key("a-cert")].len(), 1, "of the same Service");
-    script.0.secret_failed(&key("a-cert"), &mut script.1);
+    script.0.secret_failed(&key("a-cert"), false, &mut script.1);
     assert_eq!(script.said(), ["+web"]);
     for name in ["web", "web", "other"] {
         assert_eq!(script.service(name, Some("a")), [format!("+{name}")], "not held again");
-        script.0.secret_failed(&key("a-cert"), &mut script.1);
+        script.0.secret_failed(&key("a-cert"), false, &mut script.1);
         assert!(script.said().is_empty());
     }
     assert!(script.0.waiters.is_empty());

@@ -15,6 +15,7 @@ use crate::{
     object::Key,
     path::PathMatch,
     policy::{AccessList, ReferrerPolicy},
+    strict,
     upstream::Protocol,
 };
 
@@ -139,8 +140,9 @@ pub const ANNOTATIONS: &[Annotation] = &[
         meaning: "Pages in place of the router's own, from a ConfigMap of the Service's namespace with the label \
                   `router.fairlead.dev/pages: \"true\"`. Its entries are named by the status: `503.html`, `404.json`, \
                   `5xx.html`, and `maintenance.html`. What pods answer is passed on as it is.",
-        apply: |draft, text| {
-            draft.error_pages = Some(Key::new(draft.namespace.clone(), text.trim()));
+        apply: |draft, text| match Key::named(draft.namespace.clone(), text.trim()) {
+            Some(key) => draft.error_pages = Some(key),
+            None => draft.report(Severity::Error, no_name(text, "ConfigMap")),
         },
     },
     Annotation {
@@ -161,8 +163,9 @@ pub const ANNOTATIONS: &[Annotation] = &[
         default: "none: pods that speak TLS are not served",
         meaning: "The Secret of the Service's namespace whose `ca.crt` has the authorities that the pods' certificates \
                   are signed by.",
-        apply: |draft, text| {
-            draft.authorities = Some(Key::new(draft.namespace.clone(), text.trim()));
+        apply: |draft, text| match Key::named(draft.namespace.clone(), text.trim()) {
+            Some(key) => draft.authorities = Some(key),
+            None => draft.refuse(no_name(text, "Secret")),
         },
     },
     Annotation {
@@ -171,8 +174,9 @@ pub const ANNOTATIONS: &[Annotation] = &[
         default: "none: the router shows none",
         meaning: "The Secret of the Service's namespace whose certificate (`tls.crt`, `tls.key`) the router shows to pods \
                   that speak TLS and ask for one. Without a usable one they get no requests.",
-        apply: |draft, text| {
-            draft.client_certificate = Some(Key::new(draft.namespace.clone(), text.trim()));
+        apply: |draft, text| match Key::named(draft.namespace.clone(), text.trim()) {
+            Some(key) => draft.client_certificate = Some(key),
+            None => draft.refuse(no_name(text, "Secret")),
         },
     },
     Annotation {
@@ -289,6 +293,10 @@ pub const VOID: &[Void] = &[
     Void { name: "tcellAppID", instead: router::FIREWALL },
 ];
 
+fn no_name(text: &str, kind: &str) -> String {
+    format!("{text:?} is no name of a {kind}: names have lower-case letters, digits, - and .")
+}
+
 fn domains(draft: &mut Draft<'_>, text: &str) {
     for entry in value::list(text) {
         match HostName::parse(entry) {
@@ -334,7 +342,9 @@ fn location(text: &str) -> Option<PathMatch> {
     let path = path.trim();
     let valid =
         path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic() && !b"?#".contains(&b));
-    valid.then(|| match path.trim_end_matches('/') {
+    // As paths of requests are looked up: in another spelling it would never match.
+    let path = strict::normalise(path).ok().filter(|_| valid)?.lookup;
+    Some(match path.trim_end_matches('/') {
         _ if exact => PathMatch::Exact(path.into()),
         "" => PathMatch::Prefix("/".into()),
         prefix => PathMatch::Prefix(prefix.into()),
@@ -346,7 +356,8 @@ fn certificates(draft: &mut Draft<'_>, text: &str) {
         let read =
             value::pair(entry).map_err(|e| Cow::from(e.to_string())).and_then(|(host, name)| {
                 let host = HostName::parse(host).map_err(|e| e.to_string())?;
-                Ok((host, Key::new(draft.namespace.clone(), format!("{name}-cert"))))
+                let secret = Key::named(draft.namespace.clone(), &format!("{name}-cert"));
+                Ok((host, secret.ok_or_else(|| no_name(name, "certificate"))?))
             });
         match read {
             Ok((host, secret)) => {
@@ -384,5 +395,30 @@ impl ReferrerPolicy {
     pub(crate) fn read(text: &str) -> Result<Option<Self>, ValueError> {
         let policies = Self::all().map(|(name, policy)| (name, Some(policy)));
         value::word(text, &policies.chain([("none", None)]).collect::<Vec<_>>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_is_a_path_as_paths_of_requests_are_looked_up() {
+        let prefix = |path: &str| Some(PathMatch::Prefix(path.into()));
+        for (text, expected) in [
+            ("/api", prefix("/api")),
+            ("/api/", prefix("/api")),
+            ("^~ /api", prefix("/api")),
+            ("/", prefix("/")),
+            ("= /status", Some(PathMatch::Exact("/status".into()))),
+            ("/%61pi/./x/../v1", prefix("/api/v1")),
+            ("/caf%c3%a9", prefix("/caf%C3%A9")),
+            ("~ ^/api/v[0-9]", None),
+            ("api", None),
+            ("/a?b", None),
+            ("/100%", None),
+        ] {
+            assert_eq!(location(text), expected, "{text}");
+        }
     }
 }

@@ -137,7 +137,19 @@ mod tests {
             ("store-1.apps-example", false),
             ("store-1.apps.example.org", false),
         ] {
-            assert_eq!(regex.is_match(host.as_bytes()), matches, "{host}");
+            assert_eq!(regex.is_match(host), matches, "{host}");
+        }
+        let domain = Some("apps.example".into());
+        for text in [")|(?:", "a)|(b", "(?x)a #", "a\\", "["] {
+            let regex = HostRegex { text: text.into(), domain: domain.clone() };
+            let Ok(regex) = regex.compile() else { continue };
+            for host in ["anything.at.all", "b.apps.example.org", "x"] {
+                assert!(!regex.is_match(host), "{text} {host}");
+            }
+        }
+        for text in [")|(?:", "a)|(b"] {
+            let regex = HostRegex { text: text.into(), domain: domain.clone() };
+            assert!(regex.compile().is_err(), "{text}");
         }
     }
 }
