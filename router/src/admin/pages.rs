@@ -107,7 +107,11 @@ struct Finding {
 /// What is wrong with which object, and with which watch.
 pub(super) async fn diagnostics(State(admin): State<Arc<Admin>>) -> Json<Diagnostics> {
     let diagnostics = admin.health.state.compiler.lock().diagnostics();
-    let watches = admin.health.watches.reports().filter(|watch| watch.state != Phase::Watching);
+    let watches = admin
+        .health
+        .watches
+        .reports()
+        .filter(|watch| watch.problem.is_some() || watch.state != Phase::Watching);
     Json(Diagnostics { objects: by_object(diagnostics), watches: watches.collect() })
 }
 

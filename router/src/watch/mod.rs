@@ -102,7 +102,10 @@ impl Watches {
         let nothing = self.watches.iter().all(|watch| watch.phase() == Phase::Absent);
         let unlisted = self.watches.iter().filter_map(|watch| {
             let problem = match watch.phase() {
-                Phase::Watching => return None,
+                Phase::Watching => match watch.report().problem {
+                    Some(problem) if self.is_named(&watch.scope()) => problem,
+                    _ => return None,
+                },
                 Phase::Absent if !nothing => return None,
                 Phase::Listing => "the first list is under way".to_owned(),
                 _ => watch.report().problem.unwrap_or_default(),
@@ -110,6 +113,12 @@ impl Watches {
             Some(format!("{}: {problem}", watch.scope()))
         });
         unlisted.chain(self.secrets.lock().clone()).collect()
+    }
+
+    /// Whether it is the object with the settings, named by a flag.
+    fn is_named(&self, scope: &Scope) -> bool {
+        let object = matches!(self.settings, Some(SettingsSource::Object(_)));
+        object && scope.name.is_some()
     }
 
     /// Follows the server until `out` is closed.
@@ -150,6 +159,10 @@ impl Watches {
             gate: Gate::default(),
             reader: Reader::new(client, self.secrets.clone(), read_in),
             listed: vec![None; self.watches.len()],
+            settings: match &self.settings {
+                Some(SettingsSource::Object(_)) => Settings::Awaited,
+                _ => Settings::Absent,
+            },
             synced: false,
             out,
         };
@@ -167,12 +180,24 @@ where
     }
 }
 
+/// Whether the object with the settings was seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Settings {
+    /// Not as yet, and without it the router serves nothing.
+    Awaited,
+    /// Not as yet; the flags alone hold.
+    Absent,
+    /// What it said last holds, even when it is gone: without its access lists everyone is let in.
+    Known,
+}
+
 /// The task around the [`Gate`].
 struct Stage {
     gate: Gate,
     reader: Reader,
     /// For each watch: whether its kind is there, once that is known.
     listed: Vec<Option<bool>>,
+    settings: Settings,
     synced: bool,
     out: mpsc::Sender<Feed>,
 }
@@ -223,7 +248,9 @@ impl Stage {
 
     /// A server that lacks every kind is no Kubernetes server: the address is wrong.
     fn is_listed(&self) -> bool {
-        self.listed.iter().all(Option::is_some) && self.listed.contains(&Some(true))
+        self.listed.iter().all(Option::is_some)
+            && self.listed.contains(&Some(true))
+            && self.settings != Settings::Awaited
     }
 
     fn see(&mut self, seen: Seen, steps: &mut Vec<Step>) {
@@ -240,7 +267,14 @@ impl Stage {
                 steps.push(Step::Forward(Change::Pages(key, entries)));
                 steps.push(Step::Settled(Kind::ConfigMap, version));
             }
+            Seen::Settings(object, None, version) if self.settings == Settings::Known => {
+                tracing::warn!(%object, "the object with the settings is gone; what it said last holds");
+                steps.push(Step::Settled(object.kind, version));
+            }
             Seen::Settings(object, annotations, version) => {
+                if annotations.is_some() {
+                    self.settings = Settings::Known;
+                }
                 let kind = object.kind;
                 steps.push(Step::Forward(Change::Settings(object, annotations)));
                 steps.push(Step::Settled(kind, version));
@@ -255,7 +289,7 @@ impl Stage {
                 self.reader.forget(&key);
                 self.gate.secret_read(&key, secret, steps);
             }
-            Attempt::Failed(key) => self.gate.secret_failed(&key, steps),
+            Attempt::Failed { key, refused } => self.gate.secret_failed(&key, refused, steps),
         }
     }
 }

@@ -176,6 +176,11 @@ impl WatchState {
     pub(crate) fn report(&self) -> WatchReport {
         let age_seconds = self.age().as_secs();
         let inner = self.inner.lock();
+        let missing = inner.scope.name.is_some()
+            && inner.scope.kind != Kind::Pod
+            && inner.phase == Phase::Watching
+            && inner.objects == 0;
+        let problem = inner.problem.clone();
         WatchReport {
             kind: inner.scope.kind,
             namespace: inner.scope.namespace.clone(),
@@ -183,7 +188,11 @@ impl WatchState {
             state: inner.phase,
             objects: inner.objects,
             age_seconds,
-            problem: inner.problem.clone(),
+            problem: if missing {
+                Some("it does not exist: what it said last holds, or the flags alone".to_owned())
+            } else {
+                problem
+            },
         }
     }
 }

@@ -189,6 +189,7 @@ async fn taken_over(backends: [(&str, &str, &str, &Backend); 4]) -> World {
     cluster.act = false;
     let cluster = Cluster::start(cluster).await.unwrap();
     let world = World::on(cluster, |_| {}, |default| *default = options()).await;
+    world.write(ROUTER, &[]);
     within("the router is ready", world.router.ready()).await;
     let mut platform = Pair::of("*.apps.example.com").secret("deis-router-platform-cert");
     platform["metadata"]["namespace"] = "deis".into();
@@ -203,7 +204,7 @@ async fn taken_over(backends: [(&str, &str, &str, &Backend); 4]) -> World {
         let slice = SLICE.replace("$NAMED", port).replace("$NAME", name);
         world.write(&slice.replace("$SPACE", namespace), &[("POD", pod)]);
     }
-    for manifest in [ROUTER, PLATFORM, APP] {
+    for manifest in [PLATFORM, APP] {
         world.write(manifest, &[]);
     }
     world.settled().await;

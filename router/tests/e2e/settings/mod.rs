@@ -11,7 +11,7 @@ mod tls;
 
 use std::sync::Arc;
 
-use fairlead_cluster::kinds;
+use fairlead_cluster::{Cluster, ClusterOptions, kinds};
 use fairlead_router::{RouterOptions, SettingsSource};
 use fairlead_router_core::Key;
 use fairlead_router_core::object::Kind;
@@ -20,7 +20,7 @@ use hyper::Response;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::support::{Backend, Pair, World};
+use crate::support::{Backend, Pair, World, within};
 
 const NOT_FOUND: (u16, &str) = (404, "No application answers at this address.\n");
 pub(crate) const DENIED: (u16, &str) = (403, "Your address may not use this application.\n");
@@ -69,13 +69,15 @@ pub(crate) async fn start_with(
     settings: &[(&str, &str)],
     adjust: impl FnOnce(&mut RouterOptions),
 ) -> World {
-    let world = World::with(|options| {
+    let cluster = Cluster::start(ClusterOptions::default()).await.unwrap();
+    let settings_from = |options: &mut RouterOptions| {
         let object = Key::new("deis", "deis-router").of(Kind::Deployment);
         options.settings_from = Some(SettingsSource::Object(object));
         adjust(options);
-    })
-    .await;
+    };
+    let world = World::on(cluster, |_| {}, settings_from).await;
     world.write(ROUTER, &[]);
+    within("the router is ready", world.router.ready()).await;
     for (name, value) in settings {
         world.set(name, *value).await;
     }
@@ -91,10 +93,6 @@ impl World {
         let patch = json!({"metadata": {"annotations": {name: value.into()}}});
         self.patch(&kinds::DEPLOYMENT, "deis", "deis-router", patch);
         self.settled().await;
-    }
-
-    async fn status(&self, url: &str) -> u16 {
-        self.get(url).await.status
     }
 
     /// What is wrong with the router's Deployment.

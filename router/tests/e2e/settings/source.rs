@@ -6,7 +6,7 @@ use fairlead_router_core::Key;
 use fairlead_router_core::object::Kind;
 use serde_json::{Value, json};
 
-use super::{APP, ROUTER, start, start_with};
+use super::{APP, DENIED, ROUTER, start, start_with};
 use crate::support::{Backend, Connection, World, eventually, options, within};
 
 #[tokio::test]
@@ -89,17 +89,67 @@ async fn the_own_prefix_wins_and_flags_hold_where_the_object_says_nothing() {
     own(json!("same-origin"));
     world.set("requestIDs", "false").await;
     assert_eq!(fields().await, (Some("same-origin".to_owned()), false));
-    // Without the object the flags alone hold, and that is told.
+}
+
+/// A mistake elsewhere does not open what was closed.
+#[tokio::test]
+async fn settings_outlive_their_object_and_one_that_was_never_there_is_awaited() {
+    let web = Backend::named("web").await;
+    let closed = [("defaultWhitelist", "192.0.2.1"), ("enforceWhitelists", "true")];
+    let world = start(&web, &closed).await;
+    assert_eq!(world.get("http://web.example/").await.brief(), DENIED);
     world.delete(&kinds::DEPLOYMENT, "deis", "deis-router");
-    world.settled().await;
-    assert_eq!(fields().await, (None, true));
-    let expected = json!([{
-        "field": "metadata.annotations",
-        "severity": "warning",
-        "reason": "this object, which is to hold the router's settings, does not exist; the flags alone hold",
-    }]);
-    assert_eq!(world.findings().await, expected);
-    assert_eq!(world.status("http://web.example/").await, 200);
+    let problem = eventually("it is told", async || {
+        let told = world.admin_json("/diagnostics").await["watches"][0].clone();
+        if told.is_null() { Err(()) } else { Ok(told) }
+    })
+    .await;
+    assert_eq!(
+        (&problem["kind"], &problem["name"], &problem["problem"]),
+        (
+            &json!("Deployment"),
+            &json!("deis-router"),
+            &json!("it does not exist: what it said last holds, or the flags alone")
+        )
+    );
+    assert_eq!(world.get("http://web.example/").await.brief(), DENIED);
+
+    let object = Key::new("deis", "deis-router").of(Kind::Deployment);
+    let settings_from = Some(SettingsSource::Object(object));
+    let options = RouterOptions { settings_from, ..options() };
+    let router = Router::start(options, world.api.client().await).unwrap();
+    let readyz = async || {
+        let mut admin = Connection::plain(router.admin_addr()).await;
+        admin.get("localhost", "/readyz").await
+    };
+    let expected = "not ready\nDeployment deis/deis-router: it does not exist: what it said last holds, or the flags alone\n";
+    eventually("the reason is told", async || {
+        let answer = readyz().await;
+        if answer.brief() == (503, expected) { Ok(()) } else { Err(answer) }
+    })
+    .await;
+    world.write(ROUTER, &[]);
+    within("the router is ready", router.ready()).await;
+}
+
+#[tokio::test]
+async fn what_restricts_access_and_cannot_be_read_is_as_strict_as_can_be() {
+    let web = Backend::named("web").await;
+    let world = start(&web, &[("enforceWhitelists", "ture")]).await;
+    assert_eq!(world.get("http://web.example/").await.brief(), DENIED);
+    world.set("enforceWhitelists", "false").await;
+    assert_eq!(world.get("http://web.example/").await.brief(), (200, "web"));
+    world.set("defaultWhitelist", "127.0.0.1").await;
+    world.annotate("router.deis.io/whitelist", "192.0.2.1").await;
+    assert_eq!(world.get("http://web.example/").await.brief(), (200, "web"), "extended");
+    world.set("whitelistMode", "Override").await;
+    assert_eq!(world.get("http://web.example/").await.brief(), DENIED);
+    let finding = world.findings().await;
+    assert_eq!(finding[0]["severity"], "error");
+    assert_eq!(
+        finding[0]["reason"],
+        "\"Override\" is none of extend, override. Until then the strictest value holds"
+    );
 }
 
 #[tokio::test]
@@ -142,6 +192,7 @@ async fn settings_that_may_not_be_read_keep_the_router_from_being_ready() {
         if answer.brief() == (503, expected) { Ok(()) } else { Err(answer) }
     })
     .await;
+    world.write(ROUTER, &[]);
     world.api.allow();
     within("the router is ready", world.router.ready()).await;
 }

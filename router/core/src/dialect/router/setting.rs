@@ -38,8 +38,8 @@ impl Setting {
     /// Sets what `text` says.
     ///
     /// # Errors
-    /// For a value that cannot be read. Then all is as before, but for lists: these are as
-    /// strict as they can be.
+    /// For a value that cannot be read. Then all is as before, but for what restricts access: that is
+    /// as strict as it can be.
     pub fn set(&self, settings: &mut Settings, text: &str) -> Result<(), Problem> {
         (self.apply)(settings, text)
     }

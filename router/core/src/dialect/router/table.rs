@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{
     setting::{SWITCH, Setting},
-    tls, values,
+    tls,
+    values::{self, strictly},
 };
 use crate::{
     dialect::value,
@@ -144,7 +145,7 @@ pub const SETTINGS: &[Setting] = &[
         syntax: "duration",
         default: "15552000s",
         meaning: "How long browsers remember it.",
-        apply: set!(strict_transport.max_age = value::duration),
+        apply: set!(strict_transport.max_age = values::max_age),
     },
     Setting {
         name: "ssl.hsts.includeSubDomains",
@@ -179,8 +180,7 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "Whether an app's own whitelist extends this list or takes its place.",
         apply: |settings, text| {
             let modes = [("extend", ListMode::Extend), ("override", ListMode::Override)];
-            settings.access.mode = value::word(text, &modes)?;
-            Ok(())
+            strictly(&mut settings.access.mode, value::word(text, &modes), ListMode::Override)
         },
     },
     Setting {
@@ -189,7 +189,7 @@ pub const SETTINGS: &[Setting] = &[
         syntax: SWITCH,
         default: "false",
         meaning: "An app that no list names clients for lets nobody in.",
-        apply: set!(access.enforce = value::boolean),
+        apply: |settings, text| strictly(&mut settings.access.enforce, value::boolean(text), true),
     },
     Setting {
         name: "bodySize",

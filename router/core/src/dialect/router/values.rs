@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use super::setting::{Problem, warning};
@@ -37,6 +38,34 @@ pub(super) fn default_service_ip(settings: &mut Settings, text: &str) -> Result<
         warning(format!("{text:?} is not an address; write one such as 10.0.0.1 or 10.0.0.1:8080"))
     })?);
     Ok(())
+}
+
+/// What restricts access is as strict as it can be where the value cannot be read: nobody is let in by
+/// a slip of the pen.
+pub(super) fn strictly<T>(
+    setting: &mut T,
+    value: Result<T, ValueError>,
+    strictest: T,
+) -> Result<(), Problem> {
+    match value {
+        Ok(value) => {
+            *setting = value;
+            Ok(())
+        }
+        Err(error) => {
+            *setting = strictest;
+            let reason = format!("{error}. Until then the strictest value holds");
+            Err(Problem { severity: Severity::Error, reason })
+        }
+    }
+}
+
+/// A duration, or 0: browsers are to forget it (RFC 6797 §6.1.1).
+pub(super) fn max_age(text: &str) -> Result<Duration, ValueError> {
+    match text.trim() {
+        "0" | "0s" => Ok(Duration::ZERO),
+        text => value::duration(text),
+    }
 }
 
 /// nginx's list has spaces; `text/html` is always part of it.
