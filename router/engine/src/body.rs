@@ -42,8 +42,9 @@ impl Context {
         }
         // Who has been answered is in conversation, and may take as long as the endpoint likes.
         let due = self.body_received / u64::from(limits.body_rate.max(1));
-        if !self.upstream.answered
-            && self.started.elapsed() > limits.body_grace + Duration::from_secs(due)
+        let since = self.upstream.continued.unwrap_or(self.started);
+        if !self.upstream.concluded
+            && since.elapsed() > limits.body_grace + Duration::from_secs(due)
         {
             return Err(Error::new_down(ErrorType::HTTPStatus(408)));
         }

@@ -4,7 +4,7 @@ use std::{
     any::Any,
     future::{pending, poll_fn},
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     task::Poll,
     time::Duration,
 };
@@ -26,7 +26,7 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::{HttpProxy, Session};
 use tokio::time::sleep;
 
-use crate::{io::EdgeIo, proxy::Proxy};
+use crate::{io::EdgeIo, proxy::Proxy, silence::Body};
 
 /// How long a connection without a request is still heard when draining begins: its first one may
 /// be on the way.
@@ -41,6 +41,9 @@ pub(crate) struct Origin {
     pub(crate) phase: PhaseHandle,
     pub(crate) drain: Drain,
     pub(crate) http2: bool,
+    /// Which connections to endpoints are for this connection's requests alone; 0 as long as all
+    /// others may share them.
+    pub(crate) bound: AtomicU64,
     /// The peer's address as `X-Forwarded-For` has it.
     pub(crate) peer: HeaderValue,
     /// The port under which clients reach us as `X-Forwarded-Port` has it.
@@ -66,20 +69,28 @@ impl Origin {
 pub(crate) async fn serve(
     proxy: &Arc<HttpProxy<Proxy>>,
     table: &ArcSwap<Table>,
+    body_read: Duration,
     connection: Connection,
     drain: Drain,
 ) {
     let Connection { stream, info, http2 } = connection;
     let Ok(peer) = HeaderValue::try_from(info.peer.ip().to_string()) else { return };
-    let port = public_port(&info, &table.load().settings).into();
+    let settings = table.load().settings.clone();
+    if http2 && !settings.tls.http2 {
+        // Over TLS it is not offered; who speaks it unasked in the clear is not understood.
+        return;
+    }
+    let port = public_port(&info, &settings).into();
     let phase = stream.phase();
-    let origin = Arc::new(Origin { info, phase, drain, http2, peer, port });
+    let bound = AtomicU64::new(0);
+    let origin = Arc::new(Origin { info, phase, drain, http2, bound, peer, port });
     let Ok(digest) = origin.clone().digest() else { return };
     let io = Box::new(EdgeIo::new(stream, http2, digest));
     let shutdown = origin.drain.watch();
     if http2 {
-        let idle = table.load().settings.idle_timeout;
-        Http2::over(proxy.clone(), idle).process_new(io, &shutdown).await;
+        Http2::over(proxy.clone(), settings.idle_timeout, body_read)
+            .process_new(io, &shutdown)
+            .await;
     } else {
         serve_http1(proxy, ServerSession::new_http1(io), &origin, &shutdown).await;
     }
@@ -93,18 +104,24 @@ fn public_port(info: &ConnectionInfo, settings: &Settings) -> u16 {
     }
 }
 
+/// How long an HTTP/2 connection may be without a stream, at most. Whoever opens one sends
+/// a head that does not end, and load balancers close theirs before: longer limits are for HTTP/1.
+const H2_IDLE: Duration = Duration::from_secs(180);
+
 /// The proxy for one HTTP/2 connection, which may be without a stream for as long as the settings
-/// said when it began. Those of HTTP/1 have that from their `EdgeStream`.
+/// said when it began, up to [`H2_IDLE`]. Those of HTTP/1 have that from their `EdgeStream`.
 struct Http2 {
     proxy: Arc<HttpProxy<Proxy>>,
     options: HttpServerOptions,
+    /// How long nothing may come of a request body.
+    body_read: Duration,
 }
 
 impl Http2 {
-    fn over(proxy: Arc<HttpProxy<Proxy>>, idle: Duration) -> Arc<Self> {
+    fn over(proxy: Arc<HttpProxy<Proxy>>, idle: Duration, body_read: Duration) -> Arc<Self> {
         let mut options = HttpServerOptions::default();
-        options.h2_idle_timeout = Some(idle);
-        Arc::new(Self { proxy, options })
+        options.h2_idle_timeout = Some(idle.min(H2_IDLE));
+        Arc::new(Self { proxy, options, body_read })
     }
 }
 
@@ -112,7 +129,7 @@ impl HttpServerApp for Http2 {
     // As `async_trait` would have it, but with the proxy's own future and not one around it.
     fn process_new_http<'a, 'b, 'c>(
         self: &'a Arc<Self>,
-        session: ServerSession,
+        mut session: ServerSession,
         shutdown: &'b ShutdownWatch,
     ) -> Pin<Box<dyn Future<Output = Option<ReusedHttpStream>> + Send + 'c>>
     where
@@ -120,7 +137,22 @@ impl HttpServerApp for Http2 {
         'b: 'c,
         Self: 'c,
     {
-        self.proxy.process_new_http(session, shutdown)
+        if session.is_body_empty() {
+            return self.proxy.process_new_http(session, shutdown);
+        }
+        let body = Body::of_request(session.req_header_mut());
+        let proxied = self.proxy.process_new_http(session, shutdown);
+        let limit = self.body_read;
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                reused = proxied => reused,
+                () = body.silent(limit) => {
+                    tracing::debug!("a request was dropped: nothing came of its body");
+                    None
+                }
+            }
+        })
     }
 
     fn h2_options(&self) -> Option<H2Options> {
@@ -183,7 +215,7 @@ mod tests {
             size_of::<F>()
         }
         let size = size(|(proxy, table): Shared, connection, drain| {
-            serve(proxy, table, connection, drain)
+            serve(proxy, table, Duration::ZERO, connection, drain)
         });
         assert!(size <= 2400, "{size} bytes");
     }

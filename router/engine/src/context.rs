@@ -58,6 +58,10 @@ pub(crate) struct Upstream {
     pub(crate) ended: Option<Instant>,
     /// A response head has come.
     pub(crate) answered: bool,
+    /// It was the final one.
+    pub(crate) concluded: bool,
+    /// When the endpoint asked for the body that the client held back (RFC 9110 §10.1.1).
+    pub(crate) continued: Option<Instant>,
     /// It was a 101: bytes of another protocol follow.
     pub(crate) switched: bool,
 }
@@ -111,7 +115,7 @@ pub(crate) struct Flight {
 impl Flight {
     pub(crate) fn begin(rule: Arc<Rule>, worker: usize) -> Self {
         rule.app.begin(worker);
-        let outcome = Outcome { status: 0, received: 0, sent: 0 };
+        let outcome = Outcome::default();
         Self { rule, worker, outcome, present: None }
     }
 

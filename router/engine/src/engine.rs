@@ -78,6 +78,7 @@ impl Serve for Engine {
             // Boxed: its size would be that of every connection.
             return Box::pin(self.serve_tcp(connection)).await;
         }
-        connection::serve(&self.proxy, &self.shared.table, connection, drain).await;
+        let body_read = self.shared.limits.body_read;
+        connection::serve(&self.proxy, &self.shared.table, body_read, connection, drain).await;
     }
 }

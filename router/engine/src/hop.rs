@@ -1,12 +1,13 @@
-//! Fields of a response that concern one connection only (RFC 9110 §7.6.1), and those that say where
-//! its body ends. Those of requests, and what HTTP/2 forbids, are taken out by Pingora.
+//! Fields that are not the same on both sides: those of a response that concern one connection only
+//! (RFC 9110 §7.6.1), those that say where its body ends, and cookies. Fields of requests that
+//! concern one connection, and what HTTP/2 forbids, are taken out by Pingora.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode, Version,
-    header::{CONNECTION, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, UPGRADE},
+    header::{CONNECTION, CONTENT_LENGTH, COOKIE, TRAILER, TRANSFER_ENCODING, UPGRADE},
 };
 use pingora_error::{Error, ErrorType, Result};
-use pingora_http::ResponseHeader;
+use pingora_http::{RequestHeader, ResponseHeader};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -87,6 +88,20 @@ fn strip(response: &mut ResponseHeader, found: Found) {
             response.remove_header(name);
         }
     }
+}
+
+/// Makes one line of the cookies that HTTP/2 clients send one by one: servers of HTTP/1 expect no
+/// more (RFC 9113 §8.2.3).
+///
+/// # Errors
+/// None in practice: the joined value has only bytes that were valid before.
+pub(crate) fn join_cookies(request: &mut RequestHeader) -> Result<()> {
+    let lines = request.headers.get_all(COOKIE);
+    if lines.iter().nth(1).is_none() {
+        return Ok(());
+    }
+    let joined = lines.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+    request.insert_header(COOKIE, joined)
 }
 
 /// One length at most, no length where there is no body, chunks in no other coding, and none in HTTP/1.0.

@@ -28,6 +28,7 @@ mod record;
 mod respond;
 mod retry;
 mod route;
+mod silence;
 mod strict;
 mod tcp;
 mod upstream;

@@ -29,7 +29,7 @@ use crate::{
     respond,
     retry::Failure,
     route::{Route, target_for_server},
-    strict,
+    silence, strict,
     upstream::{self, Pool},
 };
 
@@ -68,6 +68,18 @@ impl Proxy {
         let address = lease.address;
         context.upstream.lease = Some(lease);
         Some(address)
+    }
+
+    /// Which connections to endpoints the client's connection has for itself, where it does: from
+    /// its first credentials on that are for a whole connection.
+    fn bound(&self, context: &Context) -> Option<u64> {
+        let origin = context.origin.as_ref()?;
+        let mut number = origin.bound.load(Relaxed);
+        if number == 0 && context.findings.binds_connection {
+            number = 1 + self.fresh.fetch_add(1, Relaxed);
+            origin.bound.store(number, Relaxed);
+        }
+        (number != 0).then_some(number)
     }
 
     /// Logs why a request failed: the client's mistakes for who debugs, the application's for all.
@@ -203,8 +215,10 @@ impl ProxyHttp for Proxy {
         let timeouts = rule.timeouts;
         let http2 = rule.upstream.as_ref().is_some_and(|upstream| upstream.http2);
         let without_body = session.is_body_empty();
-        let pool = if context.upstream.attempts.fresh {
-            Pool::Fresh(self.fresh.fetch_add(1, Relaxed))
+        let pool = if let Some(number) = self.bound(context) {
+            Pool::Bound(number)
+        } else if context.upstream.attempts.fresh {
+            Pool::Fresh(1 + self.fresh.fetch_add(1, Relaxed))
         } else if http2 || upstream::is_repeatable(session.req_header(), without_body) {
             Pool::Repeatable
         } else {
@@ -253,6 +267,9 @@ impl ProxyHttp for Proxy {
         let http2 = context.speaks_http2();
         let once = !http2 && !session.req_header().method.is_idempotent();
         context.upstream.doubtful = (reused && once).then_some(fd);
+        if !http2 && let Some(body) = silence::Body::of(session.req_header()) {
+            body.sent_to(fd);
+        }
         Ok(())
     }
 
@@ -272,6 +289,9 @@ impl ProxyHttp for Proxy {
         if context.findings != Findings::default() {
             strict::strip(request, context.findings, client.trusted);
         }
+        if origin.http2 && !context.speaks_http2() {
+            hop::join_cookies(request)?;
+        }
         client.tell(request, origin)?;
         context.mark_request(request)?;
         // The last thing before the request is sent.
@@ -283,11 +303,14 @@ impl ProxyHttp for Proxy {
 
     async fn request_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
         context: &mut Box<Context>,
     ) -> Result<()> {
+        if let Some(watched) = silence::Body::of(session.req_header()) {
+            if end { watched.over() } else { watched.moved() }
+        }
         context.receive(body.as_ref().map_or(0, Bytes::len), &self.shared.limits)?;
         // Pingora would write an empty last part as an end of the body, and then the end itself.
         if end && body.as_ref().is_some_and(Bytes::is_empty) {
@@ -340,11 +363,19 @@ impl ProxyHttp for Proxy {
             }
             // The stream watches both directions from here on.
             session.set_read_timeout(None);
-            upstream.switched = true;
+            (upstream.switched, upstream.concluded) = (true, true);
             return Ok(());
         }
         hop::clean_response(response, self.shared.limits.strict)?;
         let interim = response.status.is_informational();
+        context.upstream.concluded = !interim;
+        if !interim && let Some(body) = silence::Body::of(session.req_header()) {
+            body.over();
+        }
+        if response.status == StatusCode::CONTINUE {
+            // Only once: nobody moves the deadline again and again.
+            context.upstream.continued.get_or_insert_with(Instant::now);
+        }
         if !interim {
             self.compress(session.req_header(), response, context)?;
         }

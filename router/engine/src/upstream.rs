@@ -37,6 +37,9 @@ pub(crate) enum Pool {
     Once,
     /// None: the number is used for this attempt alone.
     Fresh(u64),
+    /// Those of one client's connection, whose credentials they may have taken: the number is used
+    /// for it alone.
+    Bound(u64),
 }
 
 impl Pool {
@@ -44,7 +47,7 @@ impl Pool {
         match self {
             Self::Repeatable => 0,
             Self::Once => 1,
-            Self::Fresh(number) => 2 + number,
+            Self::Fresh(number) | Self::Bound(number) => 2 + number,
         }
     }
 }
@@ -115,7 +118,7 @@ pub(crate) fn peer(
     options.read_timeout = (!upgrade).then_some(timeouts.tcp);
     options.write_timeout = Some(timeouts.tcp);
     options.idle_timeout = Some(match pool {
-        Pool::Repeatable => kept,
+        Pool::Repeatable | Pool::Bound(_) => kept,
         Pool::Once => ONCE_IDLE,
         Pool::Fresh(_) => Duration::ZERO,
     });

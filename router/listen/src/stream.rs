@@ -67,7 +67,7 @@ const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 ///
 /// **Writes** of HTTP/1 are gathered up to 16 KiB and leave when that is full, on flush, and when a read is pending: a part of a
 /// response is never held back while there is nothing else to do. Writes of HTTP/2 go straight through, since its library gathers.
-/// A client that takes no byte for `Limits::write` is given up: writes and reads fail with `TimedOut`.
+/// A client that takes next to nothing for `Limits::write` is given up: writes and reads fail with `TimedOut`.
 ///
 /// Once a deadline or bound has closed the stream, reads repeat their outcome and writes fail.
 pub struct EdgeStream {

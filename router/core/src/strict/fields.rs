@@ -33,6 +33,9 @@ pub struct Findings {
     pub claims: bool,
     /// There is an `Upgrade` that is no request for WebSocket (RFC 9110 §7.8): it is taken out.
     pub idle_upgrade: bool,
+    /// There are credentials for all that follows on the connection (RFC 4559 §6): the endpoint's is
+    /// not for anybody else.
+    pub binds_connection: bool,
 }
 
 /// Whether a field of this name is passed on. Names of letters, digits and hyphens are; in others
@@ -63,6 +66,15 @@ pub fn is_claim(name: &[u8]) -> bool {
         13 => is(name, b"x-rewrite-url"),
         length => length > 12 && is(&name[..12], b"x-forwarded-"),
     }
+}
+
+/// Whether these credentials are for all that follows on the connection (RFC 4559 §6), and not for
+/// one request.
+fn binds_connection(value: &[u8]) -> bool {
+    let value = value.trim_ascii_start();
+    [&b"ntlm"[..], b"negotiate"].into_iter().any(|scheme| {
+        value.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    })
 }
 
 const PLAIN: [bool; 256] = {
@@ -123,6 +135,9 @@ impl Fields {
             (10, b'c') if is(name, b"connection") => self.connection(value),
             (14, b'c') if is(name, b"content-length") => return self.content_length(value),
             (17, b't') if is(name, b"transfer-encoding") => return self.transfer_encoding(value),
+            (13, b'a') if is(name, b"authorization") => {
+                self.findings.binds_connection |= binds_connection(value);
+            }
             (9, b'f' | b'x') | (13.., b'x') if is_claim(name) => self.findings.claims = true,
             _ => {}
         }
@@ -266,6 +281,18 @@ mod tests {
 
     #[test]
     fn names_that_could_be_taken_for_others_and_claims_are_found() {
+        for (value, binds_connection) in [
+            ("NTLM TlRMTVNTUAAB", true),
+            (" negotiate YII", true),
+            ("Basic bnRsbTpudGxt", false),
+            ("Bearer negotiate", false),
+            ("", false),
+        ] {
+            let mut fields = Fields::default();
+            fields.add(b"Authorization", value.as_bytes()).unwrap();
+            let expected = Findings { binds_connection, ..Findings::default() };
+            assert_eq!(fields.finish(true), Ok(expected), "{value}");
+        }
         let odd = Findings { odd_names: true, ..Findings::default() };
         let claim = Findings { claims: true, ..Findings::default() };
         for (name, expected) in [

@@ -1,6 +1,6 @@
 //! HTTP/2 of clients, in the clear and over TLS.
 
-use std::{convert::Infallible, time::Duration};
+use std::{collections::BTreeSet, convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use futures::stream;
@@ -17,7 +17,13 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::support::{Backend, Router, Setup, backend::OK, eventually, tls, web, within};
+use crate::support::{
+    Backend, Router, Setup,
+    backend::OK,
+    eventually,
+    frames::{self, DATA, END_HEADERS, END_STREAM, HEADERS, Raw, Said, fields, frame},
+    tls, web, within,
+};
 
 type Body = BoxBody<Bytes, Infallible>;
 
@@ -95,6 +101,34 @@ async fn many_requests_share_a_connection_with_prior_knowledge_and_by_alpn() {
     assert!(records.iter().all(|record| record.line.ends_with(" HTTP/2.0")));
     assert!(records.iter().all(|record| record.host == "web.example"));
     assert_eq!(records.iter().filter(|record| record.scheme == "https").count(), 50);
+}
+
+#[tokio::test]
+async fn section_8_2_3_of_rfc_9113_crumbs_of_a_cookie_are_one_line_for_http_1() {
+    let backend = Backend::answering(OK).await;
+    let router = web(&[&backend]);
+    let mut client = plain(&router).await;
+    let cookies = |lines: &[&'static str]| {
+        let mut request = get("/");
+        for line in lines {
+            request.headers_mut().append("cookie", http::HeaderValue::from_static(line));
+        }
+        request
+    };
+    for (lines, expected) in [
+        (&["a=1", "b=2; c=3", "d=\"4\""][..], vec!["cookie: a=1; b=2; c=3; d=\"4\""]),
+        (&["a=1"], vec!["cookie: a=1"]),
+        (&[], vec![]),
+    ] {
+        ask(&mut client, cookies(lines)).await;
+        let seen = backend.requests().pop().unwrap();
+        let seen: Vec<_> = seen
+            .lines()
+            .filter(|line| line.to_ascii_lowercase().starts_with("cookie:"))
+            .map(|line| line.replacen("Cookie", "cookie", 1))
+            .collect();
+        assert_eq!(seen, expected);
+    }
 }
 
 #[tokio::test]
@@ -218,6 +252,52 @@ async fn a_connection_without_streams_is_closed() {
     raw.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
     let mut all = Vec::new();
     within(raw.read_to_end(&mut all)).await.unwrap();
+}
+
+/// RFC 9113 §10.5: a stream costs the client a few bytes, and its endpoint a connection.
+#[tokio::test]
+async fn a_body_of_which_nothing_comes_is_given_up_and_others_go_on() {
+    let backend = Backend::start(|mut conn, _| async move {
+        if conn.head().await?.starts_with("GET") {
+            return conn.write(OK).await;
+        }
+        conn.closed().await;
+        None
+    })
+    .await;
+    let mut setup = Setup::default();
+    setup.limits.body_read = Duration::from_millis(300);
+    let mut router = Router::start(setup);
+    router.app("web", &[], &[backend.addr]);
+    let mut raw = Raw::open(router.http).await;
+    let post = fields(&[
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/"),
+        (":authority", "web.example"),
+    ]);
+    raw.send(&frame(HEADERS, END_HEADERS, 1, &post)).await;
+    raw.send(&frame(HEADERS, END_HEADERS, 3, &post)).await;
+    raw.send(&frame(DATA, 0, 3, b"some of it")).await;
+    let mut given_up = BTreeSet::new();
+    while given_up.len() < 2 {
+        match raw.said().await.unwrap() {
+            Said::Reset { stream, .. } => assert!(given_up.insert(stream)),
+            said => panic!("{said:?}"),
+        }
+    }
+    assert_eq!(given_up, [1, 3].into());
+    raw.send(&frame(HEADERS, END_HEADERS | END_STREAM, 5, &frames::get(&[]))).await;
+    assert_eq!(raw.said().await, Some(Said::Answer { stream: 5, status: 200 }));
+}
+
+#[tokio::test]
+async fn where_http2_is_turned_off_it_is_not_understood_in_the_clear_either() {
+    let mut setup = Setup::default();
+    setup.settings.tls.http2 = false;
+    let router = Router::start(setup);
+    let mut raw = Raw::open(router.http).await;
+    assert_eq!(raw.frame().await, None);
 }
 
 #[tokio::test]

@@ -196,19 +196,23 @@ async fn a_body_that_drips_for_ever_is_408() {
     drips().await;
 }
 
+/// `Expect: 100-continue` is the client's to send, and nearly every server answers it.
 #[tokio::test]
-async fn a_body_may_drip_to_an_endpoint_that_answers_meanwhile() {
-    let backend = Backend::start(|mut conn, _| async move {
-        conn.head().await?;
-        conn.write("HTTP/1.1 103 Early Hints\r\n\r\n").await?;
-        conn.exactly(60).await?;
-        conn.write(OK).await
-    })
-    .await;
-    let router = impatient(&backend);
-    let mut client = router.connect().await;
-    client.send("POST / HTTP/1.1\r\nHost: web.example\r\nContent-Length: 60\r\n\r\n").await;
-    assert_eq!(client.head().await.unwrap(), "HTTP/1.1 103 Early Hints\r\n\r\n");
-    drip(&client, 60).await.unwrap();
-    assert_eq!(client.response().await.status(), 200);
+async fn a_body_that_drips_after_an_interim_answer_is_408() {
+    for interim in ["100 Continue", "103 Early Hints"] {
+        let backend = Backend::start(move |mut conn, _| async move {
+            conn.head().await?;
+            conn.write(format!("HTTP/1.1 {interim}\r\n\r\n")).await?;
+            conn.closed().await;
+            None
+        })
+        .await;
+        let router = impatient(&backend);
+        let mut client = router.connect().await;
+        client.send("POST / HTTP/1.1\r\nHost: web.example\r\nExpect: 100-continue\r\nContent-Length: 6000\r\n\r\n").await;
+        assert_eq!(client.head().await.unwrap(), format!("HTTP/1.1 {interim}\r\n\r\n"));
+        let dripping = drip(&client, usize::MAX);
+        assert_eq!(client.response().await.status(), 408);
+        dripping.abort();
+    }
 }

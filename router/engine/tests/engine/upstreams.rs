@@ -32,7 +32,7 @@ use tokio_rustls::{
 
 use crate::{
     http2,
-    support::{Client, Router, Setup, Shared, within},
+    support::{Backend, Client, Router, Setup, Shared, within},
 };
 
 type Body = BoxBody<Bytes, std::convert::Infallible>;
@@ -410,4 +410,41 @@ async fn a_certificate_that_is_replaced_is_shown_from_the_next_request_on() {
     // Who it was shown to before knows it no more.
     router.apply([authority.client_secret("mine", "router")]);
     assert_eq!(status(&router, "web.example").await, 502);
+}
+
+/// RFC 4559 §6: whoever has authenticated a connection is who all its requests are from.
+#[tokio::test]
+async fn credentials_for_a_connection_are_for_one_client_alone() {
+    let backend = Backend::start(|mut conn, number| async move {
+        let mut user = "nobody".to_owned();
+        loop {
+            let head = conn.head().await?;
+            if head.contains("NTLM alice") {
+                user = "alice".to_owned();
+            }
+            let body = format!("{user} by {number}");
+            let length = body.len();
+            conn.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}"))
+                .await?;
+        }
+    })
+    .await;
+    let mut setup = Setup::default();
+    setup.workers = 1;
+    let mut router = Router::start(setup);
+    router.app("web", &[], &[backend.addr]);
+    let plain = "GET / HTTP/1.1\r\nHost: web.example\r\n\r\n";
+    let alice = "GET / HTTP/1.1\r\nHost: web.example\r\nAuthorization: NTLM alice\r\n\r\n";
+    let mut bob = router.connect().await;
+    assert_eq!(bob.ask(plain).await.body, b"nobody by 0");
+    let mut client = router.connect().await;
+    assert_eq!(client.ask(plain).await.body, b"nobody by 0", "shared as yet");
+    assert_eq!(client.ask(alice).await.body, b"alice by 1");
+    // She goes on by the same connection, and nobody else does.
+    assert_eq!(client.ask(plain).await.body, b"alice by 1");
+    assert_eq!(bob.ask(plain).await.body, b"nobody by 0");
+    drop(client);
+    for _ in 0..3 {
+        assert_eq!(router.connect().await.ask(plain).await.body, b"nobody by 0");
+    }
 }
