@@ -1,6 +1,8 @@
 //! One connection to one receiver.
 
+use std::error::Error as _;
 use std::io::{self, Write as _};
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -14,8 +16,9 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Answer, Request, retry_after};
 use crate::{
@@ -26,6 +29,10 @@ use crate::{
 
 /// Bytes of an answer, at most, where a format does not say otherwise.
 const ANSWER_CAP: usize = 64 * 1024;
+/// A connection may take so long to end.
+const CLOSE: Duration = Duration::from_secs(5);
+/// A connection is not kept that is not ready for the next request so long after an answer.
+const READY: Duration = Duration::from_secs(1);
 /// A connection that nothing was sent over for so long is not used again: receivers and what stands
 /// before them close such ones, often after a minute.
 const IDLE: Duration = Duration::from_secs(50);
@@ -53,6 +60,8 @@ pub(crate) struct Client {
 
 struct Connection {
     sender: SendRequest<Full<Bytes>>,
+    /// Ends the connection where nothing is under way; without this word it breaks.
+    end: oneshot::Sender<()>,
     made: Instant,
     used: Instant,
 }
@@ -99,22 +108,38 @@ impl Client {
 
     /// Closes the connection.
     pub(crate) fn close(&mut self) {
-        self.connection = None;
+        if let Some(Connection { sender, end, .. }) = self.connection.take() {
+            drop(sender);
+            // Where it has ended already nobody hears it.
+            let _ = end.send(());
+        }
     }
 
     fn kept(&mut self) -> Option<Connection> {
-        let kept = self.connection.take()?;
+        let kept = self.connection.as_ref()?;
         let young = kept.made.elapsed() < self.dialer.timeouts().age && kept.used.elapsed() < IDLE;
-        (young && kept.sender.is_ready()).then_some(kept)
+        if !young || !kept.sender.is_ready() {
+            self.close();
+        }
+        self.connection.take()
     }
 
     async fn connected(&self) -> Result<Connection, Failure> {
         let stream = self.dialer.stream().await?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|e| failed(&e))?;
-        // Ends when the sender is dropped.
-        tokio::spawn(connection);
+        let handshake = handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(|error| self.failure(&error))?;
+        let (end, ended) = oneshot::channel();
+        tokio::spawn(async move {
+            let mut connection = pin!(connection);
+            tokio::select! {
+                _ = &mut connection => {}
+                said = ended => if said.is_ok() {
+                    let _ = timeout(CLOSE, connection).await;
+                },
+            }
+        });
         let made = Instant::now();
-        Ok(Connection { sender, made, used: made })
+        Ok(Connection { sender, end, made, used: made })
     }
 
     /// Posts over a connection, and keeps it if it can be used again.
@@ -132,18 +157,45 @@ impl Client {
         let answer = timeout_at(end, connection.sender.try_send_request(request)).await;
         let answer = answer.map_err(|e| Unanswered::Unknown(late(e)))?.map_err(|mut error| {
             let unsent = error.take_message().is_some();
-            let failure = failed(error.error());
+            let failure = self.failure(error.error());
             if unsent { Unanswered::Unsent(failure) } else { Unanswered::Unknown(failure) }
         })?;
         let (head, body) = answer.into_parts();
-        let body = timeout_at(end, read(body, self.settings.answer_cap)).await;
-        let body = body.map_err(late).flatten();
-        if body.is_ok() && connection.sender.ready().await.is_ok() {
+        let body = timeout_at(end, self.body(body)).await.map_err(late).flatten();
+        // Who does not take a request may not have read it to its end, and never do so.
+        let whole = body.is_ok() && head.status.is_success();
+        if whole && matches!(timeout(READY, connection.sender.ready()).await, Ok(Ok(()))) {
             connection.used = Instant::now();
             self.connection = Some(connection);
         }
         let retry_after = retry_after::of(&head.headers, SystemTime::now());
         Ok(Answer { status: head.status, body, retry_after })
+    }
+
+    /// Reads a body to its end.
+    async fn body(&self, mut body: Incoming) -> Result<Vec<u8>, Failure> {
+        let cap = self.settings.answer_cap;
+        let mut whole = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| self.failure(&error))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if whole.len() + data.len() > cap {
+                let text = format!("an answer of more than {cap} bytes");
+                return Err(Failure::new(FailureKind::Protocol, text));
+            }
+            whole.extend_from_slice(&data);
+        }
+        Ok(whole)
+    }
+
+    fn failure(&self, error: &hyper::Error) -> Failure {
+        let cause = error.source();
+        if let Some(error) = cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
+            return self.dialer.failure(error);
+        }
+        let kind = if error.is_parse() { FailureKind::Protocol } else { FailureKind::Connect };
+        let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+        Failure::new(kind, format!("{error}{cause}"))
     }
 }
 
@@ -221,33 +273,4 @@ fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
     let mut gzip = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
     gzip.write_all(body)?;
     gzip.finish()
-}
-
-/// Reads a body to its end.
-async fn read(mut body: Incoming, cap: usize) -> Result<Vec<u8>, Failure> {
-    let mut whole = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| failed(&error))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if whole.len() + data.len() > cap {
-            let text = format!("an answer of more than {cap} bytes");
-            return Err(Failure::new(FailureKind::Protocol, text));
-        }
-        whole.extend_from_slice(&data);
-    }
-    Ok(whole)
-}
-
-fn failed(error: &hyper::Error) -> Failure {
-    let kind = match error.is_parse() {
-        true => FailureKind::Protocol,
-        false => FailureKind::Connect,
-    };
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        text.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    Failure::new(kind, text)
 }

@@ -108,6 +108,15 @@ impl Confirmed {
     }
 }
 
+/// What became of a request.
+enum Sent {
+    Done(Vec<Verdict>),
+    /// There is more than one line in it, and it is too large.
+    TooLarge,
+    /// There is more than one line in it, and not all of them can be read.
+    Refused,
+}
+
 /// Sends lines by HTTP.
 pub(crate) struct HttpSink<F> {
     client: Client,
@@ -124,12 +133,7 @@ impl<F: Format> HttpSink<F> {
         Self { client, format, too_many: None, failure: None, complaint: None }
     }
 
-    /// What becomes of these lines; none where they are to be taken apart.
-    async fn post(
-        &mut self,
-        lines: Piece<'_>,
-        may_part: bool,
-    ) -> Result<Option<Vec<Verdict>>, Failure> {
+    async fn post(&mut self, lines: Piece<'_>, may_part: bool) -> Result<Sent, Failure> {
         let request = self.format.request(lines);
         let bytes = lines.bytes().len();
         let answer = self.client.post(request, F::REPEATABLE).await?;
@@ -138,22 +142,22 @@ impl<F: Format> HttpSink<F> {
                 let Confirmed { verdicts, complaint } =
                     self.format.confirmed(answer, lines.len())?;
                 self.complaint = complaint.or_else(|| self.complaint.take());
-                return Ok(Some(verdicts));
+                return Ok(Sent::Done(verdicts));
             }
             Meaning::Unknown(failure) => return Err(failure),
             Meaning::TooLarge => {
                 let least = self.too_many().map_or(bytes, |least| least.min(bytes));
                 self.too_many = Some((least, Instant::now()));
                 if lines.len() > 1 {
-                    return Ok(None);
+                    return Ok(Sent::TooLarge);
                 }
                 Reason::TooLong
             }
-            Meaning::Refused if may_part && lines.len() > 1 => return Ok(None),
+            Meaning::Refused if may_part && lines.len() > 1 => return Ok(Sent::Refused),
             Meaning::Refused => Reason::Refused,
         };
         self.complaint = Some(answer.told());
-        Ok(Some(vec![Verdict::Rejected(reason); lines.len()]))
+        Ok(Sent::Done(vec![Verdict::Rejected(reason); lines.len()]))
     }
 
     fn too_many(&self) -> Option<usize> {
@@ -192,9 +196,9 @@ impl<F: Format> Sink for HttpSink<F> {
                 }
             };
             match sent {
-                Ok(Some(these)) => verdicts.extend(these),
-                Ok(None) => {
-                    refusals += 1;
+                Ok(Sent::Done(these)) => verdicts.extend(these),
+                Ok(parted) => {
+                    refusals += usize::from(matches!(parted, Sent::Refused));
                     let middle = lines.start + lines.len() / 2;
                     pieces.extend([middle..lines.end, lines.start..middle]);
                 }

@@ -10,6 +10,8 @@ use fairlead_drain::{
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls_pki_types::PrivateKeyDer;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use crate::receiver::{Fault, Receiver, Reply, Request};
 use crate::sender::Sender;
@@ -113,6 +115,41 @@ async fn who_does_not_answer_in_time_is_left() {
         assert_eq!(failure.kind, FailureKind::Timeout);
         assert_eq!(failure.message, "no whole answer after 300ms");
     }
+}
+
+#[tokio::test]
+async fn a_connection_to_who_takes_nothing_is_ended() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("json+http://{}", listener.local_addr().unwrap());
+    let mut sender = Sender::with(&url, Keys::default(), Duration::from_millis(300));
+    let long = "x".repeat(8 << 20);
+    let lines = [&*long];
+    let (sent, accepted) = tokio::join!(sender.send(&lines), listener.accept());
+    assert_eq!(sent.unwrap_err().kind, FailureKind::Timeout);
+    // The end comes behind what the system had taken.
+    let mut rest = Vec::new();
+    let _ = accepted.unwrap().0.read_to_end(&mut rest).await;
+    assert!(rest.len() < long.len(), "nothing follows once it has failed");
+}
+
+#[tokio::test]
+async fn an_answer_before_the_end_of_a_request_counts_and_its_connection_is_not_kept() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("json+http://{}", listener.local_addr().unwrap());
+    let mut sender = Sender::new(&url);
+    let long = "x".repeat(8 << 20);
+    let early = async |answer: &str| {
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        tcp.read_exact(&mut [0; 100]).await.unwrap();
+        let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+        tcp.write_all(answer.as_bytes()).await.unwrap();
+        tcp
+    };
+    let lines = [&*long];
+    let (sent, _open) = tokio::join!(sender.send(&lines), early("413 Too Large"));
+    assert_eq!(sent.unwrap(), [Verdict::Rejected(Reason::TooLong)]);
+    let (sent, _open) = tokio::join!(sender.send(&["a"]), early("200 OK"));
+    assert_eq!(sent.unwrap(), [Verdict::Delivered]);
 }
 
 #[tokio::test]

@@ -48,8 +48,6 @@ impl Reply {
 /// What happens before a request is looked at, in order of requests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
-    /// Nothing.
-    No,
     /// The connection is reset in the middle of its body.
     Reset,
 }
@@ -140,7 +138,7 @@ impl Receiver {
             let Some((line, headers)) = head(&mut stream).await? else { return Ok(None) };
             let length: usize = headers["content-length"].parse().unwrap();
             let fault = self.script.lock().faults.pop_front();
-            if matches!(fault, Some(Fault::Reset)) {
+            if let Some(Fault::Reset) = fault {
                 stream.read_exact(&mut vec![0; length / 2]).await?;
                 return Ok(Some(stream));
             }
