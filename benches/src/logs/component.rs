@@ -31,6 +31,27 @@ impl Component {
         Ok(self.child.try_wait()?.is_none())
     }
 
+    /// Lets it stand still, as a process that hangs does: what connects to it is taken and not served.
+    ///
+    /// # Errors
+    /// Where it cannot be told so.
+    pub fn freeze(&self) -> io::Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// Where it cannot be told so.
+    pub fn thaw(&self) -> io::Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, name: &str) -> io::Result<()> {
+        let status = Command::new("kill").args([name, &self.child.id().to_string()]).status()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other(format!("kill: {status}"))) }
+    }
+
     /// Ends it as `kill -9` does, and waits until it has ended.
     ///
     /// # Errors

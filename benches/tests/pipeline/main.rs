@@ -6,4 +6,5 @@
 mod kills;
 mod ring;
 mod rotation;
+mod still;
 mod world;

@@ -48,7 +48,7 @@ pub(crate) struct World {
 /// A logd, or the place where one was.
 pub(crate) struct Logd {
     pub(crate) http: SocketAddr,
-    wire: SocketAddr,
+    pub(crate) wire: SocketAddr,
     process: Option<Component>,
     killed: bool,
 }
@@ -151,6 +151,11 @@ impl World {
         let logd = &mut self.logds[number];
         logd.process.take().unwrap().kill().unwrap();
         logd.killed = true;
+    }
+
+    /// The process of a logd that runs.
+    pub(crate) fn logd(&self, number: usize) -> &Component {
+        self.logds[number].process.as_ref().unwrap()
     }
 
     /// Writes down which logds run, as their Service has it. Returns how it is referred to.
