@@ -56,7 +56,7 @@ enum Role {
     Shipper(fairlead_shipper::Flags),
     /// fairlead-logd.
     #[command(hide = true)]
-    Logd(fairlead_logd::Flags),
+    Logd(Box<fairlead_logd::Flags>),
 }
 
 fn main() -> ExitCode {
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.role {
         Some(Role::Shipper(flags)) => roles::shipper(flags),
-        Some(Role::Logd(flags)) => roles::logd(flags),
+        Some(Role::Logd(flags)) => roles::logd(*flags),
         None => compare(&cli.options),
     };
     match result {
