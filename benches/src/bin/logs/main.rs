@@ -53,7 +53,7 @@ struct Cli {
 enum Role {
     /// fairlead-shipper.
     #[command(hide = true)]
-    Shipper(fairlead_shipper::Flags),
+    Shipper(Box<fairlead_shipper::Flags>),
     /// fairlead-logd.
     #[command(hide = true)]
     Logd(Box<fairlead_logd::Flags>),
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let cli = Cli::parse();
     let result = match cli.role {
-        Some(Role::Shipper(flags)) => roles::shipper(flags),
+        Some(Role::Shipper(flags)) => roles::shipper(*flags),
         Some(Role::Logd(flags)) => roles::logd(*flags),
         None => compare(&cli.options),
     };
