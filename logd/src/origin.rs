@@ -17,6 +17,10 @@ pub(crate) const HISTORY: u16 = 1 << 8;
 /// Another one: the record tells of a drain, and is for no drain.
 pub(crate) const OF_DRAIN: u16 = 1 << 9;
 
+/// Another one: what came before the record in its container's log an earlier instance or owner had,
+/// and this one never will.
+pub(crate) const LACKING: u16 = 1 << 10;
+
 /// The wire's flags of a record in the ring.
 pub(crate) fn wire_flags(flags: u16) -> Flags {
     Flags::from_bits(flags as u8)

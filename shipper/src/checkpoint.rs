@@ -42,6 +42,9 @@ pub(crate) struct SavedContainer {
     /// Its pod's owner wishes that it is not sent.
     #[prost(bool, tag = "6")]
     pub(crate) excluded: bool,
+    /// There were files that are gone and not remembered.
+    #[prost(bool, tag = "7")]
+    pub(crate) forgot: bool,
 }
 
 /// A file, and how far it is.
@@ -71,6 +74,9 @@ pub(crate) struct SavedFile {
     /// Up to where it is never sent.
     #[prost(message, optional, tag = "10")]
     pub(crate) floor: Option<SavedPosition>,
+    /// What came before what is sent of it is not.
+    #[prost(bool, tag = "11")]
+    pub(crate) lacking: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Message)]
@@ -180,6 +186,7 @@ mod tests {
             tail: None,
             drained: Some(30),
             floor: position(5),
+            lacking: true,
         };
         let container = SavedContainer {
             pod: "n_p_u".into(),
@@ -188,6 +195,7 @@ mod tests {
             source: Some(Source { app: "a".into(), ..Source::default() }),
             files: vec![file],
             excluded: true,
+            forgot: true,
         };
         Checkpoint { containers: vec![container] }
     }

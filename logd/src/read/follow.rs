@@ -3,14 +3,14 @@
 use std::{ops::Range, pin::pin, time::Duration};
 
 use bytes::Bytes;
-use fairlead_ring::{Entry, Next, Reader};
+use fairlead_ring::{Entry, Next, Reader, Record};
 use futures::Stream;
 use tokio::time::{Instant, sleep_until};
 
 use super::{cursor::Cursor, filter::Filter, line::Lines, query::Query, tail::newest};
 use crate::{
     app::Follower,
-    origin::{HISTORY, Origin},
+    origin::{HISTORY, LACKING, Origin},
     store::notice,
     time,
 };
@@ -134,6 +134,11 @@ impl Following {
                 }
                 match reader.next() {
                     Next::Entry(entry) => {
+                        if lacks(&entry, *after, *history) {
+                            let pod = &entry.source.source.pod;
+                            let text = notice::lacking(pod, entry.record.time);
+                            lines.notice(out, &text, entry.no);
+                        }
                         if !filter.matches(&entry) {
                             continue;
                         }
@@ -191,6 +196,14 @@ impl Following {
     }
 }
 
+/// Whether a client that comes back may not have been shown what is missing before a line. What is
+/// older than the time from which on others are shown again was shown, as far as anybody knows.
+fn lacks(entry: &Entry<'_, Origin>, after: Option<Cursor>, history: i64) -> bool {
+    let Record { flags, time, end, .. } = entry.record;
+    let seen = |cursor: Cursor| cursor.file == entry.source.id && end <= cursor.end;
+    flags & LACKING != 0 && time >= history && after.is_some_and(|cursor| !seen(cursor))
+}
+
 /// Whether a line was shown before.
 enum Again {
     No,
@@ -220,7 +233,7 @@ fn again(entry: &Entry<'_, Origin>, after: Option<Cursor>, history: i64) -> Agai
 mod tests {
     use std::{pin::Pin, sync::Arc};
 
-    use fairlead_ring::{Limits, Log, Record, Writer, ring};
+    use fairlead_ring::{Limits, Log, Writer, ring};
     use fairlead_wire::{Incarnation, message::Source};
     use futures::StreamExt as _;
     use proptest::{collection::vec, prelude::*};
@@ -242,6 +255,8 @@ mod tests {
         app: Arc<App>,
         files: Vec<Arc<Origin>>,
         ends: [u64; 3],
+        /// Of the next record.
+        flags: u16,
     }
 
     impl Ring {
@@ -255,14 +270,14 @@ mod tests {
                 Arc::new(Origin::new(incarnation, source, &Account::default()))
             };
             let app = Arc::new(App::new(AppId::new("shop", "web").unwrap(), epoch, log));
-            Self { writer, app, files: (0..3).map(origin).collect(), ends: [0; 3] }
+            Self { writer, app, files: (0..3).map(origin).collect(), ends: [0; 3], flags: 0 }
         }
 
         fn append(&mut self, lines: &[Line]) {
             for &(file, second, history) in lines {
                 self.ends[file] += 10;
                 let (time, end) = (second * 1_000_000_000, self.ends[file]);
-                let flags = if history { HISTORY } else { 0 };
+                let flags = std::mem::take(&mut self.flags) | if history { HISTORY } else { 0 };
                 let payload = format!("{file}:{end}");
                 let record = Record { end, time, flags, payload: payload.as_bytes() };
                 self.writer.append(&self.files[file], &record);
@@ -324,6 +339,53 @@ mod tests {
             .build()
             .unwrap();
         paused.block_on(test)
+    }
+
+    #[test]
+    fn what_a_new_ring_lacks_is_told_to_whom_may_have_missed_it() {
+        run(async {
+            let mut ring = Ring::new(1);
+            ring.append(&[(0, 10, false), (1, 20, false), (0, 21, false)]);
+            let had = ring.follow(query(9, None, false)).all().await;
+            // Of the two files the beginnings are gone.
+            let mut ring = Ring::new(2);
+            ring.ends = [20, 20, 0];
+            for (file, second) in [(0, 21), (1, 25)] {
+                ring.flags = LACKING;
+                ring.append(&[(file, second, true)]);
+                ring.append(&[(file, second + 1, false)]);
+            }
+            let texts = |line: usize, lines: Vec<serde_json::Value>| {
+                let line = messages(&had)[line];
+                let lines = messages(&lines).into_iter().map(str::to_owned);
+                (line.to_owned(), lines.collect::<Vec<_>>().join("|"))
+            };
+            let lacking = |second| {
+                let time = format!("1970-01-01T00:00:{second}.000000000Z");
+                format!(
+                    "Error L11 (Log restarted): messages from before {time} are gone, of which some may not have been shown.|"
+                )
+            };
+            let (zero, one) = (lacking(21), lacking(25));
+            for (had_line, expected) in [
+                (0, format!("{zero}0:30|0:40|{one}1:30|1:40")),
+                (1, format!("{zero}0:30|0:40|{one}1:30|1:40")),
+                (2, format!("{zero}0:30|0:40|{one}1:30|1:40")),
+            ] {
+                let lines = ring.follow(query(9, after(&had[had_line]), false)).all().await;
+                assert_eq!(texts(had_line, lines).1, expected, "behind line {had_line}");
+            }
+            // Who is new, and who had the line that lacks something, hears nothing.
+            let new = ring.follow(query(9, None, true)).all().await;
+            assert_eq!(messages(&new), ["1:30", "1:40"]);
+            let beyond = Cursor { epoch: 1, end: 30, ..after(&had[2]).unwrap() };
+            let lines = ring.follow(query(9, Some(beyond), false)).all().await;
+            assert_eq!(texts(2, lines).1, format!("0:40|{one}1:30|1:40"));
+            // Nor who was shown later lines.
+            let late = Cursor { epoch: 1, time: 60_000_000_000, ..after(&had[2]).unwrap() };
+            let lines = ring.follow(query(9, Some(late), false)).all().await;
+            assert!(texts(2, lines).1.starts_with("0:30|0:40|1:40|Error L11 (Log restarted): 1 "));
+        });
     }
 
     proptest! {

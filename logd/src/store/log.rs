@@ -27,7 +27,7 @@ use crate::{
     app::{App, AppId},
     drain::{Feeds, Subscription},
     options::AppLimits,
-    origin::{Account, HISTORY, OF_DRAIN, Origin},
+    origin::{Account, HISTORY, LACKING, OF_DRAIN, Origin},
     time,
 };
 
@@ -74,6 +74,8 @@ struct File {
     /// Who has it open.
     opened: Weak<OpenFile>,
     closed: bool,
+    /// Its next record lacks what came before it.
+    lacking: bool,
     used: Instant,
 }
 
@@ -142,6 +144,7 @@ impl AppLog {
                 settled: Settled::default(),
                 opened: Arc::downgrade(file),
                 closed: false,
+                lacking: false,
                 used,
             })),
         };
@@ -173,6 +176,7 @@ impl AppLog {
             return Some(ack);
         };
         let origin = known.origin.clone();
+        let mut lacking = std::mem::take(&mut known.lacking) || batch.lacking;
         if let Some(gap) = advance.gap {
             self.skipped(&origin, gap, counters);
         }
@@ -191,7 +195,9 @@ impl AppLog {
                 &Record {
                     end,
                     time: record.time,
-                    flags: u16::from(record.flags.bits()) | history,
+                    flags: u16::from(record.flags.bits())
+                        | history
+                        | if std::mem::take(&mut lacking) { LACKING } else { 0 },
                     payload: record.payload,
                 },
             );
@@ -200,6 +206,9 @@ impl AppLog {
                 let since = wall.saturating_sub(record.time).clamp(0, age);
                 self.arrivals.note(self.writer.accepted().records, now.saturating_sub(since), age);
             }
+        }
+        if lacking && let Some(known) = self.files.get_mut(&file.incarnation) {
+            known.lacking = true;
         }
         let after = self.writer.accepted();
         counters.accepted.add(after.records - before.records, after.bytes - before.bytes);

@@ -61,6 +61,14 @@ pub(crate) fn left_out(records: u64, before: i64) -> String {
     )
 }
 
+/// `L11`: a reader came back to another ring, which does not have all that the one before had.
+pub(crate) fn lacking(pod: &str, before: i64) -> String {
+    let (before, pod) = (time::show(before), of(pod));
+    format!(
+        "Error L11 (Log restarted): messages from before {before} are gone, of which some may not have been shown{pod}."
+    )
+}
+
 fn of(pod: &str) -> String {
     if pod.is_empty() { String::new() } else { format!(", from {pod}") }
 }

@@ -7,12 +7,12 @@ use fairlead_logd::{Auth, Keys, Logd, Role};
 use fairlead_shipper::{Credentials, Flags, Shipper, Token};
 use fairlead_wire::{Logds, tls};
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     access::{key, token},
     support::{
-        Api, Certificates, Client, Container, Node, Process, SERVICE, logd_name, metric,
+        Api, Certificates, Client, Container, Node, Process, SERVICE, logd_name, metric, start,
         until_metric, with,
     },
 };
@@ -34,6 +34,48 @@ impl Shop {
     async fn ship(&self, logds: Logds, credentials: Credentials) -> Shipper {
         self.node.ship(&self.api, logds, |options| options.credentials = credentials).await
     }
+}
+
+/// A file that logd had stored is gone when the next logd comes.
+#[tokio::test]
+async fn what_was_stored_and_not_shown_and_is_gone_is_told_to_whom_it_was_not_shown() {
+    let mut shop = Shop::new().await;
+    let logd = start();
+    let (http, wire) = (logd.http_addr(), logd.wire_addr());
+    let shipper = shop.ship(at("http", &logd), Credentials::default()).await;
+    for line in ["a0", "a1", "a2"] {
+        shop.log.write(line);
+    }
+    messages(&logd, 3).await;
+    shop.log.rotate();
+    shop.log.write("b0");
+    messages(&logd, 4).await;
+    let path = "/logs/shop/web?follow=true&format=json";
+    let had = Client::of(&logd).follow(path).await.json(4).await;
+    shipper.shutdown().await;
+    drop(logd);
+    shop.log.remove_oldest();
+
+    let logd = with(|options| (options.http, options.wire) = (http, wire));
+    let _shipper = shop.ship(at("http", &logd), Credentials::default()).await;
+    shop.log.write("b1");
+    messages(&logd, 2).await;
+    let after = async |line: &Value, count| {
+        let cursor = line["cursor"].as_str().unwrap();
+        let lines = Client::of(&logd).follow(&format!("{path}&after={cursor}")).await;
+        let lines = { lines }.json(count).await;
+        lines.iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let since = had[3]["time"].as_str().unwrap();
+    let told = format!(
+        "Error L11 (Log restarted): messages from before {since} are gone, of which some may not have been shown, from web."
+    );
+    assert_eq!(after(&had[0], 3).await, [&told, "b0", "b1"]);
+    // Who had all, and who comes anew, hears of no loss.
+    assert_eq!(after(&had[3], 1).await, ["b1"]);
+    assert_eq!(messages(&logd, 2).await, ["b0", "b1"]);
+    let ledger = Client::of(&logd).get("/ledger/shop/web").await.json();
+    assert_eq!(ledger["gaps"], 0);
 }
 
 /// Attempts to connect that failed.

@@ -158,6 +158,10 @@ pub struct Batch {
     /// What ends in the range and is not sent.
     #[prost(message, repeated, tag = "9")]
     pub losses: Vec<Loss>,
+    /// An earlier instance or owner had what came before it in the container's log, and this one
+    /// does not get that: it is gone, or more than the history.
+    #[prost(bool, tag = "10")]
+    pub lacking: bool,
 }
 
 /// Why lines were read and not sent.

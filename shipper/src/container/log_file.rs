@@ -65,6 +65,8 @@ pub struct Reading {
     pub sent: Position,
     /// Whether the last read came to its end.
     pub at_end: bool,
+    /// What comes before what is sent next is [lacking](LogFile::lacking).
+    pub lacking: bool,
 }
 
 /// A file of a container's log.
@@ -103,6 +105,8 @@ pub struct LogFile {
     pub gone: Option<Instant>,
     /// From where to send it to a logd that never had it.
     pub begin: Begin,
+    /// What came before what of it is sent an earlier logd had, and this one does not get.
+    pub lacking: bool,
     /// What is missing right before it.
     pub gap: Option<Gap>,
     /// What is missing behind it, as long as there is no file after it.
@@ -132,6 +136,7 @@ impl LogFile {
             since: now,
             gone: None,
             begin: Begin::At(Position::at(0)),
+            lacking: false,
             gap: None,
             tail: None,
             stage: Stage::Waiting,
@@ -214,6 +219,8 @@ impl LogFile {
         let reached = |to: u64| self.marks.iter().rev().find(|mark| mark.to <= to).copied();
         let stored = reached(stored).filter(|mark| mark.to > before.to).unwrap_or(before);
         self.stored = Some(stored);
+        // Told with the first batch.
+        self.lacking &= stored == before;
         if let Some(mark) = reached(settled).filter(|mark| mark.to > self.settled.to) {
             self.settled = mark;
         }

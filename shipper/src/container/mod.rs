@@ -61,6 +61,8 @@ pub struct Container {
     pub instance: Option<Arc<str>>,
     /// How many more lines it may write now.
     pub bucket: Option<Bucket>,
+    /// There were files that logd had, and that are gone and not among `files`.
+    pub forgot: bool,
     /// Its directory is there.
     pub present: bool,
 }
@@ -79,6 +81,7 @@ impl Container {
             since: now,
             instance: None,
             bucket: None,
+            forgot: false,
             present: true,
         }
     }
@@ -150,6 +153,16 @@ impl Container {
             edge(file, file.complete.or(file.drained)?)
         };
         here.filter(|_| offset > 0).or_else(earlier).or(here)
+    }
+
+    /// A file that is never sent leaves it to the one after it to lack what came before.
+    pub fn pass(&mut self, index: usize) {
+        if let [file, next, ..] = &mut self.files[index..]
+            && file.is_done()
+            && std::mem::take(&mut file.lacking)
+        {
+            next.lacking = true;
+        }
     }
 
     /// A file is lost from `offset` on, which nobody will read any more. The file after it tells, or

@@ -9,7 +9,7 @@ impl Container {
     /// Goes back to what is not settled, or to where the last `history` bytes begin if that is
     /// earlier, as far as the files reach. What was stored before was stored elsewhere.
     pub fn rewind(&mut self, instance: &Arc<str>, history: u64) {
-        self.instance = Some(instance.clone());
+        let earlier = self.instance.replace(instance.clone()).is_some();
         let mut left = history;
         // Files from here on are sent, this one from there on.
         let mut start = (self.files.len(), Begin::At(Position::at(0)));
@@ -32,7 +32,10 @@ impl Container {
                 start = (index, begin);
             }
         }
+        let (Begin::At(Position { to, .. }) | Begin::Near(to)) = start.1;
+        let any = self.forgot || to > 0 || self.files[..start.0].iter().any(|file| file.size() > 0);
         for (index, file) in self.files.iter_mut().enumerate() {
+            file.lacking = earlier && any && index == start.0;
             file.marks.clear();
             // What is not sent counts as if it had been.
             let skipped = file.complete.filter(|_| index < start.0).map(Position::at);
@@ -58,6 +61,42 @@ mod tests {
     use super::*;
     use crate::container::{ContainerKey, LogFile, Place};
     use crate::path::PodPath;
+
+    #[test]
+    fn what_an_earlier_logd_had_and_this_one_does_not_get_is_lacking() {
+        let now = Instant::now();
+        let path = PodPath { namespace: "n".into(), pod: "p".into(), uid: "u".into() };
+        let key = ContainerKey { pod: "n_p_u".into(), name: "c".into() };
+        let mut container = Container::new(key, path, PathBuf::new(), now);
+        for (id, place) in [(1, Place::Gone), (2, Place::Live)] {
+            let mut file = LogFile::new(id, 0, place, now);
+            (file.stored, file.settled) = (Some(Position::at(10)), Position::at(10));
+            container.files.push(file);
+        }
+        container.files[0].complete = Some(10);
+        let lacking = |container: &mut Container, instance: &str| {
+            container.rewind(&Arc::from(instance), u64::MAX);
+            (0..container.files.len()).for_each(|index| container.pass(index));
+            container.files.iter().map(|file| file.lacking).collect::<Vec<_>>()
+        };
+        assert_eq!(lacking(&mut container, "first"), [false, false], "nobody had it before");
+        assert_eq!(lacking(&mut container, "second"), [false, true]);
+        // It read to its end, and that was not noted before it was gone.
+        (container.files[0].complete, container.files[0].settled) = (None, Position::at(10));
+        container.rewind(&Arc::from("third"), u64::MAX);
+        container.files[0].complete = Some(10);
+        container.files[0].stored = Some(Position::at(10));
+        container.pass(0);
+        assert!(container.files[1].lacking);
+        // Gone and forgotten.
+        container.files.remove(0);
+        assert_eq!(lacking(&mut container, "fourth"), [false]);
+        container.forgot = true;
+        assert_eq!(lacking(&mut container, "fifth"), [true]);
+        container.files[0].sent(Position::at(20));
+        container.files[0].acknowledged(20, 20);
+        assert!(!container.files[0].lacking, "told");
+    }
 
     #[test]
     fn what_was_settled_and_is_gone_is_not_sent_again() {

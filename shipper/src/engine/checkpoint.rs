@@ -37,6 +37,7 @@ impl Engine {
                 multiline: false,
                 rate: self.settings.rate,
             });
+            container.forgot = saved.forgot;
             for file in saved.files {
                 container.files.push(recalled(&file, self.next_file, now));
                 self.next_file += 1;
@@ -87,6 +88,7 @@ impl Engine {
                 files,
                 excluded: known.is_some_and(|known| known.excluded)
                     && !self.settings.excluded_namespaces.contains(&container.path.namespace),
+                forgot: container.forgot,
             })
         });
         Checkpoint { containers: containers.collect() }
@@ -106,6 +108,7 @@ fn remembered(file: &LogFile) -> Option<SavedFile> {
         gap: file.gap.map(SavedGap::of),
         tail: file.tail.map(SavedGap::of),
         drained: file.drained,
+        lacking: file.lacking,
     })
 }
 
@@ -120,6 +123,7 @@ fn recalled(saved: &SavedFile, id: u64, now: Instant) -> LogFile {
     file.gap = saved.gap.map(SavedGap::gap);
     file.tail = saved.tail.map(SavedGap::gap);
     file.drained = saved.drained;
+    file.lacking = saved.lacking;
     file
 }
 

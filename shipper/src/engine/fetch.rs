@@ -124,10 +124,9 @@ impl Turn<'_> {
                 to,
                 open_stdout,
                 open_stderr,
-                history: false,
                 fetch,
                 records: records.into(),
-                losses: Vec::new(),
+                ..Batch::default()
             };
             up.answering += to - fetching.sent.to;
             up.push(batch, self.metrics);

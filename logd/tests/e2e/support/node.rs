@@ -82,6 +82,13 @@ impl Container {
         self.files.push(Vec::new());
     }
 
+    /// Deletes the oldest file, which was renamed.
+    pub(crate) fn remove_oldest(&mut self) {
+        let gone = self.rotated + 2 - self.files.len() as u32;
+        fs::remove_file(self.directory.join(format!("0.log.20260101-0000{gone:02}"))).unwrap();
+        self.files.remove(0);
+    }
+
     /// The names of all lines in the files.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names = Vec::new();

@@ -12,7 +12,7 @@ pub(super) use self::identity::identity;
 pub(super) use self::open::line_start;
 use super::Settings;
 use super::links::Up;
-use crate::container::{Container, Place, Stage};
+use crate::container::{Container, LogFile, Place, Stage};
 use crate::metrics::Metrics;
 use crate::pods::Pods;
 
@@ -79,15 +79,17 @@ impl Turn<'_> {
         }
         for index in 0..container.files.len() {
             match self.file(container, index) {
-                Step::Pass => {}
+                Step::Pass => container.pass(index),
                 Step::Stop => break,
             }
         }
-        let before = container.files.len();
-        container.files.retain(|file| {
-            !(file.place == Place::Gone && file.is_done() && file.number().is_none())
-        });
-        self.next.dirty |= container.files.len() != before;
+        let over = |file: &mut LogFile| {
+            file.place == Place::Gone && file.is_done() && file.number().is_none()
+        };
+        for file in container.files.extract_if(.., over) {
+            container.forgot |= file.complete > Some(0);
+            self.next.dirty = true;
+        }
     }
 
     fn file(&mut self, container: &mut Container, index: usize) -> Step {

@@ -103,7 +103,7 @@ impl Turn<'_> {
             file.stored = Some(position);
             let mut decoder = Decoder::resume(position, identity.multiline);
             decoder.assume(self.settings.clock.nanoseconds());
-            let reading = Reading { decoder, sent: position, at_end: false };
+            let reading = Reading { decoder, sent: position, at_end: false, lacking: false };
             file.stage = Stage::Reading(0, reading.into());
             return self.read(container, index);
         };
@@ -196,7 +196,8 @@ impl Turn<'_> {
             file.stage = if file.complete.is_some_and(|size| size <= sent.to) {
                 Stage::Ending(number)
             } else {
-                Stage::Reading(number, Reading { decoder, sent, at_end: false }.into())
+                let lacking = known.is_none() && file.lacking;
+                Stage::Reading(number, Reading { decoder, sent, at_end: false, lacking }.into())
             };
         }
         self.tell_gap(container, index);

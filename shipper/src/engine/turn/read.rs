@@ -91,13 +91,14 @@ impl Turn<'_> {
         let (number, deadline) = (*number, reading.decoder.deadline());
         self.metrics.add(tally);
         if position.to > from.to {
+            let lacking = std::mem::take(&mut reading.lacking);
             let history = position.to <= file.settled.to;
             match &mut self.up {
                 Some(up) => {
                     file.sent(position);
                     up.unacknowledged += position.to - from.to;
                     let batch = batch(number, from.to, position, history, records, tally);
-                    up.push(batch, self.metrics);
+                    up.push(Batch { lacking, ..batch }, self.metrics);
                 }
                 None => {
                     file.excluded(position);
@@ -204,5 +205,5 @@ pub(super) fn batch(
     }
     let Position { to, open_stdout, open_stderr } = position;
     let records = records.into();
-    Batch { file, from, to, open_stdout, open_stderr, history, fetch: 0, records, losses }
+    Batch { file, from, to, open_stdout, open_stderr, history, records, losses, ..Batch::default() }
 }
