@@ -207,15 +207,13 @@ impl AppLog {
                 self.arrivals.note(self.writer.accepted().records, now.saturating_sub(since), age);
             }
         }
-        if lacking && let Some(known) = self.files.get_mut(&file.incarnation) {
-            known.lacking = true;
-        }
         let after = self.writer.accepted();
         counters.accepted.add(after.records - before.records, after.bytes - before.bytes);
         self.publish(counters);
         self.count_losses(&origin, &batch.losses, counters);
         let done = self.done();
         let known = self.files.get_mut(&file.incarnation)?;
+        known.lacking = lacking;
         known.settled.stored(after.records, known.position.stored());
         known.settled.settle(done);
         Some(known.ack(file.number))

@@ -51,8 +51,9 @@ fn loss() -> impl Strategy<Value = Loss> {
 fn batch() -> impl Strategy<Value = Batch> {
     let range = (any::<u32>(), 0..=u64::MAX / 2, any::<u32>());
     let open = (option::of(any::<Index>()), option::of(any::<Index>()));
-    (range, open, any::<bool>(), any::<u32>(), vec(any::<u8>(), 0..300), vec(loss(), 0..3))
-        .prop_map(|((file, from, length), (stdout, stderr), history, fetch, records, losses)| {
+    let flags = any::<(bool, bool)>();
+    (range, open, flags, any::<u32>(), vec(any::<u8>(), 0..300), vec(loss(), 0..3)).prop_map(
+        |((file, from, length), (stdout, stderr), (history, lacking), fetch, records, losses)| {
             let to = from + u64::from(length);
             let open = |at: Index| to - at.index(1000).min(to as usize) as u64;
             Batch {
@@ -65,8 +66,10 @@ fn batch() -> impl Strategy<Value = Batch> {
                 fetch,
                 records: records.into(),
                 losses,
+                lacking,
             }
-        })
+        },
+    )
 }
 
 fn edge() -> impl Strategy<Value = Edge> {
