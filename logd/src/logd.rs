@@ -15,6 +15,7 @@ use std::{
 use fairlead_wire::message::{LogdHello, VERSION};
 use tokio::{
     runtime::{Builder, Runtime},
+    sync::Semaphore,
     time::Instant,
 };
 use tokio_rustls::TlsAcceptor;
@@ -30,6 +31,8 @@ use crate::{
     syslog,
 };
 
+/// Drains that are tried at a time.
+const TRIALS: usize = 4;
 /// How long the end may take.
 const END: Duration = Duration::from_secs(1);
 /// What senders are told last is on its way after so long.
@@ -107,6 +110,7 @@ impl Logd {
             ),
             reading,
             answers: Default::default(),
+            trials: Semaphore::new(TRIALS),
             ending: AtomicBool::new(false),
         });
         let hello = LogdHello {

@@ -3,6 +3,7 @@
 
 mod demo;
 mod demo_cert;
+mod drains;
 mod logs;
 mod up;
 
@@ -26,6 +27,7 @@ struct Cli {
 enum Command {
     Up(up::UpArgs),
     Logs(logs::LogsArgs),
+    Drains(drains::DrainsArgs),
     Demo(demo::DemoArgs),
     /// Ends what `fairlead up` started, when it is gone.
     #[command(name = "__supervise", hide = true)]
@@ -40,6 +42,9 @@ fn main() -> ExitCode {
         }
         Command::Logs(args) => {
             logs::run(args).map_err(|error| Box::new(error) as Box<dyn std::error::Error>)
+        }
+        Command::Drains(args) => {
+            drains::run(args).map_err(|error| Box::new(error) as Box<dyn std::error::Error>)
         }
         Command::Demo(args) => {
             demo::run(args).map_err(|error| Box::new(error) as Box<dyn std::error::Error>)

@@ -18,6 +18,7 @@ pub use stream::Stream;
 
 use crate::open::OpenError;
 use crate::target::{Endpoint, Host, Target, Transport};
+use crate::witness::tell;
 use crate::{Credentials, Failure, FailureKind, Network};
 
 /// Addresses of a name that are tried, at most.
@@ -89,7 +90,10 @@ impl Dialer {
                 Ok(socket)
             };
             match connect.await {
-                Ok(socket) => return Ok(socket),
+                Ok(socket) => {
+                    tell(|| format!("datagrams go to {address}"));
+                    return Ok(socket);
+                }
                 Err(error) => failed = Some(self.failure(&error)),
             }
         }
@@ -109,6 +113,10 @@ impl Dialer {
                 })?
             }
         };
+        tell(|| {
+            let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            format!("{}: the addresses are {}", self.endpoint, all.join(", "))
+        });
         for address in &addresses {
             self.network.guard.check(*address).map_err(|forbidden| {
                 let message = format!("{}: {forbidden}", self.endpoint);
@@ -131,9 +139,18 @@ impl Dialer {
             let share = end.saturating_duration_since(Instant::now())
                 / u32::try_from(addresses.len() - at).unwrap_or(1);
             match timeout(share, TcpStream::connect(address)).await {
-                Ok(Ok(tcp)) => return self.secure(tcp).await,
-                Ok(Err(error)) => failed = Some(self.failure(&error)),
-                Err(_) => failed = Some(self.late("is not connected to")),
+                Ok(Ok(tcp)) => {
+                    tell(|| format!("connected to {address}"));
+                    return self.secure(tcp).await;
+                }
+                Ok(Err(error)) => {
+                    tell(|| format!("{address}: {error}"));
+                    failed = Some(self.failure(&error));
+                }
+                Err(_) => {
+                    tell(|| format!("{address}: no answer"));
+                    failed = Some(self.late("is not connected to"));
+                }
             }
         }
         Err(failed.unwrap_or_else(|| self.nobody()))
@@ -146,7 +163,14 @@ impl Dialer {
         let Some((config, name)) = &self.tls else { return Ok(Stream::plain(tcp)) };
         let connector = TlsConnector::from(config.clone());
         let connected = connector.connect(name.clone(), stream::Counted::new(tcp)).await;
-        connected.map(Stream::secure).map_err(|error| self.failure(&error))
+        let connected = connected.map_err(|error| self.failure(&error))?;
+        tell(|| {
+            let tls = connected.get_ref().1;
+            let version = tls.protocol_version().and_then(|version| version.as_str());
+            let name = name.to_str();
+            format!("{}: the certificate is trusted for {name}", version.unwrap_or("TLS"))
+        });
+        Ok(Stream::secure(connected))
     }
 
     async fn in_time<F: Future>(&self, what: &str, future: F) -> Result<F::Output, Failure> {

@@ -30,6 +30,7 @@ pub mod target;
 #[cfg(test)]
 mod test;
 mod time;
+mod witness;
 
 pub use credentials::{Credentials, CredentialsError, Keys};
 pub use guard::{Forbidden, Guard};
@@ -39,3 +40,4 @@ pub use network::{Network, Resolve, System, Timeouts};
 pub use open::{OpenError, open};
 pub use sink::{Batch, Failure, FailureKind, Limits, Reason, Sink, Verdict};
 pub use time::Times;
+pub use witness::watched;

@@ -24,6 +24,7 @@ mod status;
 #[cfg(test)]
 mod testing;
 pub(crate) mod totals;
+pub(crate) mod trial;
 mod watch;
 
 pub(crate) use self::{

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{Api, access};
 use crate::{
     auth::{Grant, Role},
-    drain::{Doing, Lag, LastError, Ledger, Running, Scope, SpecError, lag},
+    drain::{Doing, Lag, LastError, Ledger, Running, Scope, SpecError, lag, trial},
     time,
 };
 
@@ -85,6 +85,30 @@ pub(super) async fn one(
         (Some(drain), _) => Json(drain).into_response(),
         (None, Some(refused)) => Json(refused).into_response(),
         (None, None) => (StatusCode::NOT_FOUND, "There is no such drain.\n").into_response(),
+    }
+}
+
+/// Sends a line to where a drain leads.
+pub(super) async fn test(
+    State(api): State<Arc<Api>>,
+    Path((namespace, name)): Path<(String, String)>,
+    parts: Parts,
+) -> Response {
+    let grant = match access::grant(&api, &parts.headers) {
+        Ok(grant) => grant,
+        Err(answer) => return *answer,
+    };
+    let id = format!("{namespace}/{name}");
+    let seen = api.drains.seen();
+    let is_it = |one: &&Running| {
+        *one.declared.id == *id && grant.is_for(Role::Write) && may_see(&grant, &one.declared.scope)
+    };
+    let Some(drain) = seen.running.iter().find(is_it) else {
+        return (StatusCode::NOT_FOUND, "There is no such drain.\n").into_response();
+    };
+    match api.trials.acquire().await {
+        Ok(_trying) => Json(trial::of(drain).await).into_response(),
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
 

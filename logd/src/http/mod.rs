@@ -12,8 +12,12 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use axum::{Router, middleware, routing::get};
+use axum::{
+    Router, middleware,
+    routing::{get, post},
+};
 use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
 
 use self::logs::Answers;
 pub(crate) use self::serve::serve;
@@ -34,6 +38,7 @@ pub(crate) struct Api {
     pub(crate) registry: Registry,
     pub(crate) reading: Arc<Reading>,
     pub(crate) answers: Answers,
+    pub(crate) trials: Semaphore,
     pub(crate) ending: AtomicBool,
 }
 
@@ -65,6 +70,7 @@ pub(crate) fn routes(api: Arc<Api>, address: SocketAddr) -> Router {
         .route("/ledger/{*app}", get(pages::ledger))
         .route("/drains", get(drains::all))
         .route("/drains/{namespace}/{name}", get(drains::one))
+        .route("/drains/{namespace}/{name}/test", post(drains::test))
         .route("/healthz", get(pages::healthz))
         .route("/healthz/", get(pages::healthz))
         .route("/livez", get(pages::healthz))

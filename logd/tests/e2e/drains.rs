@@ -1,16 +1,20 @@
 //! Drains: declared by Secrets in a cluster, to real receivers.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use fairlead_cluster::{DeleteOptions, WriteOptions, kinds};
-use fairlead_logd::{Auth, DrainOptions, Keys, Logd, LogdOptions, PlatformDrain, Role};
+use fairlead_logd::{
+    Auth, DrainOptions, Keys, Logd, LogdOptions, PlatformDrain, Role, drains_of_deis,
+};
 use http::StatusCode;
 use serde_json::{Value, json};
+use tokio::net::UdpSocket;
 
 use crate::{
     access::{key, token},
     support::{
-        Api, Client, FileName, Receiver, Sender, TEN, nobody, sender::batch, source, with, within,
+        Api, Client, FileName, Process, Receiver, Sender, TEN, Web, nobody, sender::batch, source,
+        with, within,
     },
 };
 
@@ -65,7 +69,11 @@ struct App {
 
 impl App {
     async fn open(logd: &Logd, app: &str, file: &str) -> Self {
-        let mut sender = Sender::connect(logd).await;
+        Self::at(logd.wire_addr(), app, file).await
+    }
+
+    async fn at(wire: SocketAddr, app: &str, file: &str) -> Self {
+        let mut sender = Sender::at(wire).await;
         let opened = sender.open(&FileName::new(file), source(app, "web", "web-1-a")).await;
         Self { sender, from: opened.to.unwrap_or_default(), settled: opened.settled }
     }
@@ -365,4 +373,216 @@ async fn nothing_is_settled_before_the_drains_are_known() {
     assert_eq!(receiver.text().await, "two");
     let all = Client::of(&logd).get("/drains").await.json();
     assert_eq!((&all["complete"], &all["drains"][0]["id"]), (&json!(false), &json!("_flag/1")));
+}
+
+/// A logd whose environment has these variables of Deis.
+fn of_deis(set: &[(&str, String)]) -> Logd {
+    let set = set.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+    let (drains, warnings) = drains_of_deis(set);
+    assert!(warnings.is_empty(), "{warnings:?}");
+    with(|options| options.drains.platform = drains)
+}
+
+async fn datagrams() -> (UdpSocket, String) {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = socket.local_addr().unwrap().port().to_string();
+    (socket, port)
+}
+
+async fn datagram(socket: &UdpSocket) -> String {
+    let mut buffer = vec![0; 65_536];
+    let length = within("a datagram", socket.recv(&mut buffer)).await.unwrap();
+    String::from_utf8(buffer[..length].to_vec()).unwrap()
+}
+
+/// Row 38: syslog to several host:port pairs (`SYSLOG_HOST[_n]`).
+#[tokio::test]
+async fn row_38_syslog_goes_to_several_host_port_pairs() {
+    let ((first, port), (second, port_1)) = (datagrams().await, datagrams().await);
+    let host = || "127.0.0.1".to_owned();
+    let logd = of_deis(&[
+        ("SYSLOG_HOST", host()),
+        ("SYSLOG_PORT", port),
+        ("SYSLOG_HOST_1", host()),
+        ("SYSLOG_PORT_1", port_1),
+    ]);
+    let mut web = App::open(&logd, "shop/web", "a").await;
+    web.write(&["hello"]).await;
+    for socket in [&first, &second] {
+        let message = datagram(socket).await;
+        // RFC 3164, facility user.
+        assert!(message.starts_with('<') && message.ends_with(": hello"), "{message}");
+    }
+    web.settled().await;
+    for id in ["_flag/SYSLOG_HOST", "_flag/SYSLOG_HOST_1"] {
+        let drain = shown(&Client::of(&logd), id, |drain| drain["lines"]["sent"] == 1).await;
+        assert_eq!((&drain["lines"]["delivered"], balances(&drain)), (&json!(0), true));
+    }
+}
+
+/// Row 39: Elasticsearch with a daily index by prefix, basic authentication and a time key.
+#[tokio::test]
+async fn row_39_elasticsearch_gets_bulk_requests_into_daily_indices() {
+    // An action and a document each.
+    let mut receiver = Web::start(|lines| {
+        let items = vec![json!({"create": {"status": 201}}); lines / 2];
+        json!({"errors": false, "items": items}).to_string()
+    })
+    .await;
+    let logd = of_deis(&[
+        ("ELASTICSEARCH_HOST", receiver.address.ip().to_string()),
+        ("ELASTICSEARCH_PORT", receiver.address.port().to_string()),
+        ("ELASTICSEARCH_USER", "user".to_owned()),
+        ("ELASTICSEARCH_PASSWORD", "p/w".to_owned()),
+        ("ELASTICSEARCH_LOGSTASH_PREFIX", "deis".to_owned()),
+        ("ELASTICSEARCH_TIME_KEY", "time".to_owned()),
+    ]);
+    let mut web = App::open(&logd, "shop/web", "a").await;
+    web.write(&["hello"]).await;
+    let (path, body) = receiver.request().await;
+    assert!(path.starts_with("/_bulk"), "{path}");
+    let lines: Vec<Value> = body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["create"]["_index"], "deis-2026.11.20");
+    assert_eq!(lines[1]["message"], "hello");
+    assert!(lines[1]["time"].as_str().unwrap().starts_with("2026-11-20T10:00:00"), "{}", lines[1]);
+    web.settled().await;
+    let id = "_flag/ELASTICSEARCH_HOST";
+    let drain = shown(&Client::of(&logd), id, |drain| drain["lines"]["delivered"] == 1).await;
+    assert!(balances(&drain) && !drain.to_string().contains("p%2Fw"), "{drain}");
+}
+
+/// Row 40: Sumo Logic by HTTP, and GELF.
+#[tokio::test]
+async fn row_40_sumo_logic_gets_json_and_graylog_gelf() {
+    let mut sumo = Web::start(|_| String::new()).await;
+    let (graylog, port) = datagrams().await;
+    let logd = of_deis(&[
+        ("SUMOLOGIC_COLLECTOR_URL", format!("http://{}/receiver/v1/http/abc==", sumo.address)),
+        ("GELF_HOST", "127.0.0.1".to_owned()),
+        ("GELF_PORT", port),
+    ]);
+    let mut web = App::open(&logd, "shop/web", "a").await;
+    web.write(&["hello"]).await;
+    let (path, body) = sumo.request().await;
+    let line: Value = serde_json::from_str(body.trim_end()).unwrap();
+    assert_eq!((path.as_str(), &line["message"]), ("/receiver/v1/http/abc==", &json!("hello")));
+    let message: Value = serde_json::from_str(&datagram(&graylog).await).unwrap();
+    assert_eq!((&message["version"], &message["short_message"]), (&json!("1.1"), &json!("hello")));
+    web.settled().await;
+}
+
+/// `kill -9`: the next logd gets what was not settled, and what it had settled is not sent again.
+#[tokio::test]
+async fn each_drain_gets_what_was_not_settled_when_logd_was_killed() {
+    let (api, folder) = (Api::start().await, tempfile::tempdir().unwrap());
+    let (mut steady, away) = (Receiver::start().await, nobody().await);
+    api.drain("fairlead", "steady", json!({"url": steady.url()}));
+    let args = ["--namespace", "fairlead", "--app-age=36500d"];
+    let mut first = Process::with(&api, "first", folder.path(), &args);
+    let mut web = App::at(first.wire, "shop/web", "a").await;
+    web.write(&["one"]).await;
+    assert_eq!(steady.text().await, "one");
+    web.settled().await;
+    let settled = web.settled;
+    api.drain("fairlead", "away", json!({"url": format!("syslog+tcp://{away}")}));
+    shown(&first.client(), "fairlead/away", |_| true).await;
+    web.write(&["two", "three"]).await;
+    assert_eq!(steady.texts(2).await, ["two", "three"]);
+    assert_eq!(web.settled, settled);
+    first.kill();
+    let second = Process::with(&api, "second", folder.path(), &args);
+    let mut late = Receiver::at(away).await;
+    let mut web = App::at(second.wire, "shop/web", "a").await;
+    // As a shipper does: the files from the beginning on, with what was settled as history.
+    let mut old = batch(1, 0, TEN, &["one"]);
+    (old.history, web.from) = (true, old.to);
+    assert_eq!(old.to, settled);
+    web.sender.batch(old).await;
+    web.write(&["two", "three"]).await;
+    assert_eq!(late.texts(2).await, ["two", "three"]);
+    assert_eq!(steady.texts(2).await, ["two", "three"], "at least once");
+    web.settled().await;
+    assert!(late.is_quiet() && steady.is_quiet());
+}
+
+/// Accepts, and never reads.
+async fn black_hole() -> (SocketAddr, tokio::task::JoinHandle<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            held.push(stream);
+        }
+    });
+    (address, task)
+}
+
+/// Many drains of one app, a tenth of which lead nowhere: the others get every line.
+#[tokio::test]
+async fn drains_that_lead_nowhere_hold_no_other_up() {
+    const DRAINS: usize = 50;
+    const LINES: usize = 2_000;
+    let (hole, task) = black_hole().await;
+    let refusing = nobody().await;
+    let mut receivers = Vec::new();
+    let mut platform = Vec::new();
+    for number in 0..DRAINS {
+        let url = match number % 10 {
+            0 if number % 20 == 0 => format!("syslog+tcp://{hole}"),
+            0 => format!("syslog+tcp://{refusing}"),
+            _ => {
+                receivers.push(Receiver::start().await);
+                receivers.last().unwrap().url()
+            }
+        };
+        platform.push(PlatformDrain { name: number.to_string(), url });
+    }
+    let logd = with(|options| options.drains.platform = platform);
+    let mut web = App::open(&logd, "shop/web", "a").await;
+    let text = "x".repeat(1_000);
+    let lines: Vec<String> = (0..LINES).map(|no| format!("{no} {text}")).collect();
+    for lines in lines.chunks(200) {
+        web.write(&lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+    for receiver in &mut receivers {
+        assert_eq!(receiver.texts(LINES).await, lines);
+    }
+    task.abort();
+}
+
+#[tokio::test]
+async fn a_drain_is_tried_and_the_whole_exchange_is_shown() {
+    let api = Api::start().await;
+    let mut receiver = Receiver::start().await;
+    let away = nobody().await;
+    api.drain("shop", "web", json!({"url": receiver.url(), "app": "web"}));
+    api.drain("shop", "away", json!({"url": format!("syslog+tcp://{away}")}));
+    let keys = Keys::new(vec![key("a")]).unwrap();
+    let logd = api.logd(|options| options.auth = Auth::Tokens(keys)).await;
+    let client = Client::with_token(&logd, &token("a", Role::Write, &["shop/*"]));
+    shown(&client, "shop/web", |_| true).await;
+    let trial = client.ask("POST", "/drains/shop/web/test", &[]).await.json();
+    let address = receiver.address;
+    let (ip, url) = (address.ip(), receiver.url());
+    assert_eq!(
+        trial,
+        json!({
+            "id": "shop/web",
+            "url": url,
+            "steps": [
+                format!("{address}: the addresses are {ip}"),
+                format!("connected to {address}"),
+            ],
+            "outcome": "sent",
+        })
+    );
+    assert_eq!(receiver.text().await, "This line was sent to test the drain shop/web.");
+    let trial = client.ask("POST", "/drains/shop/away/test", &[]).await.json();
+    assert_eq!((&trial["outcome"], &trial["kind"]), (&json!("failed"), &json!("connect")));
+    let reader = Client::with_token(&logd, &token("a", Role::Read, &["shop/*"]));
+    let answer = reader.ask("POST", "/drains/shop/web/test", &[]).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    // It is no line of the drain's own.
+    assert_eq!(client.get("/drains/shop/web").await.json()["lines"]["matched"], 0);
 }

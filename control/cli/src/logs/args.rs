@@ -35,6 +35,13 @@ pub(crate) struct LogsArgs {
     /// How a line is written.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) logd: LogdArgs,
+}
+
+/// Which logd is asked.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct LogdArgs {
     /// URL of logd [default: the running `fairlead up`].
     #[arg(long, env = "FAIRLEAD_LOGD", value_name = "URL")]
     pub(crate) logd: Option<String>,

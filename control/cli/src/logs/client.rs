@@ -21,6 +21,8 @@ use super::error::LogsError;
 const LINE_CAP: usize = 1 << 20;
 /// Bytes of a refusal's text that are shown.
 const REASON_CAP: usize = 4096;
+/// Bytes of an answer that is no log, at most.
+const ANSWER_CAP: usize = 64 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A server that went away without a word is noticed after a minute of silence.
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -70,9 +72,26 @@ impl Logd {
     /// # Errors
     /// Where it cannot be reached or refuses.
     pub(crate) async fn lines(&self, path: &str) -> Result<Lines, LogsError> {
+        let body = self.ask("GET", path, "application/x-ndjson").await?;
+        Ok(Lines { body, buffer: BytesMut::new(), searched: 0 })
+    }
+
+    /// What it answers to a request for a path: JSON.
+    ///
+    /// # Errors
+    /// Where it cannot be reached or refuses, or the answer has more than 64 MiB.
+    pub(crate) async fn json(&self, method: &str, path: &str) -> Result<String, LogsError> {
+        let body = self.ask(method, path, "application/json").await?;
+        let body = Limited::new(body, ANSWER_CAP).collect().await;
+        let body =
+            body.map_err(|source| LogsError::Unreachable { url: self.url.clone(), source })?;
+        Ok(String::from_utf8_lossy(&body.to_bytes()).into_owned())
+    }
+
+    async fn ask(&self, method: &str, path: &str, accept: &str) -> Result<Incoming, LogsError> {
         let uri = format!("{}{path}", self.url);
         let uri: Uri = uri.parse().map_err(|_| LogsError::Url(self.url.clone()))?;
-        let mut request = Request::get(uri).header(ACCEPT, "application/x-ndjson");
+        let mut request = Request::builder().method(method).uri(uri).header(ACCEPT, accept);
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
@@ -81,9 +100,7 @@ impl Logd {
             LogsError::Unreachable { url: self.url.clone(), source: error.into() }
         })?;
         match answer.status() {
-            StatusCode::OK | StatusCode::NO_CONTENT => {
-                Ok(Lines { body: answer.into_body(), buffer: BytesMut::new(), searched: 0 })
-            }
+            StatusCode::OK | StatusCode::NO_CONTENT => Ok(answer.into_body()),
             status => {
                 let text = Limited::new(answer.into_body(), REASON_CAP).collect().await;
                 let text = text.map(|body| body.to_bytes()).unwrap_or_default();

@@ -10,18 +10,18 @@ mod text;
 
 use std::{borrow::Cow, fs, io::ErrorKind, path::Path};
 
-pub(crate) use args::LogsArgs;
+pub(crate) use args::{LogdArgs, LogsArgs};
+pub(crate) use client::Logd;
 pub(crate) use error::LogsError;
 
 use crate::up::{self, LogdAccess};
-use client::Logd;
 
 /// Shows lines until there are no more; with `--follow` until it is ended.
 ///
 /// # Errors
 /// Where no lines can be shown; says why, and what to change.
 pub(crate) fn run(args: LogsArgs) -> Result<(), LogsError> {
-    let access = access(&args)?;
+    let access = access(&args.logd)?;
     let app = app(&args.app, access.namespace.as_deref());
     let logd = Logd::new(&access.url, access.token.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -36,7 +36,7 @@ pub(crate) fn run(args: LogsArgs) -> Result<(), LogsError> {
 }
 
 /// The logd that flags name, else that of the running `fairlead up`.
-fn access(args: &LogsArgs) -> Result<LogdAccess, LogsError> {
+pub(crate) fn access(args: &LogdArgs) -> Result<LogdAccess, LogsError> {
     if let Some(url) = &args.logd {
         let token = args.token_file.as_deref().map(token).transpose()?;
         return Ok(LogdAccess { url: url.clone(), token, namespace: None });

@@ -8,7 +8,7 @@ use std::{
 };
 
 use fairlead_cluster::NODE;
-use fairlead_logd::{Auth, Claims, Keys, Logd, LogdOptions, Role, TokenKey, mint};
+use fairlead_logd::{Auth, Claims, DrainOptions, Keys, Logd, LogdOptions, Role, TokenKey, mint};
 use fairlead_shipper::{Credentials, Shipper, ShipperOptions, Token};
 use fairlead_wire::Logds;
 use http::HeaderValue;
@@ -35,7 +35,8 @@ pub(crate) struct Logs {
 }
 
 impl Logs {
-    /// Starts both, and tells `fairlead logs` where to ask. `pods` is the folder of the pods' logs.
+    /// Starts both, and tells `fairlead logs` where to ask. `pods` is the folder of the pods' logs;
+    /// `drains` is logd's client, where Secrets declare drains.
     ///
     /// # Errors
     /// When a port is taken, or the state folder cannot be written.
@@ -44,6 +45,7 @@ impl Logs {
         state: &State,
         pods: &Path,
         client: Client,
+        drains: Client,
     ) -> Result<Self, UpError> {
         let own = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         // Tokens are worth something to this process alone, so its key need not outlive it.
@@ -63,6 +65,11 @@ impl Logs {
             wire: own,
             shards: NonZeroUsize::MIN,
             memory: MEMORY,
+            drains: DrainOptions {
+                client: Some(drains),
+                namespace: Some(NAMESPACE.to_owned()),
+                ..DrainOptions::default()
+            },
             ..LogdOptions::new(Auth::Tokens(keys))
         })
         .map_err(|error| match error {
@@ -92,7 +99,7 @@ impl Logs {
         .map_err(UpError::Shipper)?;
         let access = LogdAccess {
             url: format!("http://{}", reachable(logd.http_addr())),
-            token: Some(token(Role::Write)),
+            token: Some(token(Role::Admin)),
             namespace: Some(NAMESPACE.to_owned()),
         };
         let access = serde_json::to_string(&access).expect("strings are JSON");

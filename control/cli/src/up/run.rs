@@ -47,7 +47,8 @@ pub(super) async fn run<W: Write>(args: UpArgs, screen: Screen<W>) -> Result<(),
         Some(Part::Router) => None,
         None => {
             let client = parts::client(&cluster, "fairlead-shipper")?;
-            Some(Logs::start(&args, &state, &cluster.state().join("pods"), client)?)
+            let drains = parts::client(&cluster, "fairlead-logd")?;
+            Some(Logs::start(&args, &state, &cluster.state().join("pods"), client, drains)?)
         }
     };
     let sender = logs.as_ref().map(Logs::sender);

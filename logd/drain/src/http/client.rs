@@ -25,6 +25,7 @@ use crate::{
     Failure, FailureKind, OpenError,
     dial::Dialer,
     target::{Endpoint, Http, Secret},
+    witness::tell,
 };
 
 /// Bytes of an answer, at most, where a format does not say otherwise.
@@ -161,6 +162,7 @@ impl Client {
             if unsent { Unanswered::Unsent(failure) } else { Unanswered::Unknown(failure) }
         })?;
         let (head, body) = answer.into_parts();
+        tell(|| format!("the answer is {}", head.status));
         let body = timeout_at(end, self.body(body)).await.map_err(late).flatten();
         // Who does not take a request may not have read it to its end, and never do so.
         let whole = body.is_ok() && head.status.is_success();

@@ -7,6 +7,7 @@ mod node;
 mod process;
 mod receiver;
 pub(crate) mod sender;
+mod web;
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -20,6 +21,7 @@ pub(crate) use self::{
     process::Process,
     receiver::{Receiver, nobody},
     sender::{FileName, Sender, source},
+    web::Web,
 };
 
 /// Long enough for anything that happens at all.

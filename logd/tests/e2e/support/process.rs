@@ -24,12 +24,17 @@ pub(crate) struct Process {
 impl Process {
     /// One of the Service in `api`, called `name`; `folder` is for a file of its own.
     pub(crate) fn start(api: &Api, name: &str, folder: &Path) -> Self {
+        Self::with(api, name, folder, &["--peers", SERVICE, "--name", name])
+    }
+
+    /// One with these flags.
+    pub(crate) fn with(api: &Api, name: &str, folder: &Path, args: &[&str]) -> Self {
         let kubeconfig = folder.join(name);
         std::fs::write(&kubeconfig, api.kubeconfig()).unwrap();
         let any = "127.0.0.1:0";
         let mut child = Command::new(env!("CARGO_BIN_EXE_fairlead-logd"))
             .args(["--no-auth", "--http", any, "--wire", any, "--log=debug"])
-            .args(["--peers", SERVICE, "--name", name])
+            .args(args)
             .env("KUBECONFIG", &kubeconfig)
             .stderr(Stdio::piped())
             .spawn()
