@@ -2,64 +2,63 @@
 
 use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
 
+/// `2026-11-20T10:00:00.`: all times that there are have four digits for the year.
+const SECOND: usize = 20;
+
 /// Writes times, given in nanoseconds since 1970-01-01 UTC. Those of one second cost little.
 #[derive(Debug, Default)]
 pub struct Times {
     /// The second that `text` shows.
     second: Option<i64>,
-    text: String,
+    text: [u8; SECOND],
 }
 
 impl Times {
     /// With microseconds and offset: `2026-11-20T10:00:00.123456+00:00`.
     pub fn microseconds(&mut self, out: &mut Vec<u8>, time: i64) {
-        let fraction = self.second(out, time) / 1_000;
-        digits::<6>(out, fraction);
-        out.extend_from_slice(b"+00:00");
+        let mut text = *b"2026-11-20T10:00:00.000000+00:00";
+        let fraction = self.second(&mut text, time) / 1_000;
+        digits(&mut text[SECOND..SECOND + 6], fraction);
+        out.extend_from_slice(&text);
     }
 
     /// With nanoseconds, all that is known: `2026-11-20T10:00:00.123456789Z`.
     pub fn nanoseconds(&mut self, out: &mut Vec<u8>, time: i64) {
-        let fraction = self.second(out, time);
-        digits::<9>(out, fraction);
-        out.push(b'Z');
+        let mut text = *b"2026-11-20T10:00:00.000000000Z";
+        let fraction = self.second(&mut text, time);
+        digits(&mut text[SECOND..SECOND + 9], fraction);
+        out.extend_from_slice(&text);
     }
 
     /// The day in UTC: `2026-11-20`.
-    pub fn day(&mut self, time: i64) -> &str {
-        &self.shown(time.div_euclid(1_000_000_000))[..10]
+    pub fn day(&mut self, time: i64) -> [u8; 10] {
+        let mut text = [0; SECOND];
+        self.second(&mut text, time);
+        *text.first_chunk().expect("it is longer")
     }
 
     /// Up to the point; gives the nanoseconds behind it.
-    fn second(&mut self, out: &mut Vec<u8>, time: i64) -> u32 {
-        let text = self.shown(time.div_euclid(1_000_000_000));
-        out.extend_from_slice(text.as_bytes());
-        time.rem_euclid(1_000_000_000) as u32
-    }
-
-    fn shown(&mut self, second: i64) -> &str {
+    fn second(&mut self, out: &mut [u8], time: i64) -> u32 {
+        let second = time.div_euclid(1_000_000_000);
         if self.second != Some(second) {
-            self.text.clear();
             let timestamp = Timestamp::new(second, 0).expect("an i64 of nanoseconds is in range");
-            DateTimePrinter::new()
-                .print_timestamp(&timestamp, &mut self.text)
-                .expect("a string grows");
-            debug_assert!(self.text.ends_with('Z'));
-            self.text.pop();
-            self.text.push('.');
+            let mut text = String::new();
+            DateTimePrinter::new().print_timestamp(&timestamp, &mut text).expect("a string grows");
+            let text = text.strip_suffix('Z').expect("it is in UTC").as_bytes();
+            self.text[..SECOND - 1].copy_from_slice(text);
+            self.text[SECOND - 1] = b'.';
             self.second = Some(second);
         }
-        &self.text
+        out[..SECOND].copy_from_slice(&self.text);
+        time.rem_euclid(1_000_000_000) as u32
     }
 }
 
-fn digits<const N: usize>(out: &mut Vec<u8>, mut number: u32) {
-    let mut text = [b'0'; N];
+fn digits(text: &mut [u8], mut number: u32) {
     for digit in text.iter_mut().rev() {
-        *digit += (number % 10) as u8;
+        *digit = b'0' + (number % 10) as u8;
         number /= 10;
     }
-    out.extend_from_slice(&text);
 }
 
 #[cfg(test)]
@@ -75,7 +74,7 @@ mod tests {
             text.push(b' ');
             times.nanoseconds(&mut text, time);
             text.push(b' ');
-            text.extend_from_slice(times.day(time).as_bytes());
+            text.extend_from_slice(&times.day(time));
             String::from_utf8(text).unwrap()
         };
         assert_eq!(

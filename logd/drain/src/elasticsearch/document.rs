@@ -58,7 +58,7 @@ impl Documents {
         out.extend_from_slice(br#"{"create":{"_index":""#);
         out.extend_from_slice(origin.index.as_bytes());
         if matches!(destination, Destination::Dated(_)) {
-            let day = times.day(line.time).bytes();
+            let day = times.day(line.time);
             out.extend(day.map(|b| if b == b'-' { b'.' } else { b }));
         }
         out.extend_from_slice(br#"","_id":""#);

@@ -161,6 +161,8 @@ proptest! {
     fn the_older_format_is_read_as_well(text in "[a-zA-Z]([ -~]{0,200}[!-~])?", time in any::<u32>()) {
         let line = Line { time: i64::from(time) * 1_000_000_000, ..line(text.as_bytes()) };
         let made = message("syslog://h?format=rfc3164", &line);
+        // There is no year, and the reader's own may not have this day.
+        prop_assume!(!made.contains("Feb 29"));
         let read = syslog_loose::parse_message(&made, Variant::RFC3164);
         prop_assert_eq!(read.protocol, Protocol::RFC3164);
         prop_assert_eq!(read.hostname, Some("front.shop"));
