@@ -36,6 +36,7 @@ fn logs_writes_a_section_for_each_scenario() {
         "memory",
         "read",
         "follow",
+        "drain",
     ];
     assert_eq!(names, all);
     let peers = 1 + usize::from(find_peer("rsyslogd").is_some());

@@ -9,6 +9,7 @@ pub mod follower;
 pub mod kubelet;
 pub mod lines;
 pub mod receiver;
+pub mod relay;
 pub mod rsyslog;
 pub mod sink;
 pub mod truth;

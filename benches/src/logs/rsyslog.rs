@@ -1,4 +1,4 @@
-//! rsyslog as it is set up to follow container logs and to send them on over TCP.
+//! rsyslog as it is set up to follow container logs and to send them on over TCP, or to pass messages on.
 
 use std::io;
 use std::net::SocketAddr;
@@ -56,12 +56,43 @@ ruleset(name="send") {{
             state = state.display()
         );
         std::fs::write(&config, text)?;
+        Ok(self.with(&config, &state))
+    }
+
+    /// Takes messages over TCP at `from` and passes them on to `sink`, in RFC 5424 behind their lengths.
+    /// What that does not need is left at its default.
+    ///
+    /// # Errors
+    /// Where its configuration cannot be written.
+    pub fn relay(&self, folder: &Path, from: SocketAddr, sink: SocketAddr) -> io::Result<Command> {
+        let state = folder.join("rsyslog");
+        std::fs::create_dir_all(&state)?;
+        let config = state.join("rsyslog.conf");
+        let text = format!(
+            r#"global(workDirectory="{state}" maxMessageSize="64k")
+module(load="imtcp")
+input(type="imtcp" address="{ip}" port="{port}" ruleset="send")
+ruleset(name="send") {{
+    action(type="omfwd" target="127.0.0.1" port="{sink}" protocol="tcp" tcp_framing="octet-counted"
+           template="RSYSLOG_SyslogProtocol23Format")
+}}
+"#,
+            state = state.display(),
+            ip = from.ip(),
+            port = from.port(),
+            sink = sink.port(),
+        );
+        std::fs::write(&config, text)?;
+        Ok(self.with(&config, &state))
+    }
+
+    fn with(&self, config: &Path, state: &Path) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("-n").arg("-f").arg(config).arg("-i").arg(state.join("pid"));
         if let Some(modules) = &self.modules {
             command.arg("-M").arg(modules);
         }
-        Ok(command)
+        command
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -53,6 +54,22 @@ impl Logd {
         };
         timeout(PATIENCE, up).await.map_err(|_| BenchError::Logd("it does not answer".into()))?;
         Ok(Self { process, http, wire })
+    }
+
+    /// The process of one that takes syslog over TCP at `from`, and trusts `certificate`, where there
+    /// is one.
+    pub(crate) fn relay(
+        program: &Program,
+        flags: &[&str],
+        from: SocketAddr,
+        certificate: &Path,
+        cores: &Cores,
+    ) -> Result<Process, BenchError> {
+        let mut command = program.command();
+        command.args(["--no-auth", "--shards", "1", "--log", "error"]).args(flags);
+        command.args(["--http", "127.0.0.1:0", "--wire", "127.0.0.1:0"]);
+        command.arg("--syslog").arg(from.to_string()).env("SSL_CERT_FILE", certificate);
+        Ok(Process::start("logd", &mut command, cores)?)
     }
 
     /// A metric without labels.

@@ -1,6 +1,7 @@
 //! What is measured: a file for each kind of scenario.
 
 mod append;
+mod drain;
 mod first;
 mod follow;
 mod forward;
@@ -28,10 +29,11 @@ pub(crate) enum Kind {
     Memory,
     Read,
     Follow,
+    Drain,
 }
 
 /// All of them, in their order.
-const ALL: [(&str, Kind); 11] = [
+const ALL: [(&str, Kind); 12] = [
     (forward::NAME, Kind::Forward),
     (stored::NAME, Kind::Stored),
     (steady::STEADY, Kind::Steady),
@@ -43,6 +45,7 @@ const ALL: [(&str, Kind); 11] = [
     (memory::NAME, Kind::Memory),
     (read::NAME, Kind::Read),
     (follow::NAME, Kind::Follow),
+    (drain::NAME, Kind::Drain),
 ];
 
 impl Kind {
@@ -60,6 +63,7 @@ impl Kind {
             Self::Memory => memory::run(stage).await,
             Self::Read => read::run(stage).await,
             Self::Follow => follow::run(stage).await,
+            Self::Drain => drain::run(stage).await,
         }
     }
 }
