@@ -367,6 +367,9 @@ impl Pump {
     fn decided(&mut self, verdicts: &[Verdict]) {
         let Self { flight, touched, .. } = self;
         flight.verdicts(verdicts, |key| touched.push(key));
+        if let Some(said) = self.sink.as_mut().and_then(|sink| sink.complaint()) {
+            self.status.rejected(said);
+        }
         self.tell_done();
         if verdicts.contains(&Verdict::Again) {
             // Its receiver takes some, and asks for a break.

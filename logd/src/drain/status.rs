@@ -30,7 +30,8 @@ pub(crate) struct Doing {
 /// Why lines did not arrive.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct LastError {
-    /// `resolve`, `forbidden`, `connect`, `certificate`, `timeout`, `busy`, `denied` or `protocol`.
+    /// `resolve`, `forbidden`, `connect`, `certificate`, `timeout`, `busy`, `denied`, `protocol`, or
+    /// `rejected` where the receiver will never take a line.
     pub(crate) kind: &'static str,
     /// What the receiver, or the way to it, said. No secret is in it.
     pub(crate) message: String,
@@ -59,8 +60,15 @@ impl Status {
     }
 
     pub(super) fn failed(&self, failure: &Failure) {
-        let kind = totals::name(failure.kind);
-        let (message, time) = (failure.message.clone(), time::show(time::now()));
+        self.error(totals::name(failure.kind), failure.message.clone());
+    }
+
+    pub(super) fn rejected(&self, message: String) {
+        self.error("rejected", message);
+    }
+
+    fn error(&self, kind: &'static str, message: String) {
+        let time = time::show(time::now());
         self.0.lock().last_error = Some(LastError { kind, message, time });
     }
 }

@@ -232,7 +232,8 @@ pub(super) fn drain_with(
     let (late, answers) = mpsc::unbounded_channel();
     let opened = Arc::<Mutex<usize>>::default();
     let answers = Arc::new(tokio::sync::Mutex::new(answers));
-    let sinks = Scripted { calls, late: answers, opened: opened.clone(), under_way: 0 };
+    let sinks =
+        Scripted { calls, late: answers, opened: opened.clone(), under_way: 0, complains: false };
     let sinks = Box::new(sinks);
     let settings = Settings { filter, sinks, host, totals: Arc::default() };
     let shown = Shown { url: "scripted://".to_owned(), kind: "scripted", filter: None };
@@ -300,6 +301,7 @@ struct Scripted {
     late: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<Answer>>>,
     opened: Arc<Mutex<usize>>,
     under_way: usize,
+    complains: bool,
 }
 
 impl Open for Scripted {
@@ -337,7 +339,13 @@ impl Sink for Scripted {
         self.calls.send(Call { lines, reply }).map_err(|_| gone(()))?;
         let answer = answer.await.map_err(|_| gone(()))?;
         self.under_way -= answer.as_ref().map_or(0, Vec::len);
+        let refused = Verdict::Rejected(Reason::Refused);
+        self.complains |= answer.as_ref().is_ok_and(|verdicts| verdicts.contains(&refused));
         answer
+    }
+
+    fn complaint(&mut self) -> Option<String> {
+        std::mem::take(&mut self.complains).then(|| "no, as told".to_owned())
     }
 
     async fn confirm(&mut self) -> Result<Vec<Verdict>, Failure> {

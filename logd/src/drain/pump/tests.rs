@@ -114,7 +114,10 @@ async fn a_line_that_its_receiver_wants_again_goes_again_alone_and_one_that_is_r
     assert_eq!(log.ack().await.settled, 0);
     call.deliver();
     log.settled(to).await;
-    let ledger = rig.doing().ledger;
+    let doing = rig.doing();
+    let error = doing.last_error.unwrap();
+    assert_eq!((error.kind, error.message.as_str()), ("rejected", "no, as told"));
+    let ledger = doing.ledger;
     assert_eq!((ledger.delivered, ledger.lost_rejected, ledger.resent), (2, 2, 1));
     assert!(ledger.balances());
 }
