@@ -81,3 +81,18 @@ impl Resolve for System {
         spawn_blocking(ask).await.map_err(io::Error::other)?
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_system_knows_itself() {
+        let system = System::new(1);
+        for _ in 0..3 {
+            let addresses = system.resolve("localhost").await.unwrap();
+            assert!(!addresses.is_empty() && addresses.iter().all(IpAddr::is_loopback));
+        }
+        assert!(system.resolve("no-such-host.invalid").await.is_err());
+    }
+}

@@ -35,6 +35,23 @@ fn a_line_has_its_fields() {
     );
 }
 
+/// Papertrail: RFC 5424 behind its length, over TLS; at most 100,000 bytes, a host of at most 120.
+#[test]
+fn row_77_papertrail_takes_counted_frames_of_rfc_5424_over_tls() {
+    let url = "papertrail://logs7.papertrailapp.com:12345";
+    assert_eq!(Target::parse(url).unwrap().transport(), Transport::Tls);
+    assert_eq!(
+        message(url, &line("päper".as_bytes())),
+        "146 <14>1 2026-11-20T10:00:00.123456+00:00 front.shop web web.v2.x7k2p - \
+         [fairlead@32473 release=\"v2\" pod=\"front-web-6f7c-x7k2p\" node=\"node-1\"] päper"
+    );
+    let longest = vec![b'x'; fairlead_wire::record::PAYLOAD_CAP];
+    let names = Source { app: "a".repeat(63), namespace: "n".repeat(63), ..source() };
+    let text = message(url, &Line { source: &names, ..line(&longest) });
+    assert!(text.len() < 100_000 && text.ends_with("xxx"));
+    assert_eq!(text.split(' ').nth(3).map(str::len), Some(120));
+}
+
 #[test]
 fn the_stream_tells_how_severe_it_is() {
     for (flags, user, local7) in
