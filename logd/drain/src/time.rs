@@ -11,6 +11,8 @@ pub struct Times {
     /// The second that `text` shows.
     second: Option<i64>,
     text: [u8; SECOND],
+    /// Kept for its memory.
+    printed: String,
 }
 
 impl Times {
@@ -42,9 +44,11 @@ impl Times {
         let second = time.div_euclid(1_000_000_000);
         if self.second != Some(second) {
             let timestamp = Timestamp::new(second, 0).expect("an i64 of nanoseconds is in range");
-            let mut text = String::new();
-            DateTimePrinter::new().print_timestamp(&timestamp, &mut text).expect("a string grows");
-            let text = text.strip_suffix('Z').expect("it is in UTC").as_bytes();
+            self.printed.clear();
+            DateTimePrinter::new()
+                .print_timestamp(&timestamp, &mut self.printed)
+                .expect("a string grows");
+            let text = self.printed.strip_suffix('Z').expect("it is in UTC").as_bytes();
             self.text[..SECOND - 1].copy_from_slice(text);
             self.text[SECOND - 1] = b'.';
             self.second = Some(second);
