@@ -88,7 +88,7 @@ impl Engine {
 
     pub(super) fn pod(&mut self, event: PodEvent) {
         let listed = matches!(event, PodEvent::Listed(_));
-        let Some(uid) = self.pods.take(event) else {
+        let Some(path) = self.pods.take(event) else {
             if listed {
                 self.relink(None);
             }
@@ -97,7 +97,7 @@ impl Engine {
         let ids: Vec<u32> = self
             .slots
             .iter()
-            .filter(|(_, slot)| slot.container.path.uid == uid)
+            .filter(|(_, slot)| slot.container.path == path)
             .map(|(id, _)| *id)
             .collect();
         for id in ids {

@@ -21,9 +21,9 @@ impl Engine {
         for name in &names {
             self.scan_pod(name, now);
         }
-        let uids: HashSet<&str> =
-            self.slots.values().map(|slot| slot.container.path.uid.as_str()).collect();
-        self.pods.sweep(|uid| uids.contains(uid));
+        let paths: HashSet<&PodPath> =
+            self.slots.values().map(|slot| &slot.container.path).collect();
+        self.pods.sweep(|path| paths.contains(path));
     }
 
     /// Looks for pods that are new or gone.

@@ -82,10 +82,9 @@ impl Resource for Pod {
 /// What is kept of a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PodMeta {
-    /// What its directory has for a uid.
-    pub(crate) uid: String,
-    namespace: String,
-    pod: String,
+    /// The directory that its logs are in. A pod may say that it is shown for another uid, but for no
+    /// other namespace or name: so it is known by all three.
+    pub(crate) path: PodPath,
     app: String,
     labels: BTreeMap<String, String>,
     /// Those of this project.
@@ -108,11 +107,13 @@ impl PodMeta {
         let named = [labels.get(APP), annotations.get(APP), labels.get("app")];
         let app = named.into_iter().flatten().find(|app| is_app(app)).cloned();
         let app = app.unwrap_or_else(|| match owner {
+            Some(owner) if !is_app(&owner.name) => pod.clone(),
             Some(owner) if owner.kind == "ReplicaSet" => {
-                deployment(&owner.name, labels.get("pod-template-hash")).to_owned()
+                let name = deployment(&owner.name, labels.get("pod-template-hash"));
+                if is_app(name) { name.to_owned() } else { pod.clone() }
             }
-            Some(owner) if is_app(&owner.name) => owner.name,
-            _ => pod.clone(),
+            Some(owner) => owner.name,
+            None => pod.clone(),
         });
         let Status { init_container_statuses, container_statuses, ephemeral_container_statuses } =
             status;
@@ -123,25 +124,28 @@ impl PodMeta {
             .map(|status| (status.name, status.restart_count, status.container_id))
             .collect();
         let labels = labels.into_iter().take(LABELS).collect();
-        Some(Self { uid, namespace, pod, app, labels, annotations, containers })
+        let path = PodPath { namespace, pod, uid };
+        Some(Self { path, app, labels, annotations, containers })
     }
 
     /// Whose lines a container's are. The `rate` is the node's limit.
     pub(crate) fn identity(&self, container: &str, node: &str, rate: Option<u32>) -> Identity {
         let text = |name: &str| self.annotations.get(name).map(String::as_str);
         let label = |name: &str| self.labels.get(name).cloned();
-        let process = label(PROCESS).or_else(|| text(PROCESS).map(str::to_owned));
+        // Anything may stand in an annotation, and lines are shown with these.
+        let named = |name| text(name).filter(|text| is_app(text)).map(str::to_owned);
+        let process = label(PROCESS).or_else(|| named(PROCESS));
         let process = process.or_else(|| label("type")).unwrap_or_else(|| container.to_owned());
-        let release = label(RELEASE).or_else(|| text(RELEASE).map(str::to_owned));
+        let release = label(RELEASE).or_else(|| named(RELEASE));
         let limits = Limits {
             bytes: text(BYTES).and_then(bytes).unwrap_or_default(),
             lines: text(LINES).and_then(|lines| lines.parse().ok()).unwrap_or_default(),
             age: text(AGE).and_then(seconds).unwrap_or_default(),
         };
         let source = Source {
-            namespace: self.namespace.clone(),
+            namespace: self.path.namespace.clone(),
             app: self.app.clone(),
-            pod: self.pod.clone(),
+            pod: self.path.pod.clone(),
             process,
             release: release.or_else(|| label("version")).unwrap_or_default(),
             node: node.to_owned(),
@@ -258,6 +262,12 @@ mod tests {
             // Neither another namespace nor something that is no name.
             (json!({"annotations": {"fairlead.dev/app": "bank/vault"}}), "web-7d4b9-x2x"),
             (json!({"labels": {"fairlead.dev/app": ""}}), "web-7d4b9-x2x"),
+            (
+                json!({"ownerReferences": [{
+                    "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "a b", "uid": "r", "controller": true,
+                }]}),
+                "web-7d4b9-x2x",
+            ),
         ] {
             let source = source(metadata.clone());
             assert_eq!(
@@ -276,6 +286,10 @@ mod tests {
         assert_eq!((ours.process.as_str(), ours.release.as_str()), ("worker", "v3"));
         let deis = source(json!({"labels": {"type": "cmd", "version": "v2"}}));
         assert_eq!((deis.process.as_str(), deis.release.as_str()), ("cmd", "v2"));
+        for odd in ["a b", "web]: forged\nline", "\u{1b}[2J", &"a".repeat(254), ""] {
+            let odd = source(json!({"annotations": {PROCESS: odd, RELEASE: odd}}));
+            assert_eq!((odd.process.as_str(), odd.release.as_str()), ("web", ""));
+        }
         let none = source(json!({}));
         assert_eq!((none.process.as_str(), none.release.as_str()), ("web", ""));
     }
@@ -303,7 +317,7 @@ mod tests {
     #[test]
     fn a_static_pod_is_known_by_its_configuration() {
         let mirror = meta(json!({"annotations": {"kubernetes.io/config.hash": "0a1b"}}));
-        assert_eq!(mirror.uid, "0a1b");
+        assert_eq!(mirror.path.to_string(), "shop_web-7d4b9-x2x_0a1b");
         assert_eq!(mirror.container_id("web", 1), Some("containerd://abc"));
         assert_eq!(mirror.container_id("web", 0), None);
     }

@@ -9,11 +9,12 @@ use std::sync::Arc;
 pub(crate) use meta::{PodMeta, from_path};
 pub(crate) use watch::{PodEvent, watch};
 
-/// Pods by the uid in their directories. One that is gone from the API is kept until its logs are
-/// read.
+use crate::path::PodPath;
+
+/// Pods by their directories. One that is gone from the API is kept until its logs are read.
 #[derive(Debug, Default)]
 pub(crate) struct Pods {
-    pods: HashMap<String, Known>,
+    pods: HashMap<PodPath, Known>,
     /// Whether the API has told all there are, once.
     pub(crate) listed: bool,
 }
@@ -25,39 +26,39 @@ struct Known {
 }
 
 impl Pods {
-    /// Takes what was seen. Returns the uid of the pod that it concerns.
-    pub(crate) fn take(&mut self, event: PodEvent) -> Option<String> {
+    /// Takes what was seen. Returns the pod that it concerns.
+    pub(crate) fn take(&mut self, event: PodEvent) -> Option<PodPath> {
         match event {
             PodEvent::There(meta) => {
-                let uid = meta.uid.clone();
-                let changed = self.pods.get(&uid).is_none_or(|known| *known.meta != meta);
+                let path = meta.path.clone();
+                let changed = self.pods.get(&path).is_none_or(|known| *known.meta != meta);
                 if changed {
-                    self.pods.insert(uid.clone(), Known { meta: meta.into(), there: true });
+                    self.pods.insert(path.clone(), Known { meta: meta.into(), there: true });
                 }
-                changed.then_some(uid)
+                changed.then_some(path)
             }
-            PodEvent::Gone(uid) => {
-                if let Some(known) = self.pods.get_mut(&uid) {
+            PodEvent::Gone(path) => {
+                if let Some(known) = self.pods.get_mut(&path) {
                     known.there = false;
                 }
                 None
             }
             PodEvent::Listed(there) => {
                 self.listed = true;
-                for (uid, known) in &mut self.pods {
-                    known.there &= there.contains(uid);
+                for (path, known) in &mut self.pods {
+                    known.there &= there.contains(path);
                 }
                 None
             }
         }
     }
 
-    pub(crate) fn get(&self, uid: &str) -> Option<&Arc<PodMeta>> {
-        self.pods.get(uid).map(|known| &known.meta)
+    pub(crate) fn get(&self, path: &PodPath) -> Option<&Arc<PodMeta>> {
+        self.pods.get(path).map(|known| &known.meta)
     }
 
     /// Forgets pods that are gone and of which there are no logs.
-    pub(crate) fn sweep(&mut self, has_logs: impl Fn(&str) -> bool) {
-        self.pods.retain(|uid, known| known.there || has_logs(uid));
+    pub(crate) fn sweep(&mut self, has_logs: impl Fn(&PodPath) -> bool) {
+        self.pods.retain(|path, known| known.there || has_logs(path));
     }
 }

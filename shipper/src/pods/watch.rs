@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::meta::{Pod, PodMeta};
 use crate::backoff::Backoff;
+use crate::path::PodPath;
 
 /// Pods of one answer, so that a list takes little memory.
 const PAGE: u32 = 50;
@@ -19,10 +20,10 @@ const PAGE: u32 = 50;
 pub(crate) enum PodEvent {
     /// A pod as it is now.
     There(PodMeta),
-    /// The pod with this uid is gone.
-    Gone(String),
+    /// The pod with this directory is gone.
+    Gone(PodPath),
     /// These are all there are.
-    Listed(HashSet<String>),
+    Listed(HashSet<PodPath>),
 }
 
 /// Follows the pods of `node`, or all where it is empty, until nobody listens.
@@ -55,11 +56,11 @@ pub(crate) async fn watch(client: Client, node: String, out: mpsc::Sender<PodEve
                 }
                 Event::InitApply(pod) | Event::Apply(pod) => {
                     let Some(meta) = PodMeta::of(pod) else { continue };
-                    listed.insert(meta.uid.clone());
+                    listed.insert(meta.path.clone());
                     PodEvent::There(meta)
                 }
                 Event::Delete(pod) => match PodMeta::of(pod) {
-                    Some(meta) => PodEvent::Gone(meta.uid),
+                    Some(meta) => PodEvent::Gone(meta.path),
                     None => continue,
                 },
                 Event::InitDone => {

@@ -1,6 +1,6 @@
 //! Whose lines they are, and what their owners wish for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fairlead_cluster::ClusterOptions;
@@ -151,6 +151,32 @@ async fn a_static_pod_is_known_by_the_hash_of_its_configuration() {
     node.container(&format!("shop_proxy-local_{hash}"), "web").write(&["hello"]);
     logd.lines(&["hello"]).await;
     assert_eq!(logd.look(|state| state.with("hello").unwrap().source.app.clone()), "proxy");
+}
+
+/// Anybody may write the annotation that the pods in the API that show static ones have.
+#[tokio::test]
+async fn a_pod_that_claims_anothers_uid_has_none_of_its_lines() {
+    let (node, logd, api) = (Node::new(), Logd::start(Manner::default()).await, Api::start().await);
+    let app = api.pod("web-1", json!({"labels": {"app": "store"}}));
+    let uid = app.rsplit('_').next().unwrap();
+    let claim = |more: serde_json::Value| {
+        let mut annotations = json!({"kubernetes.io/config.hash": uid, "fairlead.dev/app": "spy"});
+        annotations.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"annotations": annotations})
+    };
+    api.pod("spy-1", claim(json!({})));
+    api.pod("spy-2", claim(json!({"fairlead.dev/log-exclude": "true"})));
+    let _shipper = start(&node, &logd, &api).await;
+    let mut web = node.container(&app, "web");
+    web.write(&["one"]);
+    logd.lines(&["one"]).await;
+    api.pod("spy-3", claim(json!({})));
+    web.write(&["two"]);
+    logd.lines(&["one", "two"]).await;
+    logd.look(|state| {
+        let apps: BTreeSet<_> = state.files.values().map(|file| &*file.source.app).collect();
+        assert_eq!(apps, ["store"].into());
+    });
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ const COLOURS: [AnsiColor; 6] = [
 const NOTICE: Style = AnsiColor::Red.on_default();
 
 /// Writes `TIME APP[PROCESS.RELEASE.POD]: MESSAGE`. On a terminal the part before the message has
-/// its process's colour, and the message can do nothing but be read and be coloured.
+/// its process's colour, and nothing of the line can do more than be read and be coloured.
 ///
 /// # Errors
 /// Where `out` fails.
@@ -29,7 +29,9 @@ pub(crate) fn write(out: &mut impl Write, line: &Line<'_>, terminal: bool) -> io
         return writeln!(out, "{time} {head} {message}");
     }
     let style = if *notice { NOTICE } else { colour(process) };
-    write!(out, "{style}{time} {head}{Reset} ")?;
+    write!(out, "{style}")?;
+    tame(out, &format!("{time} {head}"))?;
+    write!(out, "{Reset} ")?;
     tame(out, message)?;
     writeln!(out, "{Reset}")
 }
@@ -78,6 +80,15 @@ mod tests {
         let mut out = Vec::new();
         tame(&mut out, message).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_stands_before_a_message_has_no_power_either() {
+        let line = r#"{"time":"t","app":"a/b","process":"web\u001b[2J","pod":"b-x","stream":"stdout","message":"m"}"#;
+        let mut out = Vec::new();
+        write(&mut out, &serde_json::from_str(line).unwrap(), true).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains("web\\u{1b}[2J") && !out.contains("\x1b[2J"), "{out}");
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(in crate::engine) fn identity(
     pods: &Pods,
     settings: &Settings,
 ) -> Option<Identity> {
-    let meta = pods.get(&container.path.uid)?;
+    let meta = pods.get(&container.path)?;
     let mut identity = meta.identity(&container.key.name, &settings.node, settings.rate);
     identity.excluded |= settings.excluded_namespaces.contains(&container.path.namespace);
     Some(identity)

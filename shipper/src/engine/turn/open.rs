@@ -109,7 +109,7 @@ impl Turn<'_> {
         };
         let id = self
             .pods
-            .get(&container.path.uid)
+            .get(&container.path)
             .map(|meta| meta.container_id(&container.key.name, file.restart));
         if id == Some(None) && !gone && self.now < file.since + CONTAINER_ID {
             self.next.at(file.since + CONTAINER_ID);
