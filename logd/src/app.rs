@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    ops::Range,
     str::FromStr,
     sync::{
         Arc,
@@ -15,10 +16,14 @@ use std::{
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use fairlead_ring::Log;
+use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::{Notify, mpsc::UnboundedSender};
 
-use crate::{drain::Subscription, origin::Origin};
+use crate::{
+    drain::{Ranges, Subscription},
+    origin::Origin,
+};
 
 /// Bytes of a namespace or of an app's name, at most.
 const NAME_CAP: usize = 253;
@@ -94,6 +99,8 @@ pub(crate) struct App {
     pub(crate) log: Log<Origin>,
     /// Records below it that have left did so because of their age, or were deleted.
     expired: AtomicU64,
+    /// Records that are for no drain, as far as drains may still ask for them.
+    undrained: Mutex<Ranges>,
     /// The drains that it has.
     drains: ArcSwapOption<Vec<Arc<Subscription>>>,
     followers: AtomicUsize,
@@ -109,6 +116,7 @@ impl App {
             epoch,
             log,
             expired: AtomicU64::new(0),
+            undrained: Mutex::default(),
             drains: ArcSwapOption::empty(),
             followers: AtomicUsize::new(0),
             announced: AtomicBool::new(false),
@@ -141,6 +149,19 @@ impl App {
 
     pub(crate) fn set_drains(&self, drains: Vec<Arc<Subscription>>) {
         self.drains.store((!drains.is_empty()).then(|| Arc::new(drains)));
+    }
+
+    /// These records are for no drain. Those below `done` are no longer asked for.
+    pub(crate) fn undrained(&self, records: Range<u64>, done: u64) {
+        let mut undrained = self.undrained.lock();
+        undrained.insert(records);
+        undrained.remove(0..done);
+    }
+
+    /// How many of these records are for drains.
+    pub(crate) fn for_drains(&self, records: Range<u64>) -> u64 {
+        let length = records.end.saturating_sub(records.start);
+        length - self.undrained.lock().count_in(records)
     }
 
     /// Records below it that have left did so because of their age, or were deleted.

@@ -137,17 +137,29 @@ impl Flight {
     }
 
     /// The ring begins at `first`: what is before it and not under way is lost, and that before
-    /// `expired` not for want of room. Gives how many lines.
-    pub(super) fn overrun(&mut self, key: Key, first: u64, expired: u64, now: i64) -> u64 {
+    /// `expired` not for want of room. `wanted` says how many of some records that nobody has read
+    /// are for drains. Gives how many lines.
+    pub(super) fn overrun(
+        &mut self,
+        key: Key,
+        first: u64,
+        expired: u64,
+        now: i64,
+        wanted: impl Fn(Range<u64>) -> u64,
+    ) -> u64 {
         let Some(place) = self.places.get_mut(&key) else { return 0 };
-        let missed = place.next..first.max(place.next);
-        self.ledger.matched += missed.end - missed.start;
-        self.ledger.pending += missed.end - missed.start;
-        let old = first.min(expired).clamp(missed.start, missed.end);
         let expired = first.min(expired);
-        let of_age = old - missed.start + place.again.remove(0..expired);
-        let lag = missed.end - old + place.again.remove(expired..first);
-        place.next = missed.end;
+        let mut of_age = place.again.remove(0..expired);
+        let mut lag = place.again.remove(expired..first);
+        if place.next < first {
+            let old = expired.clamp(place.next, first);
+            let (unread_of_age, unread_lag) = (wanted(place.next..old), wanted(old..first));
+            self.ledger.matched += unread_of_age + unread_lag;
+            self.ledger.pending += unread_of_age + unread_lag;
+            of_age += unread_of_age;
+            lag += unread_lag;
+            place.next = first;
+        }
         self.ledger.lose(of_age, lag);
         let lost = of_age + lag;
         if lost > 0 {

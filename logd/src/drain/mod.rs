@@ -33,6 +33,7 @@ pub(crate) use self::{
     lag::Lag,
     ledger::Ledger,
     manager::{Drains, Running},
+    ranges::Ranges,
     spec::SpecError,
     status::{Doing, LastError},
 };

@@ -29,7 +29,7 @@ use super::{
 use crate::{read::filter::Filter, store::Store, time};
 
 /// Lines that have been sent and have no verdict, at most.
-const UNDER_WAY: usize = 64 << 10;
+const UNDER_WAY: usize = 16 << 10;
 /// Records of one app that are looked at while others wait.
 const TURN: usize = 1_024;
 /// Bytes of memory that a drain keeps for its next batch while there is none.
@@ -456,7 +456,8 @@ impl Pump {
         let app = &fed.subscription.app;
         // In this order: what was deleted is marked so before it leaves.
         let first = app.log.first();
-        let lost = self.flight.overrun(key, first, app.expired(), time::now());
+        let wanted = |unread| app.for_drains(unread);
+        let lost = self.flight.overrun(key, first, app.expired(), time::now(), wanted);
         if lost > 0 && fed.subscription.feed.scope != Scope::All {
             fed.untold.get_or_insert_with(|| (0, time::now())).0 += lost;
             let soon = Instant::now() + GATHER;

@@ -26,6 +26,16 @@ impl Ranges {
         self.count
     }
 
+    /// How many of these numbers are in it.
+    pub(crate) fn count_in(&self, range: Range<u64>) -> u64 {
+        let before = self.ends.range(..range.start).next_back();
+        let within =
+            before.into_iter().chain(self.ends.range(range.start..range.end.max(range.start)));
+        let shared = within
+            .map(|(start, end)| (*end).min(range.end).saturating_sub((*start).max(range.start)));
+        shared.sum()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -87,11 +97,12 @@ mod tests {
             let (mut ranges, mut model) = (Ranges::default(), BTreeSet::new());
             for (insert, start, length) in steps {
                 let range = start..start + length;
+                let there = model.range(range.clone()).count() as u64;
+                prop_assert_eq!(ranges.count_in(range.clone()), there);
                 if insert {
                     ranges.insert(range.clone());
                     model.extend(range);
                 } else {
-                    let there = model.range(range.clone()).count() as u64;
                     prop_assert_eq!(ranges.remove(range.clone()), there);
                     model.retain(|no| !range.contains(no));
                 }

@@ -69,7 +69,9 @@ pub(super) fn turn(
                 Next::Missed(missed) => {
                     let first = reader.position();
                     run.commit(flight, first - missed);
-                    flight.overrun(key, first, app.expired(), time::now());
+                    flight.overrun(key, first, app.expired(), time::now(), |unread| {
+                        app.for_drains(unread)
+                    });
                 }
                 Next::Idle => {
                     run.commit(flight, reader.position());

@@ -208,6 +208,9 @@ impl AppLog {
             }
         }
         let after = self.writer.accepted();
+        if batch.history {
+            self.undrained(before.records);
+        }
         counters.accepted.add(after.records - before.records, after.bytes - before.bytes);
         self.publish(counters);
         self.count_losses(&origin, &batch.losses, counters);
@@ -326,8 +329,17 @@ impl AppLog {
 
     /// Adds a line about a drain, which is for no drain.
     pub(super) fn tell_of_drain(&mut self, text: &str, counters: &Counters) {
+        let before = self.writer.accepted().records;
         self.append_notice(text, OF_DRAIN, counters);
+        self.undrained(before);
         self.publish(counters);
+    }
+
+    /// The records from `from` on are for no drain.
+    fn undrained(&self, from: u64) {
+        if !self.drains.is_empty() || !self.drains_known {
+            self.app.undrained(from..self.writer.accepted().records, self.done());
+        }
     }
 
     /// All records below are done with by all drains.

@@ -1,14 +1,15 @@
 //! Drains: declared by Secrets in a cluster, to real receivers.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use fairlead_cluster::{DeleteOptions, WriteOptions, kinds};
 use fairlead_logd::{
     Auth, DrainOptions, Keys, Logd, LogdOptions, PlatformDrain, Role, drains_of_deis,
 };
+use fairlead_test_support::{figure, soaking};
 use http::StatusCode;
 use serde_json::{Value, json};
-use tokio::net::UdpSocket;
+use tokio::{io::AsyncReadExt as _, net::UdpSocket};
 
 use crate::{
     access::{key, token},
@@ -518,37 +519,78 @@ async fn black_hole() -> (SocketAddr, tokio::task::JoinHandle<()>) {
     (address, task)
 }
 
-/// Many drains of one app, a tenth of which lead nowhere: the others get every line.
-#[tokio::test]
-async fn drains_that_lead_nowhere_hold_no_other_up() {
-    const DRAINS: usize = 50;
-    const LINES: usize = 2_000;
-    let (hole, task) = black_hole().await;
-    let refusing = nobody().await;
-    let mut receivers = Vec::new();
-    let mut platform = Vec::new();
-    for number in 0..DRAINS {
-        let url = match number % 10 {
-            0 if number % 20 == 0 => format!("syslog+tcp://{hole}"),
-            0 => format!("syslog+tcp://{refusing}"),
-            _ => {
-                receivers.push(Receiver::start().await);
-                receivers.last().unwrap().url()
-            }
-        };
-        platform.push(PlatformDrain { name: number.to_string(), url });
-    }
+/// Takes 1 KB a second.
+async fn slow() -> (SocketAddr, tokio::task::JoinHandle<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut buffer = [0; 1_000];
+                while stream.read(&mut buffer).await.is_ok_and(|length| length > 0) {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            });
+        }
+    });
+    (address, task)
+}
+
+/// How long it takes until so many drains have all of an app's lines, in order, while as many others
+/// as `lame` lead nowhere or to slow receivers; and the memory of the process then.
+async fn drained(healthy: usize, lame: usize, lines: usize) -> (Duration, u64) {
+    let ((hole, holding), (slow, reading)) = (black_hole().await, slow().await);
+    let mut receiver = Receiver::start().await;
+    let of = |url: &dyn Fn(usize) -> String, count: usize, name: &str| {
+        let drain = |number| PlatformDrain { name: format!("{name}-{number}"), url: url(number) };
+        (0..count).map(drain).collect::<Vec<_>>()
+    };
+    let lame_url = |number| {
+        let address = if number % 2 == 0 { hole } else { slow };
+        format!("syslog+tcp://{address}")
+    };
+    let mut platform = of(&|_| receiver.url(), healthy, "healthy");
+    platform.extend(of(&lame_url, lame, "lame"));
     let logd = with(|options| options.drains.platform = platform);
     let mut web = App::open(&logd, "shop/web", "a").await;
-    let text = "x".repeat(1_000);
-    let lines: Vec<String> = (0..LINES).map(|no| format!("{no} {text}")).collect();
-    for lines in lines.chunks(200) {
+    let text = "x".repeat(200);
+    let all: Vec<String> = (0..lines).map(|no| format!("{no} {text}")).collect();
+    let begin = std::time::Instant::now();
+    for lines in all.chunks(500) {
         web.write(&lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
     }
-    for receiver in &mut receivers {
-        assert_eq!(receiver.texts(LINES).await, lines);
+    let mut next: HashMap<usize, usize> = HashMap::new();
+    for _ in 0..healthy * lines {
+        let (connection, text) = receiver.numbered().await;
+        let no: usize = text.split(' ').next().unwrap().parse().unwrap();
+        let next = next.entry(connection).or_default();
+        assert_eq!(no, *next, "in order, and once");
+        *next += 1;
     }
-    task.abort();
+    assert_eq!(next.len(), healthy);
+    let took = begin.elapsed();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let resident = resident.trim().trim_end_matches(" kB").parse().unwrap();
+    holding.abort();
+    reading.abort();
+    (took, resident)
+}
+
+/// Many drains, of which a tenth lead nowhere and a tenth take 1 KB/s: the others get every line, once
+/// and in order. With all numbers, 1,000 of them; how long it takes is told, and compared by people.
+#[tokio::test]
+async fn drains_that_lead_nowhere_or_are_slow_hold_no_other_up() {
+    let (drains, lines) = if soaking() { (1_000, 2_000) } else { (50, 1_000) };
+    let test = "drains_that_lead_nowhere_or_are_slow_hold_no_other_up";
+    if soaking() {
+        let (took, kilobytes) = drained(drains * 8 / 10, 0, lines).await;
+        figure(test, &format!("800 healthy drains alone: {took:.2?}, {kilobytes} kB resident"));
+    }
+    let (took, kilobytes) = drained(drains * 8 / 10, drains * 2 / 10, lines).await;
+    if soaking() {
+        figure(test, &format!("with 200 lame ones: {took:.2?}, {kilobytes} kB resident"));
+    }
 }
 
 #[tokio::test]

@@ -66,13 +66,24 @@ impl App {
     fn overrun(&mut self) -> u64 {
         let mut lost = 0;
         for (no, line) in self.lines.iter_mut().enumerate().take(self.first as usize) {
-            if matches!(line, Line::Unread | Line::Again) {
+            if *line == Line::Unread && is_undrained(no as u64) {
+                *line = Line::Unwanted;
+            } else if matches!(line, Line::Unread | Line::Again) {
                 *line = if (no as u64) < self.expired { Line::Expired } else { Line::Lag };
                 lost += 1;
             }
         }
         lost
     }
+}
+
+/// Records that are for no drain.
+fn is_undrained(no: u64) -> bool {
+    no.is_multiple_of(6)
+}
+
+fn for_drains(records: std::ops::Range<u64>) -> u64 {
+    records.filter(|no| !is_undrained(*no)).count() as u64
 }
 
 impl Model {
@@ -148,7 +159,7 @@ proptest! {
                     for _ in 0..count {
                         // As the ring tells whoever reads.
                         prop_assert_eq!(
-                            flight.overrun(key, app.first, app.expired, 7),
+                            flight.overrun(key, app.first, app.expired, 7, for_drains),
                             if app.gone { 0 } else { app.overrun() }
                         );
                         let Some((no, again)) = app.next().filter(|_| !app.gone) else { break };
@@ -166,7 +177,8 @@ proptest! {
                 }
                 Step::Decide(key) => {
                     let app = model.apps.get_mut(&key).unwrap();
-                    if let Some((no, _)) = app.next().filter(|_| !app.gone) {
+                    let wanted = |(no, again): &(u64, bool)| *again || !is_undrained(*no);
+                    if let Some((no, _)) = app.next().filter(|_| !app.gone).filter(wanted) {
                         flight.decide(key, no, Verdict::Rejected(Reason::TooLong));
                         app.lines[no as usize] = Line::Rejected;
                     }
@@ -182,7 +194,7 @@ proptest! {
                 Step::Overrun(key) => {
                     let app = model.apps.get_mut(&key).unwrap();
                     let lost = if app.gone { 0 } else { app.overrun() };
-                    prop_assert_eq!(flight.overrun(key, app.first, app.expired, 7), lost);
+                    prop_assert_eq!(flight.overrun(key, app.first, app.expired, 7, for_drains), lost);
                 }
                 Step::Tell(key) => {
                     if flight.tell(key).is_some() {
@@ -233,10 +245,10 @@ fn a_stalled_drain_costs_as_much_for_a_million_lines_as_for_one() {
 fn a_loss_is_told_until_it_has_arrived() {
     let mut flight = Flight::default();
     flight.join(1, 0);
-    assert_eq!(flight.overrun(1, 5, 0, 70), 5);
+    assert_eq!(flight.overrun(1, 5, 0, 70, |unread| unread.end - unread.start), 5);
     assert_eq!(flight.tell(1), Some(Lost { lines: 5, since: 70 }));
     assert_eq!(flight.tell(1), None);
-    assert_eq!(flight.overrun(1, 7, 0, 90), 2);
+    assert_eq!(flight.overrun(1, 7, 0, 90, |unread| unread.end - unread.start), 2);
     flight.failed();
     assert_eq!(flight.tell(1), Some(Lost { lines: 7, since: 70 }));
     flight.verdicts(&[Verdict::Sent], |_| ());

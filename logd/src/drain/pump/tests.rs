@@ -317,3 +317,27 @@ async fn drains_of_one_receiver_probe_it_one_at_a_time() {
     assert_eq!(other.take(2).await, ["one", "two"]);
     log.settled(to).await;
 }
+
+#[tokio::test]
+async fn lines_that_are_for_no_drain_are_not_lost_to_one() {
+    let limits = AppLimits { lines: 10, ..AppLimits::default() };
+    let rig = Rig::start(1, limits);
+    let (declared, mut script) = drain("shop/drain", web());
+    rig.set(0, vec![declared]).await;
+    let mut log = Log::open(&rig, "shop/web", "web").await;
+    log.write(&["first"]).await;
+    let stalled = script.call().await;
+    log.batch(&["drains had it"; 5], true).await;
+    let app: AppId = "shop/web".parse().unwrap();
+    rig.store.notice(&app, "Error L13".to_owned()).await.unwrap();
+    let lines: Vec<String> = (0..24).map(|no| no.to_string()).collect();
+    let to = log.write(&lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    while log.ack().await.stored < to {}
+    stalled.deliver();
+    let got = script.take(11).await;
+    assert!(got[0].starts_with("Error L10 (output buffer overflow): 14 messages"), "{got:?}");
+    assert_eq!(got[1..], lines[14..]);
+    log.settled(to).await;
+    let ledger = rig.until("all", |doing| doing.ledger.notices == 1).await.ledger;
+    assert_eq!((ledger.matched, ledger.delivered, ledger.lost_lag), (25, 11, 14));
+}

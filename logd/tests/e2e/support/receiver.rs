@@ -15,7 +15,7 @@ use super::{PATIENCE, within};
 /// Takes messages until it is dropped.
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
-    messages: mpsc::UnboundedReceiver<String>,
+    messages: mpsc::UnboundedReceiver<(usize, String)>,
     connections: Arc<Mutex<Vec<JoinHandle<()>>>>,
     accept: JoinHandle<()>,
 }
@@ -33,7 +33,9 @@ impl Receiver {
         let accepted = connections.clone();
         let accept = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                accepted.lock().push(tokio::spawn(take(stream, taken.clone())));
+                let mut accepted = accepted.lock();
+                let number = accepted.len();
+                accepted.push(tokio::spawn(take(number, stream, taken.clone())));
             }
         });
         Self { address, messages, connections, accept }
@@ -46,8 +48,13 @@ impl Receiver {
 
     /// What the next message says: its text.
     pub(crate) async fn text(&mut self) -> String {
-        let message = within("a message", self.messages.recv()).await.unwrap();
-        text(&message)
+        self.numbered().await.1
+    }
+
+    /// The same, with the number of its connection.
+    pub(crate) async fn numbered(&mut self) -> (usize, String) {
+        let (number, message) = within("a message", self.messages.recv()).await.unwrap();
+        (number, text(&message))
     }
 
     pub(crate) async fn texts(&mut self, count: usize) -> Vec<String> {
@@ -89,7 +96,7 @@ fn text(message: &str) -> String {
     }
 }
 
-async fn take(stream: TcpStream, taken: mpsc::UnboundedSender<String>) {
+async fn take(number: usize, stream: TcpStream, taken: mpsc::UnboundedSender<(usize, String)>) {
     let mut stream = BufReader::new(stream);
     loop {
         let mut length = 0;
@@ -105,7 +112,7 @@ async fn take(stream: TcpStream, taken: mpsc::UnboundedSender<String>) {
         if stream.read_exact(&mut message).await.is_err() {
             return;
         }
-        let _ = taken.send(String::from_utf8(message).unwrap());
+        let _ = taken.send((number, String::from_utf8(message).unwrap()));
     }
 }
 
