@@ -122,7 +122,7 @@ async fn a_connection_to_who_takes_nothing_is_ended() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("json+http://{}", listener.local_addr().unwrap());
     let mut sender = Sender::with(&url, Keys::default(), Duration::from_millis(300));
-    let long = "x".repeat(8 << 20);
+    let long = "x".repeat(32 << 20);
     let lines = [&*long];
     let (sent, accepted) = tokio::join!(sender.send(&lines), listener.accept());
     assert_eq!(sent.unwrap_err().kind, FailureKind::Timeout);
@@ -137,7 +137,7 @@ async fn an_answer_before_the_end_of_a_request_counts_and_its_connection_is_not_
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("json+http://{}", listener.local_addr().unwrap());
     let mut sender = Sender::new(&url);
-    let long = "x".repeat(8 << 20);
+    let long = "x".repeat(32 << 20);
     let early = async |answer: &str| {
         let (mut tcp, _) = listener.accept().await.unwrap();
         tcp.read_exact(&mut [0; 100]).await.unwrap();
