@@ -188,6 +188,8 @@ pub enum Change {
     Secret(Key, Option<Secret>),
     /// The entries of a ConfigMap with pages changed, or it is gone.
     Pages(Key, Option<BTreeMap<Box<str>, Bytes>>),
+    /// The entries of a ConfigMap with authorities changed, or it is gone.
+    Authorities(Key, Option<BTreeMap<Box<str>, Bytes>>),
     /// The annotations of the object that holds the router's settings changed, or it is gone.
     Settings(ObjectRef, Option<BTreeMap<Box<str>, Box<str>>>),
 }

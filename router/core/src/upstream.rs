@@ -7,15 +7,13 @@ use std::{
     sync::{Arc, OnceLock, Weak},
 };
 
+use bytes::Bytes;
 use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-use crate::{
-    certificate::{ClientCertificate, MAX_PEM},
-    object::Secret,
-};
+use crate::certificate::{ClientCertificate, MAX_PEM};
 
 /// What is spoken to an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -130,11 +128,17 @@ impl Upstreams {
     }
 }
 
-/// Why a Secret gives no authorities.
+/// The label of ConfigMaps with authorities, behind a prefix; its value is `true`.
+pub const LABEL: &str = "authorities";
+
+/// The entry of a Secret or ConfigMap that authorities are read from.
+pub const ENTRY: &str = "ca.crt";
+
+/// Why a Secret or ConfigMap gives no authorities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthoritiesError {
     /// The entry is absent.
-    #[error("the Secret has no ca.crt; add the certificates that those of endpoints are signed by")]
+    #[error("there is no ca.crt; add the certificates that those of endpoints are signed by")]
     Missing,
     /// The entry is larger than 256 KiB.
     #[error("ca.crt is larger than 256 KiB")]
@@ -144,12 +148,14 @@ pub enum AuthoritiesError {
     Unreadable,
 }
 
-/// The certificates in `ca.crt` of `secret`.
+/// The certificates in a `ca.crt`.
 ///
 /// # Errors
 /// When there is none, or one cannot be read: then nobody is believed.
-pub fn authorities(secret: &Secret) -> Result<Arc<[CertificateDer<'static>]>, AuthoritiesError> {
-    let pem = secret.authorities.as_ref().ok_or(AuthoritiesError::Missing)?;
+pub fn authorities(
+    pem: Option<&Bytes>,
+) -> Result<Arc<[CertificateDer<'static>]>, AuthoritiesError> {
+    let pem = pem.ok_or(AuthoritiesError::Missing)?;
     if pem.len() > MAX_PEM {
         return Err(AuthoritiesError::TooLarge);
     }
@@ -166,11 +172,9 @@ pub fn authorities(secret: &Secret) -> Result<Arc<[CertificateDer<'static>]>, Au
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::Key;
 
-    fn secret(authorities: Option<String>) -> Secret {
-        let authorities = authorities.map(Into::into);
-        Secret { key: Key::new("shop", "ca"), certificate: None, private_key: None, authorities }
+    fn read(pem: Option<String>) -> Result<Arc<[CertificateDer<'static>]>, AuthoritiesError> {
+        authorities(pem.map(Bytes::from).as_ref())
     }
 
     fn authority() -> String {
@@ -180,7 +184,7 @@ mod tests {
     #[test]
     fn authorities_are_read_whole_or_not_at_all() {
         let two = [authority(), authority()].concat();
-        assert_eq!(authorities(&secret(Some(two.clone()))).unwrap().len(), 2);
+        assert_eq!(read(Some(two.clone())).unwrap().len(), 2);
         let broken = two.replacen("\nMII", "\nAAA", 1);
         for (text, expected) in [
             (None, AuthoritiesError::Missing),
@@ -189,14 +193,14 @@ mod tests {
             (Some(broken), AuthoritiesError::Unreadable),
             (Some(authority().repeat(1000)), AuthoritiesError::TooLarge),
         ] {
-            assert_eq!(authorities(&secret(text)), Err(expected));
+            assert_eq!(read(text), Err(expected));
         }
     }
 
     #[test]
     fn what_differs_in_anything_is_never_the_same() {
-        let one = authorities(&secret(Some(authority()))).unwrap();
-        let other = authorities(&secret(Some(authority()))).unwrap();
+        let one = read(Some(authority())).unwrap();
+        let other = read(Some(authority())).unwrap();
         let of = |protocol, name: &str, authorities: &Arc<[CertificateDer<'static>]>| Identity {
             protocol,
             server_name: name.into(),

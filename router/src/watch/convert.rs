@@ -100,7 +100,7 @@ pub(crate) fn secret(key: Key, secret: core::Secret) -> Secret {
 }
 
 /// The entries of a ConfigMap, text or not.
-pub(crate) fn pages(map: core::ConfigMap) -> BTreeMap<Box<str>, Bytes> {
+pub(crate) fn entries(map: core::ConfigMap) -> BTreeMap<Box<str>, Bytes> {
     let text = map.data.into_iter().flatten().map(|(name, text)| (name, Bytes::from(text)));
     let bytes = map.binary_data.into_iter().flatten();
     let bytes = bytes.map(|(name, bytes)| (name, Bytes::from(bytes.0)));

@@ -41,14 +41,13 @@ pub(crate) enum Seen {
     EndpointSlice(Key, Option<EndpointSlice>, Version),
     /// The metadata of a Secret; `false` when it is gone.
     Secret(Key, bool, Version),
-    /// What a ConfigMap with pages holds.
-    Pages(Key, Option<BTreeMap<Box<str>, Bytes>>, Version),
+    /// What a ConfigMap holds.
+    ConfigMap(Key, Option<BTreeMap<Box<str>, Bytes>>, Version),
     /// The annotations of the object with the settings.
     Settings(ObjectRef, Option<Annotations>, Version),
     /// This watch has told everything there is (`present`), or the server lacks the kind.
     /// Each is sent at most once.
     Listed {
-        watch: usize,
         present: bool,
     },
 }
@@ -57,8 +56,6 @@ pub(crate) enum Seen {
 pub(crate) trait Watched:
     Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static
 {
-    /// The labels that the server is asked for; `None` for any.
-    const LABELS: Option<&'static str> = None;
     /// This object, trimmed.
     fn there(self, key: Key) -> Seen;
     /// An object of this kind is gone.
@@ -99,15 +96,13 @@ impl Watched for PartialObjectMeta<core::Secret> {
 }
 
 impl Watched for core::ConfigMap {
-    const LABELS: Option<&'static str> = Some("router.fairlead.dev/pages=true");
-
     fn there(self, key: Key) -> Seen {
         let version = convert::version(&self.metadata);
-        Seen::Pages(key, Some(convert::pages(self)), version)
+        Seen::ConfigMap(key, Some(convert::entries(self)), version)
     }
 
     fn gone(key: Key, version: Version) -> Seen {
-        Seen::Pages(key, None, version)
+        Seen::ConfigMap(key, None, version)
     }
 }
 
@@ -117,13 +112,13 @@ pub(crate) async fn follow<K: Watched>(
     only: Option<Key>,
     watch: usize,
     state: Arc<WatchState>,
-    out: mpsc::Sender<Seen>,
+    out: mpsc::Sender<(usize, Seen)>,
 ) {
     let config = match &only {
         Some(key) => watcher::Config::default().fields(&format!("metadata.name={}", key.name)),
         None => watcher::Config::default(),
     };
-    let config = match K::LABELS {
+    let config = match state.scope().labels {
         Some(labels) => config.labels(labels),
         None => config,
     };
@@ -170,7 +165,7 @@ struct Follower {
     /// The last [`Seen::Listed`] that was sent.
     told: Option<bool>,
     state: Arc<WatchState>,
-    out: mpsc::Sender<Seen>,
+    out: mpsc::Sender<(usize, Seen)>,
 }
 
 /// Nobody listens any more.
@@ -233,12 +228,12 @@ impl Follower {
     async fn tell_listed(&mut self, present: bool) -> Result<(), Closed> {
         if self.told != Some(true) && self.told != Some(present) {
             self.told = Some(present);
-            self.send(Seen::Listed { watch: self.watch, present }).await?;
+            self.send(Seen::Listed { present }).await?;
         }
         Ok(())
     }
 
     async fn send(&self, seen: Seen) -> Result<(), Closed> {
-        self.out.send(seen).await.map_err(|_| Closed)
+        self.out.send((self.watch, seen)).await.map_err(|_| Closed)
     }
 }

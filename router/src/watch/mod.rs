@@ -36,8 +36,18 @@ use self::{
 /// How many changes may wait between two stages; a full queue slows down the watches.
 pub(crate) const QUEUE: usize = 1024;
 
-/// The kinds that are always watched.
-const KINDS: [Kind; 4] = [Kind::Service, Kind::EndpointSlice, Kind::Secret, Kind::ConfigMap];
+/// ConfigMaps with pages, and those with authorities: no others are read.
+const PAGES: &str = "router.fairlead.dev/pages=true";
+const AUTHORITIES: &str = "router.fairlead.dev/authorities=true";
+
+/// What is always watched.
+const WATCHED: [(Kind, Option<&str>); 5] = [
+    (Kind::Service, None),
+    (Kind::EndpointSlice, None),
+    (Kind::Secret, None),
+    (Kind::ConfigMap, Some(PAGES)),
+    (Kind::ConfigMap, Some(AUTHORITIES)),
+];
 
 /// What the publishing loop is told.
 #[derive(Debug)]
@@ -70,10 +80,10 @@ impl Watches {
         settings: Option<SettingsSource>,
         required: Option<Key>,
     ) -> Self {
-        let scopes = KINDS.into_iter().flat_map(|kind| {
+        let scopes = WATCHED.into_iter().flat_map(|(kind, labels)| {
             let all = namespaces.is_empty().then_some(None);
             let some = namespaces.iter().cloned().map(Some);
-            let scope = move |namespace| Scope { kind, namespace, name: None };
+            let scope = move |namespace| Scope { kind, namespace, name: None, labels };
             all.into_iter().chain(some).map(scope)
         });
         let scopes = scopes.chain(settings.as_ref().map(SettingsSource::scope));
@@ -128,7 +138,7 @@ impl Watches {
         let (seen_in, seen) = mpsc::channel(QUEUE);
         for (i, watch) in self.watches.iter().enumerate() {
             let (client, watch, seen) = (client.clone(), watch.clone(), seen_in.clone());
-            let Scope { kind, namespace, name } = watch.scope();
+            let Scope { kind, namespace, labels, .. } = watch.scope();
             match kind {
                 Kind::Service => {
                     let api = api::<core::Service>(client, namespace);
@@ -142,8 +152,8 @@ impl Watches {
                     let api = api::<PartialObjectMeta<core::Secret>>(client, namespace);
                     tasks.spawn(follow(api, None, i, watch, seen));
                 }
-                // With a name it is the object with the settings.
-                Kind::ConfigMap if name.is_none() => {
+                // Without labels it is the object with the settings.
+                Kind::ConfigMap if labels.is_some() => {
                     let api = api::<core::ConfigMap>(client, namespace);
                     tasks.spawn(follow(api, None, i, watch, seen));
                 }
@@ -163,6 +173,7 @@ impl Watches {
                 Some(SettingsSource::Object(_)) => Settings::Awaited,
                 _ => Settings::Absent,
             },
+            labels: self.watches.iter().map(|watch| watch.scope().labels).collect(),
             synced: false,
             out,
         };
@@ -198,6 +209,8 @@ struct Stage {
     /// For each watch: whether its kind is there, once that is known.
     listed: Vec<Option<bool>>,
     settings: Settings,
+    /// For each watch: the labels that it asks for.
+    labels: Vec<Option<&'static str>>,
     synced: bool,
     out: mpsc::Sender<Feed>,
 }
@@ -206,7 +219,7 @@ impl Stage {
     async fn run(
         mut self,
         required: Option<&Key>,
-        mut seen: mpsc::Receiver<Seen>,
+        mut seen: mpsc::Receiver<(usize, Seen)>,
         mut read: mpsc::Receiver<Attempt>,
     ) {
         let mut steps = Vec::new();
@@ -238,7 +251,7 @@ impl Stage {
                 }
             }
             tokio::select! {
-                Some(seen) = seen.recv() => self.see(seen, &mut steps),
+                Some((watch, seen)) = seen.recv() => self.see(watch, seen, &mut steps),
                 Some(attempt) = read.recv() => self.attempted(attempt, &mut steps),
                 () = self.out.closed() => return,
                 else => return,
@@ -253,7 +266,7 @@ impl Stage {
             && self.settings != Settings::Awaited
     }
 
-    fn see(&mut self, seen: Seen, steps: &mut Vec<Step>) {
+    fn see(&mut self, watch: usize, seen: Seen, steps: &mut Vec<Step>) {
         match seen {
             Seen::Service(key, service, version) => self.gate.service(key, service, version, steps),
             Seen::EndpointSlice(key, slice, version) => {
@@ -263,8 +276,11 @@ impl Stage {
             Seen::Secret(key, there, version) => {
                 self.gate.secret_seen(&key, there, version, steps);
             }
-            Seen::Pages(key, entries, version) => {
-                steps.push(Step::Forward(Change::Pages(key, entries)));
+            Seen::ConfigMap(key, entries, version) => {
+                steps.push(Step::Forward(match self.labels[watch] {
+                    Some(AUTHORITIES) => Change::Authorities(key, entries),
+                    _ => Change::Pages(key, entries),
+                }));
                 steps.push(Step::Settled(Kind::ConfigMap, version));
             }
             Seen::Settings(object, None, version) if self.settings == Settings::Known => {
@@ -279,7 +295,7 @@ impl Stage {
                 steps.push(Step::Forward(Change::Settings(object, annotations)));
                 steps.push(Step::Settled(kind, version));
             }
-            Seen::Listed { watch, present } => self.listed[watch] = Some(present),
+            Seen::Listed { present } => self.listed[watch] = Some(present),
         }
     }
 

@@ -46,6 +46,7 @@ impl SettingsSource {
                 kind: Kind::Pod,
                 namespace: Some(pod.namespace.to_string()),
                 name: Some(pod.name.to_string()),
+                labels: None,
             },
         }
     }
@@ -57,6 +58,7 @@ fn scope(object: &ObjectRef) -> Scope {
         kind: object.kind,
         namespace: Some(namespace.to_string()),
         name: Some(name.to_string()),
+        labels: None,
     }
 }
 
@@ -89,7 +91,7 @@ pub(super) async fn run(
     source: SettingsSource,
     watch: usize,
     state: Arc<WatchState>,
-    out: mpsc::Sender<Seen>,
+    out: mpsc::Sender<(usize, Seen)>,
 ) {
     let object = match source {
         SettingsSource::Object(object) => object,
@@ -97,7 +99,7 @@ pub(super) async fn run(
             Some(object) => object,
             None => {
                 state.watching(0);
-                let _ = out.send(Seen::Listed { watch, present: true }).await;
+                let _ = out.send((watch, Seen::Listed { present: true })).await;
                 return std::future::pending().await;
             }
         },

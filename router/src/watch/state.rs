@@ -32,6 +32,8 @@ pub(crate) struct Scope {
     pub(crate) kind: Kind,
     pub(crate) namespace: Option<String>,
     pub(crate) name: Option<String>,
+    /// The labels that the server is asked for; `None` for any.
+    pub(crate) labels: Option<&'static str>,
 }
 
 impl Scope {
@@ -73,6 +75,10 @@ impl fmt::Display for Scope {
             (Some(namespace), Some(name)) => write!(f, "{} {namespace}/{name}", self.kind),
             (Some(namespace), None) => write!(f, "{} in {namespace}", self.kind),
             (None, _) => write!(f, "{}", self.kind),
+        }?;
+        match self.labels {
+            Some(labels) => write!(f, " with {labels}"),
+            None => Ok(()),
         }
     }
 }
@@ -103,6 +109,9 @@ pub(crate) struct WatchReport {
     /// The object's name, where only one is watched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
+    /// The labels that the server is asked for, where not for all objects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) labels: Option<&'static str>,
     /// Where it is.
     pub(crate) state: Phase,
     /// How many objects it has shown.
@@ -185,6 +194,7 @@ impl WatchState {
             kind: inner.scope.kind,
             namespace: inner.scope.namespace.clone(),
             name: inner.scope.name.clone(),
+            labels: inner.scope.labels,
             state: inner.phase,
             objects: inner.objects,
             age_seconds,

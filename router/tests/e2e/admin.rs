@@ -129,7 +129,8 @@ async fn routes_and_status_show_what_is_served() {
         {"kind": "Service", "state": "watching", "objects": 1, "age_seconds": 0},
         {"kind": "EndpointSlice", "state": "watching", "objects": 1, "age_seconds": 0},
         {"kind": "Secret", "state": "watching", "objects": 0, "age_seconds": 0},
-        {"kind": "ConfigMap", "state": "watching", "objects": 0, "age_seconds": 0},
+        {"kind": "ConfigMap", "labels": "router.fairlead.dev/pages=true", "state": "watching", "objects": 0, "age_seconds": 0},
+        {"kind": "ConfigMap", "labels": "router.fairlead.dev/authorities=true", "state": "watching", "objects": 0, "age_seconds": 0},
     ]);
     assert_eq!(status["watches"], watches);
     let empty = json!({"objects": [], "watches": []});

@@ -3,7 +3,7 @@
 use fairlead_cluster::kinds;
 use serde_json::json;
 
-use crate::support::{Backend, Connection, Pair, World};
+use crate::support::{Backend, Connection, Pair, World, eventually};
 
 const NOT_FOUND: (u16, &str) = (404, "No application answers at this address.\n");
 
@@ -171,4 +171,29 @@ async fn secrets_that_no_service_names_are_never_read() {
     let accesses = world.cluster.tokens().accesses("router");
     let reads = accesses.iter().filter(|(a, _)| a.verb == "get" && a.resource == "secrets");
     assert_eq!(reads.map(|(_, n)| *n).sum::<u64>(), 3, "{accesses:?}");
+}
+
+#[tokio::test]
+async fn authorities_of_pods_are_read_from_config_maps_with_the_label_alone() {
+    let (world, pod) = (World::start().await, Backend::named("web").await);
+    world.apply(crate::admin::APP, &[("WEB", &pod)]).await;
+    world.annotate("router.fairlead.dev/upstreamProtocol", "https").await;
+    world.annotate("router.fairlead.dev/upstreamCA", "configmap/ca").await;
+    let map = |labels: serde_json::Value| {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "ca", "namespace": "shop", "labels": labels},
+            "data": {"ca.crt": Pair::of("ca.example").pem()},
+        })
+    };
+    world.put(map(json!({"router.fairlead.dev/pages": "true"})));
+    world.settled().await;
+    let told = world.admin_json("/diagnostics").await["objects"].to_string();
+    assert!(told.contains("ConfigMap shop/ca does not exist, or has not the label"), "{told}");
+    world.put(map(json!({"router.fairlead.dev/authorities": "true"})));
+    eventually("the authorities are read", async || {
+        let told = world.admin_json("/diagnostics").await["objects"].clone();
+        if told == json!([]) { Ok(()) } else { Err(told) }
+    })
+    .await;
 }

@@ -98,7 +98,7 @@ async fn a_server_that_has_none_of_the_kinds_is_no_api() {
     eventually("all kinds are absent", async || {
         let (status, body) = readyz(&world).await;
         assert_eq!(status, 503);
-        if body.matches("the server does not have this kind").count() == 4 {
+        if body.matches("the server does not have this kind").count() == 5 {
             Ok(())
         } else {
             Err(body)

@@ -232,6 +232,8 @@ async fn with_namespaces_only_those_are_served() {
         "Secret shop",
         "ConfigMap blog",
         "ConfigMap shop",
+        "ConfigMap blog",
+        "ConfigMap shop",
     ];
     assert_eq!(watched, expected);
 }

@@ -8,12 +8,16 @@ use super::{Context, rule};
 use crate::{
     certificate,
     diagnostic::{Diagnostic, Severity},
-    dialect::service::{Claim, HostName},
+    dialect::{
+        PREFIXES,
+        service::{Claim, HostName},
+    },
     host::HostPattern,
     object::Kind,
     path::{PathIndex, PathMatch},
     rule::Rule,
     table::Host,
+    upstream::LABEL,
 };
 
 /// The host that `claims` make, and what is wrong with it. The most senior claim
@@ -104,14 +108,25 @@ fn certificate(
 
 /// What is wrong with the authorities that `claim` names.
 fn authorities(claim: &Claim, context: &Context<'_>) -> Option<Diagnostic> {
-    let secret = claim.authorities.as_ref()?;
-    let (object, field, reason) = match context.authorities(secret) {
-        None => (
-            claim.origin(),
-            "metadata.annotations[upstreamCA]",
-            format!("Secret {secret} does not exist"),
-        ),
-        Some(error) => (secret.of(Kind::Secret), "data[ca.crt]", error?.to_string()),
+    let object = claim.authorities.as_ref()?;
+    let (object, field, reason) = match context.authorities(object) {
+        None => {
+            let label = match object.kind {
+                Kind::ConfigMap => {
+                    format!(", or has not the label {}{LABEL}: \"true\"", PREFIXES[0])
+                }
+                _ => String::new(),
+            };
+            (
+                claim.origin(),
+                "metadata.annotations[upstreamCA]",
+                format!("{object} does not exist{label}"),
+            )
+        }
+        Some(authorities) => {
+            let error = authorities.as_ref().err()?;
+            (object.clone(), "data[ca.crt]", error.to_string())
+        }
     };
     let reason = format!("{reason}. Until then the pods of {} get no requests", claim.origin());
     Some(Diagnostic {

@@ -5,6 +5,7 @@
 //! The result depends on the objects alone, not on the order in which they came,
 //! but for one thing: a Secret that turns bad leaves its last good certificate in use.
 
+mod authorities;
 mod backends;
 mod default;
 mod endpoints;
@@ -26,6 +27,7 @@ use std::{
 use rustls::sign::CertifiedKey;
 
 use self::{
+    authorities::Authorities,
     backends::Backends,
     default::CatchAll,
     findings::{Findings, Source},
@@ -40,11 +42,11 @@ use crate::{
     diagnostic::Diagnostic,
     dialect::service::Claim,
     host::HostPattern,
-    object::{Change, Key, Kind, ServicePort},
+    object::{Change, Key, Kind, ObjectRef, ServicePort},
     pages::Pages,
     settings::Settings,
     table::Table,
-    upstream::{AuthoritiesError, Identity, Upstream, Upstreams},
+    upstream::{Identity, Upstream, Upstreams},
 };
 
 /// Holds all objects and compiles the hosts that changes touch.
@@ -66,8 +68,10 @@ pub struct Compiler {
     upstreams: RefCell<Upstreams>,
     /// What ConfigMaps with pages hold.
     pages: HashMap<Key, Arc<Pages>>,
-    /// Who names one.
-    page_users: HashMap<Key, BTreeSet<Key>>,
+    /// What ConfigMaps with authorities hold.
+    authorities: HashMap<Key, Authorities>,
+    /// Who names a ConfigMap.
+    map_users: HashMap<Key, BTreeSet<Key>>,
     secrets: HashMap<Key, SecretState>,
     /// Who claims a host.
     claimants: HashMap<HostPattern, BTreeSet<Key>>,
@@ -112,7 +116,8 @@ impl Compiler {
             clients: Arc::default(),
             upstreams: RefCell::default(),
             pages: HashMap::new(),
-            page_users: HashMap::new(),
+            authorities: HashMap::new(),
+            map_users: HashMap::new(),
             secrets: HashMap::new(),
             claimants: HashMap::new(),
             secret_users: HashMap::new(),
@@ -137,6 +142,7 @@ impl Compiler {
                 self.backends.apply(key, slice);
             }
             Change::Pages(key, entries) => self.apply_pages(key, entries),
+            Change::Authorities(key, entries) => self.apply_authorities(key, entries),
             Change::Secret(key, secret) => self.apply_secret(key, secret),
             Change::Settings(object, annotations) => self.apply_settings(&object, annotations),
         }
@@ -242,17 +248,19 @@ impl Context<'_> {
         self.compiler.pages.contains_key(key)
     }
 
-    /// What is wrong with the authorities in `secret`, if anything; `None` where there is no Secret.
-    fn authorities(&self, secret: &Key) -> Option<Option<AuthoritiesError>> {
-        let state = self.compiler.secrets.get(secret)?;
-        Some(state.authorities.as_ref().and_then(|authorities| authorities.as_ref().err().copied()))
+    /// The authorities that `object` holds; `None` where there is no such object.
+    fn authorities(&self, object: &ObjectRef) -> Option<&Authorities> {
+        match object.kind {
+            Kind::ConfigMap => self.compiler.authorities.get(&object.key),
+            _ => self.compiler.secrets.get(&object.key).map(|state| &state.authorities),
+        }
     }
 
     /// How the endpoints of `claim` are spoken to. Without its authorities, and without the certificate
     /// that they are to be shown, nobody is believed.
     fn upstream(&self, claim: &Claim) -> Option<Arc<Upstream>> {
-        let state = claim.authorities.as_ref().and_then(|key| self.compiler.secrets.get(key));
-        let authorities = state.and_then(|state| state.authorities.clone()?.ok());
+        let authorities = claim.authorities.as_ref().and_then(|object| self.authorities(object));
+        let authorities = authorities.and_then(|authorities| authorities.clone().ok());
         let slot = claim.client_certificate.as_ref().map(|key| self.slot(key));
         let certificate = slot.map(|slot| slot?.client().map(Arc::new));
         let authorities = authorities.filter(|_| certificate != Some(None));

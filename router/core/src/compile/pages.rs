@@ -34,10 +34,7 @@ impl Compiler {
         if self.table.settings.error_pages.as_ref() == Some(&key) {
             self.refresh_pages();
         }
-        for user in self.page_users.get(&key).into_iter().flatten() {
-            let names = self.claims.get(user).into_iter().flat_map(|claim| claim.names());
-            self.dirty.extend(names.filter_map(|name| name.resolve(&self.table.settings).ok()));
-        }
+        self.touch_users_of_map(&key);
     }
 
     /// Takes the platform's pages that there are now: every host may show them.

@@ -1,10 +1,6 @@
 //! Secrets: certificates of hosts, and the platform's.
 
-use std::sync::Arc;
-
-use rustls::pki_types::CertificateDer;
-
-use super::{Compiler, findings::Source};
+use super::{Compiler, authorities::Authorities, findings::Source};
 use crate::{
     certificate::CertificateSlot,
     diagnostic::{Diagnostic, Severity},
@@ -13,11 +9,18 @@ use crate::{
     upstream::{self, AuthoritiesError},
 };
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct SecretState {
     secret: Option<Secret>,
     pub(super) slot: CertificateSlot,
-    pub(super) authorities: Option<Result<Arc<[CertificateDer<'static>]>, AuthoritiesError>>,
+    pub(super) authorities: Authorities,
+}
+
+impl Default for SecretState {
+    fn default() -> Self {
+        let authorities = Err(AuthoritiesError::Missing);
+        Self { secret: None, slot: CertificateSlot::default(), authorities }
+    }
 }
 
 impl Compiler {
@@ -35,7 +38,7 @@ impl Compiler {
                     return;
                 }
                 state.slot.update(&secret);
-                state.authorities = Some(upstream::authorities(&secret));
+                state.authorities = upstream::authorities(secret.authorities.as_ref());
                 state.secret = Some(secret);
             }
         }
@@ -45,8 +48,7 @@ impl Compiler {
         for user in self.secret_users.get(&key).into_iter().flatten() {
             let Some(claim) = self.claims.get(user) else { continue };
             let certificates = claim.certificates.iter().filter(|(_, secret)| **secret == key);
-            let upstream = [&claim.authorities, &claim.client_certificate];
-            let upstream = upstream.into_iter().flatten().any(|secret| *secret == key);
+            let upstream = claim.upstream_secrets().any(|secret| *secret == key);
             let all = claim.names().filter(|_| upstream);
             let names = certificates.map(|(name, _)| name).chain(all);
             self.dirty.extend(names.filter_map(|name| name.resolve(&self.table.settings).ok()));

@@ -46,8 +46,8 @@ impl Compiler {
 
     fn forget(&mut self, claim: &Claim) {
         self.unindex(claim);
-        if let Some(pages) = &claim.error_pages {
-            remove(&mut self.page_users, pages, &claim.service);
+        for map in claim.config_maps() {
+            remove(&mut self.map_users, map, &claim.service);
         }
         for secret in claim.secrets() {
             remove(&mut self.secret_users, secret, &claim.service);
@@ -55,8 +55,8 @@ impl Compiler {
     }
 
     fn remember(&mut self, claim: Arc<Claim>) {
-        if let Some(pages) = &claim.error_pages {
-            self.page_users.entry(pages.clone()).or_default().insert(claim.service.clone());
+        for map in claim.config_maps() {
+            self.map_users.entry(map.clone()).or_default().insert(claim.service.clone());
         }
         for secret in claim.secrets() {
             self.secret_users.entry(secret.clone()).or_default().insert(claim.service.clone());

@@ -331,8 +331,8 @@ fn what_pods_speak_is_told_by_annotation_or_port_and_never_guessed() {
             "{annotations:?} {app_protocol:?}"
         );
     }
-    let unverified = "the pods' certificates cannot be verified; name the Secret with their authorities in \
-                      upstreamCA; until then the Service is not served";
+    let unverified = "the pods' certificates cannot be verified; name the Secret or ConfigMap with their \
+                      authorities in upstreamCA; until then the Service is not served";
     let at = "Service shop/web:";
     for (annotations, app_protocol, field, reason) in [
         (&[(PROTOCOL, "https")][..], None, "metadata.annotations[upstreamProtocol]", unverified),
@@ -388,7 +388,7 @@ fn without_their_authorities_pods_are_not_believed() {
     assert_eq!(
         reasons(&compiler),
         [
-            "Secret shop/ca: data[ca.crt]: the Secret has no ca.crt; add the certificates that those of endpoints are \
+            "Secret shop/ca: data[ca.crt]: there is no ca.crt; add the certificates that those of endpoints are \
              signed by. Until then the pods of Service shop/web get no requests"
         ]
     );
@@ -397,6 +397,59 @@ fn without_their_authorities_pods_are_not_believed() {
     let table = compiler.publish().unwrap().table;
     assert_eq!(authorities(&table), ("web.shop.svc".to_owned(), 1));
     assert_eq!(reasons(&compiler), [""; 0]);
+}
+
+#[test]
+fn authorities_may_be_in_a_config_map() {
+    let named = |text| {
+        let annotations = [
+            (DOMAINS, "web.example"),
+            ("router.fairlead.dev/upstreamProtocol", "https"),
+            ("router.fairlead.dev/upstreamCA", text),
+        ];
+        set_service(service("web", &annotations))
+    };
+    let authorities = |table: &fairlead_router_core::Table| {
+        let rule = table.host("web.example").unwrap().route("/").unwrap().clone();
+        rule.upstream.as_ref().unwrap().tls.as_ref().unwrap().authorities.len()
+    };
+    let key = || Key::new("shop", "ca");
+    let (mut compiler, table) = compiled([named("configmap/ca")]);
+    assert_eq!(authorities(&table), 0);
+    assert!(!compiler.references(&key()), "there is no Secret of this name");
+    let at = "Service shop/web: metadata.annotations[upstreamCA]";
+    let until = "Until then the pods of Service shop/web get no requests";
+    let absent = format!(
+        "{at}: ConfigMap shop/ca does not exist, or has not the label router.fairlead.dev/authorities: \"true\". \
+         {until}"
+    );
+    assert_eq!(reasons(&compiler), [absent.clone()]);
+    // A Secret of the same name is another object.
+    let (certificate, private) = pair("ca.example");
+    let mut secret = secret("ca", &certificate, &private);
+    secret.authorities = Some(certificate.clone().into());
+    compiler.apply(set_secret(secret));
+    assert!(!compiler.is_dirty());
+
+    let entries = |name: &str| [(name.into(), certificate.clone().into())].into();
+    compiler.apply(Change::Authorities(key(), Some(entries("other"))));
+    assert_eq!(authorities(&compiler.publish().unwrap().table), 0);
+    let missing = "there is no ca.crt; add the certificates that those of endpoints are signed by";
+    assert_eq!(
+        reasons(&compiler),
+        [format!("ConfigMap shop/ca: data[ca.crt]: {missing}. {until}")]
+    );
+    compiler.apply(Change::Authorities(key(), Some(entries("ca.crt"))));
+    assert_eq!(authorities(&compiler.publish().unwrap().table), 1);
+    assert_eq!(reasons(&compiler), [""; 0]);
+    compiler.apply(Change::Authorities(key(), Some(entries("ca.crt"))));
+    assert!(!compiler.is_dirty(), "nothing has changed");
+    compiler.apply(Change::Authorities(key(), None));
+    assert_eq!(authorities(&compiler.publish().unwrap().table), 0);
+    assert_eq!(reasons(&compiler), [absent]);
+    // The Secret, which has been there all the time.
+    compiler.apply(named("ca"));
+    assert_eq!(authorities(&compiler.publish().unwrap().table), 1);
 }
 
 #[test]

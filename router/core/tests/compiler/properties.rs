@@ -187,6 +187,7 @@ fn id(change: &Change) -> (u8, Key) {
         Change::Service(key, _) => (0, key.clone()),
         Change::EndpointSlice(key, _) => (1, key.clone()),
         Change::Pages(key, _) => (4, key.clone()),
+        Change::Authorities(key, _) => (5, key.clone()),
         Change::Secret(key, _) => (2, key.clone()),
         Change::Settings(object, _) => (3, object.key.clone()),
     }

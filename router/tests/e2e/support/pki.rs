@@ -21,6 +21,11 @@ impl Pair {
         }
     }
 
+    /// The certificate in PEM form.
+    pub(crate) fn pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
     /// A Secret in namespace `shop` that holds the pair.
     pub(crate) fn secret(&self, name: &str) -> Value {
         self.partial_secret(name, &["tls.crt", "tls.key"])

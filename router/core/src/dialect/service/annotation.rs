@@ -12,7 +12,7 @@ use crate::{
         value::{self, ValueError},
     },
     host::HostRegex,
-    object::Key,
+    object::{Key, Kind},
     path::PathMatch,
     policy::{AccessList, ReferrerPolicy},
     strict,
@@ -159,13 +159,19 @@ pub const ANNOTATIONS: &[Annotation] = &[
     },
     Annotation {
         name: "upstreamCA",
-        syntax: "name of a Secret",
+        syntax: "name of a Secret, or `configmap/` and that of a ConfigMap",
         default: "none: pods that speak TLS are not served",
         meaning: "The Secret of the Service's namespace whose `ca.crt` has the authorities that the pods' certificates \
-                  are signed by.",
-        apply: |draft, text| match Key::named(draft.namespace.clone(), text.trim()) {
-            Some(key) => draft.authorities = Some(key),
-            None => draft.refuse(no_name(text, "Secret")),
+                  are signed by. Of ConfigMaps only those with the label `router.fairlead.dev/authorities: \"true\"` are read.",
+        apply: |draft, text| {
+            let (kind, name) = match text.trim().strip_prefix("configmap/") {
+                Some(name) => (Kind::ConfigMap, name),
+                None => (Kind::Secret, text.trim()),
+            };
+            match Key::named(draft.namespace.clone(), name) {
+                Some(key) => draft.authorities = Some(key.of(kind)),
+                None => draft.refuse(no_name(text, &kind.to_string())),
+            }
         },
     },
     Annotation {

@@ -32,8 +32,8 @@ pub struct Claim {
     pub protocol: Protocol,
     /// The name that their certificates are for, where they have some.
     pub server_name: Arc<str>,
-    /// The Secret with the authorities that signed these.
-    pub authorities: Option<Key>,
+    /// The Secret or ConfigMap with the authorities that signed these.
+    pub authorities: Option<ObjectRef>,
     /// The Secret with the certificate that they are shown.
     pub client_certificate: Option<Key>,
     /// The ConfigMap with pages for errors and maintenance.
@@ -92,7 +92,21 @@ impl Claim {
 
     /// Every Secret that it names.
     pub fn secrets(&self) -> impl Iterator<Item = &Key> {
-        self.certificates.values().chain(&self.authorities).chain(&self.client_certificate)
+        self.certificates.values().chain(self.upstream_secrets())
+    }
+
+    /// The Secrets that all its hosts depend on.
+    pub fn upstream_secrets(&self) -> impl Iterator<Item = &Key> {
+        self.authorities_in(Kind::Secret).into_iter().chain(&self.client_certificate)
+    }
+
+    /// Every ConfigMap that it names.
+    pub fn config_maps(&self) -> impl Iterator<Item = &Key> {
+        self.error_pages.iter().chain(self.authorities_in(Kind::ConfigMap))
+    }
+
+    fn authorities_in(&self, kind: Kind) -> Option<&Key> {
+        self.authorities.as_ref().filter(|object| object.kind == kind).map(|object| &object.key)
     }
 
     /// Every host that it names: its own, and the one that it is mounted on.

@@ -12,7 +12,7 @@ use crate::{
     backend::BackendKey,
     diagnostic::{Diagnostic, Severity},
     dialect::{PREFIXES, value::ValueError},
-    object::{Key, Kind, Service, ServicePort},
+    object::{Key, Kind, ObjectRef, Service, ServicePort},
     path::PathMatch,
     upstream::Protocol,
 };
@@ -36,7 +36,7 @@ pub(super) struct Draft<'a> {
     pub(super) certificates: BTreeMap<HostName, Key>,
     pub(super) options: Options,
     pub(super) protocol: Option<Protocol>,
-    pub(super) authorities: Option<Key>,
+    pub(super) authorities: Option<ObjectRef>,
     pub(super) client_certificate: Option<Key>,
     pub(super) server_name: Option<Arc<str>>,
     pub(super) error_pages: Option<Key>,
@@ -230,7 +230,7 @@ impl Draft<'_> {
         if protocol.is_secure() && self.authorities.is_none() {
             self.field = field.into();
             self.refuse(
-                "the pods' certificates cannot be verified; name the Secret with their authorities in upstreamCA",
+                "the pods' certificates cannot be verified; name the Secret or ConfigMap with their authorities in upstreamCA",
             );
         }
         protocol
