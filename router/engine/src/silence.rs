@@ -67,7 +67,7 @@ impl Body {
             if due > Instant::now() {
                 sleep_until(due).await;
             } else if self.over.load(Relaxed) {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             } else if takes(self.endpoint.load(Relaxed)) {
                 return;
             } else {

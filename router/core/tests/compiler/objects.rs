@@ -423,7 +423,7 @@ fn authorities_may_be_in_a_config_map() {
         "{at}: ConfigMap shop/ca does not exist, or has not the label router.fairlead.dev/authorities: \"true\". \
          {until}"
     );
-    assert_eq!(reasons(&compiler), [absent.clone()]);
+    assert_eq!(reasons(&compiler), std::slice::from_ref(&absent));
     // A Secret of the same name is another object.
     let (certificate, private) = pair("ca.example");
     let mut secret = secret("ca", &certificate, &private);

@@ -429,8 +429,7 @@ async fn credentials_for_a_connection_are_for_one_client_alone() {
         }
     })
     .await;
-    let mut setup = Setup::default();
-    setup.workers = 1;
+    let setup = Setup { workers: 1, ..Setup::default() };
     let mut router = Router::start(setup);
     router.app("web", &[], &[backend.addr]);
     let plain = "GET / HTTP/1.1\r\nHost: web.example\r\n\r\n";
