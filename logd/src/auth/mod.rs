@@ -2,6 +2,8 @@
 
 mod token;
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use http::{HeaderMap, header::AUTHORIZATION};
 
 pub use self::token::{Claims, Keys, KeysError, TokenKey, mint};
@@ -100,6 +102,12 @@ impl Auth {
         let Claims { role, apps, exp } = claims;
         Some(Grant { role: Some(role), apps, expires: Some(exp) })
     }
+}
+
+/// Until a token's `exp`.
+pub(crate) fn remaining(expires: u64) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Duration::from_secs(expires).saturating_sub(now)
 }
 
 #[cfg(test)]

@@ -1,11 +1,6 @@
 //! `/logs/APP`: reading, following, deleting.
 
-use std::{
-    convert::Infallible,
-    future::pending,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{convert::Infallible, future::pending, sync::Arc};
 
 use axum::{
     body::Body,
@@ -15,12 +10,12 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::StreamExt as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Api, access, forward};
 use crate::{
     app::AppId,
-    auth::{Grant, Role},
+    auth::{Grant, Role, remaining},
     peers::Place,
     read::{
         cursor::Cursor,
@@ -110,10 +105,13 @@ async fn answer(api: &Api, app: &AppId, query: Query) -> Response {
         out
     };
     match api.answers.make(quick, make).await {
-        Ok(out) if out.is_empty() => StatusCode::NO_CONTENT.into_response(),
-        Ok(out) => {
+        Ok((out, _)) if out.is_empty() => StatusCode::NO_CONTENT.into_response(),
+        Ok((out, making)) => {
             let length = out.len();
-            let Some(body) = api.answers.body(out).await else { return ending(Ending) };
+            let body = api.answers.body(out).await;
+            // Not before: what waits for room is memory as well.
+            drop(making);
+            let Some(body) = body else { return ending(Ending) };
             let headers = [
                 (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
                 (header::CONTENT_LENGTH, HeaderValue::from(length)),
@@ -138,17 +136,18 @@ impl Default for Answers {
 }
 
 impl Answers {
-    /// Looks through an app's lines.
+    /// Looks through an app's lines. Others wait as long as the permit is kept.
     async fn make<T: Send + 'static>(
         &self,
         quick: bool,
         make: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Ending> {
-        let _making = self.making.acquire().await.map_err(|_| Ending)?;
+    ) -> Result<(T, SemaphorePermit<'_>), Ending> {
+        let making = self.making.acquire().await.map_err(|_| Ending)?;
         if quick {
-            return Ok(make());
+            return Ok((make(), making));
         }
-        tokio::task::spawn_blocking(make).await.map_err(|_| Ending)
+        let made = tokio::task::spawn_blocking(make).await.map_err(|_| Ending)?;
+        Ok((made, making))
     }
 
     /// A body that gives back its room when it is sent.
@@ -181,8 +180,9 @@ async fn follow(
     let gone = Gone(reading.clone());
     let quick = query.filter.is_empty() || query.after.is_some();
     let following = api.answers.make(quick, move || Following::new(follower, query, events));
+    let (following, making) = following.await?;
+    drop(making);
     let stream = following
-        .await?
         .stream(move |missed| {
             let _until = &gone;
             reading.missed.add(missed);
@@ -224,11 +224,6 @@ impl Drop for Gone {
     fn drop(&mut self) {
         self.0.unfollowed.add(1);
     }
-}
-
-fn remaining(expires: u64) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Duration::from_secs(expires).saturating_sub(now)
 }
 
 fn media_type(format: Format, events: bool) -> &'static str {

@@ -8,11 +8,14 @@ use hyper_util::{
 };
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_io_timeout::TimeoutStream;
 
 /// Connections at a time; further ones wait to be accepted.
 const CONNECTIONS: usize = 4_096;
 /// Limit for a request head, and for how long a connection may be idle.
 const HEAD: Duration = Duration::from_secs(30);
+/// A client that takes nothing for so long is cut: what waits for it is memory.
+const STALL: Duration = Duration::from_secs(60);
 /// A silent connection is looked after so often.
 pub(super) const KEEPALIVE: Duration = Duration::from_secs(60);
 /// Limit for a request head in bytes, and for what waits to be sent.
@@ -38,7 +41,9 @@ pub(crate) async fn serve(listener: TcpListener, routes: axum::Router) {
         // A follower that went away without a word is noticed though nothing is written.
         let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
         let service = TowerToHyperService::new(routes.clone());
-        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(STALL));
+        let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service);
         tokio::spawn(async move {
             // The client left, or broke a limit: its own matter.
             let _ = connection.await;

@@ -4,14 +4,14 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use fairlead_wire::{
     Incarnation,
-    message::{Batch, Close, FromSender, Gap, Open},
+    message::{Batch, Close, FromSender, Gap, Open, Source},
     server::{Sender, Stream},
 };
 use thiserror::Error;
 
 use crate::{
-    app::{AppId, AppIdError},
-    auth::Grant,
+    app::AppId,
+    auth::{Grant, remaining},
     origin,
     store::{
         Ending, Store,
@@ -42,10 +42,8 @@ enum StreamError {
     TooMany,
     #[error("file {0}: {1}")]
     Records(u32, fairlead_wire::record::RecordsError),
-    #[error(transparent)]
-    App(#[from] AppIdError),
-    #[error("the token is not for {0}")]
-    Forbidden(AppId),
+    #[error("the token has ended")]
+    Expired,
     #[error("logd is ending")]
     Ending,
 }
@@ -59,6 +57,7 @@ impl From<Ending> for StreamError {
 /// Takes what a sender sends until one of both ends.
 pub(super) async fn take(store: Store, stream: Stream<Grant>) {
     let Stream { identity: grant, hello, mut receiver, sender } = stream;
+    let expires = grant.expires;
     let (outbox, answers) = outbox::channel();
     let mut files =
         Files { store, grant, outbox: Arc::new(outbox), open: HashMap::new(), bytes: 0 };
@@ -71,8 +70,16 @@ pub(super) async fn take(store: Store, stream: Stream<Grant>) {
     };
     let answer = answer(&answers, &sender);
     tokio::pin!(answer);
+    let expired = async {
+        match expires.map(remaining) {
+            Some(remaining) => tokio::time::sleep(remaining).await,
+            None => std::future::pending().await,
+        }
+    };
     let ended = tokio::select! {
         ended = take => ended,
+        // Whoever sends reads its token anew for each stream.
+        () = expired => Err(StreamError::Expired),
         () = &mut answer => return,
     };
     match ended {
@@ -129,13 +136,20 @@ impl Files {
 
     async fn open(&mut self, open: Open) -> Result<(), StreamError> {
         let Open { file: number, incarnation, source } = open;
-        let app = AppId::new(&source.namespace, &source.app)?;
-        if !self.grant.covers(&app) {
-            return Err(StreamError::Forbidden(app));
-        }
         if self.open.contains_key(&number) {
             return Err(StreamError::Open(number));
         }
+        let app = AppId::new(&source.namespace, &source.app);
+        let app = match app {
+            Ok(app) if self.grant.covers(&app) => app,
+            // Never answered, so that nothing of it is sent: the others are not to suffer.
+            refused => {
+                let Source { namespace, app: name, pod, .. } = source;
+                let known = refused.is_ok();
+                tracing::warn!(namespace, app = name, pod, known, "the sender may not send for it");
+                return Ok(());
+            }
+        };
         let incarnation = Incarnation {
             pod_uid: incarnation.pod_uid.into(),
             container: incarnation.container.into(),

@@ -19,6 +19,8 @@ use crate::{
 const PIECE: usize = 64 << 10;
 /// Records that are looked at before others get their turn.
 const TURN: usize = 4_096;
+/// Bytes of them: a regular expression may need its time for each.
+const TURN_BYTES: usize = 256 << 10;
 /// After less than so many bytes, what comes is gathered for so long.
 const LITTLE: usize = 16 << 10;
 const GATHER: Duration = Duration::from_millis(5);
@@ -128,12 +130,14 @@ impl Following {
             // From here on nothing that is published goes unnoticed.
             news.as_mut().enable();
             let mut idle = false;
+            let mut looked = 0;
             for _ in 0..TURN {
-                if out.len() >= PIECE {
+                if out.len() >= PIECE || looked >= TURN_BYTES {
                     break;
                 }
                 match reader.next() {
                     Next::Entry(entry) => {
+                        looked += entry.record.payload.len();
                         if lacks(&entry, *after, *history) {
                             let pod = &entry.source.source.pod;
                             let text = notice::lacking(pod, entry.record.time);

@@ -39,6 +39,11 @@ impl Lines {
         Self { format, events, cursor, times: Times::default(), line: Vec::new() }
     }
 
+    /// How they are written.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
     /// How many lines were left out that are not told yet: cursors say so.
     pub(crate) fn untold(&mut self) -> &mut u64 {
         &mut self.cursor.untold

@@ -4,11 +4,18 @@ use std::ops::Range;
 
 use fairlead_ring::{Entry, Log, View};
 
-use super::{filter::Filter, line::Lines};
+use super::{
+    filter::Filter,
+    line::{Format, Lines},
+};
 use crate::origin::Origin;
 
-/// Bytes of payload in an answer, at most. Older lines are left out.
-pub(crate) const ANSWER: usize = 32 << 20;
+/// Bytes of an answer, at most, but for what JSON needs to write odd characters. Older lines are left
+/// out.
+const ANSWER: usize = 32 << 20;
+/// What a line takes beside its payload, about: as text or as JSON, and while the answer is made.
+const LINE: usize = 160;
+const LINE_JSON: usize = 400;
 
 /// Writes the newest `count` lines that are wanted, oldest first by event time.
 pub(crate) fn tail(
@@ -22,11 +29,15 @@ pub(crate) fn tail(
     // Newest view first; of each the entries as they came.
     let mut parts: Vec<Vec<Entry<'_, Origin>>> = Vec::new();
     let (mut left, mut bytes) = (count, 0);
+    let line = match lines.format() {
+        Format::Text => LINE,
+        Format::Json => LINE_JSON,
+    };
     for view in &views {
         let mut part: Vec<_> = view.entries().filter(|entry| filter.matches(entry)).collect();
         // The oldest ones over the bounds are not taken.
         let fits = part.iter().rev().take(left).take_while(|entry| {
-            bytes += entry.record.payload.len();
+            bytes += entry.record.payload.len() + line;
             bytes <= ANSWER
         });
         let fits = fits.count();
@@ -87,4 +98,37 @@ fn enough(
         views.push(view);
     }
     views
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use fairlead_ring::{Limits, Record, ring};
+    use fairlead_wire::{Incarnation, message::Source};
+
+    use super::*;
+    use crate::{origin::Account, read::cursor::Cursor};
+
+    /// Lines without text take their room in an answer, too.
+    #[test]
+    fn an_answer_of_empty_lines_is_bounded() {
+        let (mut writer, log) = ring(Limits::default());
+        let incarnation =
+            Incarnation { pod_uid: "u".into(), container: "c".into(), restart: 0, first_line: 0 };
+        let origin = Arc::new(Origin::new(incarnation, Source::default(), &Account::default()));
+        let count = ANSWER / LINE + 1000;
+        for end in 0..count as u64 {
+            writer.append(&origin, &Record { end, time: 0, flags: 0, payload: b"" });
+        }
+        writer.publish();
+        for (format, line) in [(Format::Text, LINE), (Format::Json, LINE_JSON)] {
+            let (mut out, filter) = (Vec::new(), Filter::default());
+            let mut lines = Lines::new(format, false, Cursor::default());
+            tail(&log, &filter, usize::MAX, &mut lines, &mut out);
+            let shown = out.iter().filter(|byte| **byte == b'\n').count();
+            assert_eq!(shown, ANSWER / line);
+            assert!(out.len() <= ANSWER, "{}", out.len());
+        }
+    }
 }

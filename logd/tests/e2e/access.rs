@@ -1,9 +1,11 @@
 //! Who may do what.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use fairlead_logd::{Auth, Claims, Keys, Logd, LogdOptions, Role, StartError, TokenKey, mint};
 use fairlead_wire::{
     client::{Endpoint, WireError, connect},
-    message::{FromLogd, FromSender, Open},
+    message::{Batch, Batches, FromLogd, FromSender, Open},
     tls,
 };
 use http::StatusCode;
@@ -17,6 +19,12 @@ pub(crate) fn key(id: &str) -> TokenKey {
 pub(crate) fn token(id: &str, role: Role, apps: &[&str]) -> String {
     let apps = apps.iter().map(|&app| app.to_owned()).collect();
     mint(&key(id), &Claims { role, apps, exp: 1 << 40 })
+}
+
+fn token_until(id: &str, role: Role, apps: &[&str], seconds: u64) -> String {
+    let apps = apps.iter().map(|&app| app.to_owned()).collect();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    mint(&key(id), &Claims { role, apps, exp: now + seconds })
 }
 
 fn guarded() -> Logd {
@@ -78,10 +86,28 @@ async fn a_sender_may_send_for_the_apps_of_its_token_alone() {
     let logd = guarded();
     let mut sender = Sender::with_token(&logd, Some(&token("a", Role::Ingest, &["shop/*"]))).await;
     sender.open(&FileName::new("a"), source("shop/web", "web", "web-1-a")).await;
-    let (incarnation, source) = (FileName::new("b").0, source("blog/web", "web", "web-1-b"));
-    sender.say(FromSender::Open(Open { file: 9, incarnation, source })).await;
+    // What it may not send for is not answered; the others go on.
+    let (incarnation, foreign) = (FileName::new("b").0, source("blog/web", "web", "web-1-b"));
+    sender.say(FromSender::Open(Open { file: 9, incarnation, source: foreign })).await;
+    let (incarnation, odd) = (FileName::new("c").0, source("shop/a b", "web", "web-1-c"));
+    sender.say(FromSender::Open(Open { file: 10, incarnation, source: odd })).await;
+    sender.open(&FileName::new("d"), source("shop/other", "web", "web-1-d")).await;
+    // To send of it all the same is against the protocol.
+    let batch = Batch { file: 9, from: 0, to: 1, ..Batch::default() };
+    sender.say(FromSender::Batches(Batches { batches: vec![batch] })).await;
     match sender.hear().await {
-        FromLogd::End(end) => assert_eq!(end.reason, "the token is not for blog/web"),
+        FromLogd::End(end) => assert_eq!(end.reason, "file 9 is not open"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_sender_is_heard_until_its_token_ends() {
+    let logd = guarded();
+    let token = token_until("a", Role::Ingest, &["*"], 2);
+    let mut sender = Sender::with_token(&logd, Some(&token)).await;
+    match sender.hear().await {
+        FromLogd::End(end) => assert_eq!(end.reason, "the token has ended"),
         other => panic!("{other:?}"),
     }
 }
