@@ -205,9 +205,10 @@ impl World {
             let ledger =
                 follower::read(self.logds[0].http, &format!("/ledger/{APP}")).await.unwrap();
             let ledger: Value = serde_json::from_slice(&ledger).unwrap();
-            let accepted = ledger["accepted"]["records"].as_u64().unwrap();
+            let records = |name: &str| ledger[name]["records"].as_u64().unwrap();
+            let accepted = records("accepted") - records("notices");
             let shown = following.arrivals.check(|checker| checker.tally().records);
-            if shown == accepted && before == Some(accepted) {
+            if shown + following.follower.repeated() == accepted && before == Some(accepted) {
                 return;
             }
             before = Some(accepted);
@@ -217,13 +218,17 @@ impl World {
     }
 
     /// Waits until all lines that the node holds have come, then compares. Where no logd was killed the
-    /// follower is shown no name twice; after that it may be, and drops those that it had.
+    /// follower is shown each record that logd has and no name twice; after that it may be, and drops those
+    /// that it had.
     pub(crate) async fn verdict(&self, truth: &Truth, following: &Following) -> Verdict {
         let verdict = self.settled(truth, following).await;
-        if !self.logds.iter().any(|logd| logd.killed) {
-            assert_eq!(following.follower.repeated(), 0, "{verdict}\n{}", following.told());
+        if self.logds.iter().any(|logd| logd.killed) || !verdict.accounted(0) {
+            return verdict;
         }
-        verdict
+        // What came twice would come late.
+        self.shown(following).await;
+        assert_eq!(following.follower.repeated(), 0, "{verdict}\n{}", following.told());
+        self.settled(truth, following).await
     }
 
     async fn settled(&self, truth: &Truth, following: &Following) -> Verdict {
