@@ -209,12 +209,6 @@ impl Pump {
     async fn event(&mut self) -> Event {
         let waiting = self.flight.under_way() > self.batch.len();
         let Self { sink, news, orders, due, tell_at, .. } = self;
-        let confirm = async {
-            match sink {
-                Some(sink) if waiting => sink.confirm().await,
-                _ => pending().await,
-            }
-        };
         let time = async {
             match due.iter().chain(&*tell_at).min() {
                 Some(time) => sleep_until(*time).await,
@@ -223,7 +217,7 @@ impl Pump {
         };
         tokio::select! {
             subscription = news.recv() => subscription.map_or(Event::End, Event::News),
-            verdicts = confirm => Event::Verdicts(verdicts),
+            verdicts = confirmed(sink, waiting) => Event::Verdicts(verdicts),
             changed = orders.changed() => if changed.is_ok() { Event::Order } else { Event::End },
             () = time => Event::Time,
         }
@@ -296,12 +290,24 @@ impl Pump {
         }
     }
 
-    /// Waits, though not for long, and counts what is lost meanwhile.
+    /// Waits, though not for long, and counts what is lost meanwhile. What is under way still gets its
+    /// verdicts: a probe's tell whether it goes on.
     async fn wait(&mut self, until: Instant) {
         let until = until.min(Instant::now() + LOOK);
-        tokio::select! {
-            () = sleep_until(until) => {}
-            _ = self.orders.changed() => self.orders.mark_changed(),
+        let waiting = self.flight.under_way() > 0;
+        let Self { sink, orders, .. } = self;
+        let verdicts = tokio::select! {
+            verdicts = confirmed(sink, waiting) => Some(verdicts),
+            () = sleep_until(until) => None,
+            _ = orders.changed() => {
+                orders.mark_changed();
+                None
+            }
+        };
+        match verdicts {
+            Some(Ok(verdicts)) => self.decided(&verdicts),
+            Some(Err(failure)) => self.failed(&failure).await,
+            None => {}
         }
         let keys: Vec<Key> = self.ready.iter().copied().collect();
         for key in keys {
@@ -479,6 +485,17 @@ impl Pump {
             // An error tells that the process ends.
             let _ = self.store.notice(&fed.subscription.app.id, text).await;
         }
+    }
+}
+
+/// Verdicts of what is under way, once there are some.
+async fn confirmed(
+    sink: &mut Option<Box<dyn Sink>>,
+    waiting: bool,
+) -> Result<Vec<Verdict>, Failure> {
+    match sink {
+        Some(sink) if waiting => sink.confirm().await,
+        _ => pending().await,
     }
 }
 

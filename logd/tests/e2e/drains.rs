@@ -7,15 +7,17 @@ use fairlead_logd::{
     Auth, DrainOptions, Keys, Logd, LogdOptions, PlatformDrain, Role, drains_of_deis,
 };
 use fairlead_test_support::{figure, soaking};
+use fairlead_wire::tls::{Identity, server_config};
 use http::StatusCode;
 use serde_json::{Value, json};
-use tokio::{io::AsyncReadExt as _, net::UdpSocket};
+use tokio::{io::AsyncReadExt as _, net::UdpSocket, sync::oneshot};
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     access::{key, token},
     support::{
-        Api, Client, FileName, Process, Receiver, Sender, TEN, Web, nobody, sender::batch, source,
-        with, within,
+        Api, Certificates, Client, FileName, Process, Receiver, Sender, TEN, Web, nobody,
+        sender::batch, source, with, within,
     },
 };
 
@@ -627,4 +629,68 @@ async fn a_drain_is_tried_and_the_whole_exchange_is_shown() {
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     // It is no line of the drain's own.
     assert_eq!(client.get("/drains/shop/web").await.json()["lines"]["matched"], 0);
+}
+
+/// A receiver by TLS, and what it gets up to `hello`.
+async fn by_tls(identity: &Identity) -> (SocketAddr, oneshot::Receiver<String>) {
+    let acceptor = TlsAcceptor::from(server_config(identity, None).unwrap());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (got, text) = oneshot::channel();
+    tokio::spawn(async move {
+        let mut got = Some(got);
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            // Who does not trust it ends the handshake.
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let (mut all, mut buffer) = (Vec::new(), [0; 4_096]);
+            while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                all.extend_from_slice(&buffer[..length]);
+                if let Some(got) = got.take_if(|_| all.ends_with(b"hello")) {
+                    got.send(String::from_utf8(all.clone()).unwrap()).unwrap();
+                }
+            }
+        }
+    });
+    (address, text)
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_is_told_in_the_stream_and_one_by_the_secret_s_ca_is() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [own, other] = [0, 1].map(|index: usize| Certificates::new(folders[index].path()));
+    let (address, received) = by_tls(&own.identity("receiver")).await;
+    let api = Api::start().await;
+    let drain = |by: &Certificates<'_>| {
+        let ca = std::fs::read_to_string(&by.authority).unwrap();
+        json!({"url": format!("syslog+tls://{address}"), "app": "web", "ca.crt": ca})
+    };
+    api.drain("shop", "tls", drain(&other));
+    let logd = api.logd(|_| {}).await;
+    let client = Client::of(&logd);
+    shown(&client, "shop/tls", |_| true).await;
+    let mut web = App::open(&logd, "shop/web", "a").await;
+    web.write(&["hello"]).await;
+    let told = "Error L14 (Certificate validation error): the drain shop/tls: ";
+    client.until("/logs/shop/web", |answer| answer.body.contains(told)).await;
+    let error = shown(&client, "shop/tls", |drain| !drain["last_error"].is_null()).await;
+    assert_eq!(error["last_error"]["kind"], "certificate");
+    // Mended, it goes at once.
+    api.drain("shop", "tls", drain(&own));
+    assert!(within("the line", received).await.unwrap().ends_with(" hello"));
+    web.settled().await;
+}
+
+#[tokio::test]
+async fn while_the_api_is_away_drains_stay_as_they_are() {
+    let api = Api::start().await;
+    let mut receiver = Receiver::start().await;
+    api.drain("shop", "web", json!({"url": receiver.url(), "app": "web"}));
+    let logd = api.logd(|_| {}).await;
+    until_drain(&logd, "shop/web").await;
+    drop(api);
+    let mut web = App::open(&logd, "shop/web", "a").await;
+    web.write(&["hello"]).await;
+    assert_eq!(receiver.text().await, "hello");
+    web.settled().await;
 }

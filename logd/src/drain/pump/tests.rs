@@ -5,7 +5,10 @@ use fairlead_drain::FailureKind::{Busy, Certificate, Connect, Denied};
 use super::*;
 use crate::{
     app::AppId,
-    drain::testing::{Log, Rig, drain, drain_with},
+    drain::{
+        State,
+        testing::{Log, Rig, drain, drain_with},
+    },
     options::AppLimits,
 };
 
@@ -340,4 +343,22 @@ async fn lines_that_are_for_no_drain_are_not_lost_to_one() {
     log.settled(to).await;
     let ledger = rig.until("all", |doing| doing.ledger.notices == 1).await.ledger;
     assert_eq!((ledger.matched, ledger.delivered, ledger.lost_lag), (25, 11, 14));
+}
+
+#[tokio::test]
+async fn a_probe_whose_verdict_comes_later_lets_the_rest_go_on() {
+    let (rig, mut script) = Rig::with(web()).await;
+    let mut log = Log::open(&rig, "shop/web", "web").await;
+    let to = log.write(&["one", "two", "three"]).await;
+    for _ in 0..5 {
+        script.call().await.fail(Busy);
+    }
+    let probe = script.call().await;
+    assert_eq!(probe.lines, ["one"]);
+    probe.answer(vec![]);
+    rig.until("it is tried", |doing| doing.breaker == State::HalfOpen).await;
+    assert!(script.is_quiet());
+    script.confirm(vec![Verdict::Sent]);
+    assert_eq!(script.take(2).await, ["two", "three"]);
+    log.settled(to).await;
 }
