@@ -22,18 +22,14 @@ const LONGEST: usize = 64 * 1024;
 #[must_use]
 pub fn messages(lines: &Lines, count: u64) -> Vec<u8> {
     let (mut all, mut message) = (Vec::new(), Vec::new());
-    let mut written = 0;
-    for number in (0..).filter(|number| !lines.partial(0, *number)) {
-        if written == count {
-            break;
-        }
+    let whole = (0..).filter(|number| !lines.partial(0, *number));
+    for (number, _) in whole.zip(0..count) {
         message.clear();
         message.extend_from_slice(b"<14>1 2026-01-01T00:00:00.000000Z bench web - - - ");
         lines.write(0, number, &mut message);
         // Writing to a vector cannot fail.
         let _ = write!(all, "{} ", message.len());
         all.extend_from_slice(&message);
-        written += 1;
     }
     all
 }
