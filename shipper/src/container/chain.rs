@@ -117,11 +117,13 @@ impl Container {
             Ok(mut content) => {
                 // By now it may be another one than was listed.
                 file.inode = content.inode().ok().map(|(inode, _)| inode);
-                file.head = read_head(&mut content, false).unwrap_or_else(|error| {
-                    tracing::warn!(%error, file = %path.display(), "log file cannot be read");
-                    None
-                });
-                file.content = Some(content);
+                match read_head(&mut content, false) {
+                    Ok(head) => (file.head, file.content) = (head, Some(content)),
+                    // It is opened once more: a decoder that failed says next that there is nothing.
+                    Err(error) => {
+                        tracing::warn!(%error, file = %path.display(), "log file cannot be read");
+                    }
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {

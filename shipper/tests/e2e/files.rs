@@ -1,5 +1,7 @@
 //! Files that appear, grow, are rotated and go away.
 
+use fairlead_wire::message::GapReason;
+
 use crate::support::{Logd, Manner, Node, State, WEB, metric, until_metric};
 
 #[tokio::test]
@@ -257,4 +259,27 @@ async fn a_gap_is_told_until_it_is_acknowledged() {
     web.write(&["five"]);
     logd.lines(&["one", "three", "four", "five"]).await;
     assert_eq!(logd.look(|state| state.gaps.len()), 3);
+}
+
+/// As after a loss of power: what was rotated has a name and no content.
+#[tokio::test]
+async fn a_compressed_file_that_holds_nothing_is_a_gap() {
+    for content in [&b""[..], b"\x1f\x8b\x08", b"no gzip at all"] {
+        let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+        let mut log = node.container(WEB, "web");
+        log.write(&["one"]);
+        log.rotate(1);
+        log.write(&["two"]);
+        log.rotate(2);
+        log.compress(2);
+        let path = log.rotated(2).with_added_extension("gz");
+        std::fs::write(&path, content).unwrap();
+        log.write(&["three"]);
+        let _shipper = node.ship(&logd);
+        let gap = logd.until("the gap", |state| state.gaps.first().cloned()).await;
+        assert_eq!(gap.reason(), GapReason::Unreadable);
+        assert!(gap.after.is_some() && gap.bytes.is_none(), "{gap:?}");
+        logd.lines(&["one", "three"]).await;
+        assert_eq!(logd.look(|state| state.gaps.len()), 1);
+    }
 }

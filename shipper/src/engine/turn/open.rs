@@ -19,6 +19,14 @@ const UNREADABLE: Duration = Duration::from_secs(30);
 const CONTAINER_ID: Duration = Duration::from_millis(150);
 
 impl Turn<'_> {
+    /// Nothing of a compressed file can be read, nor will be.
+    fn unreadable(&mut self, container: &mut Container, index: usize) -> Step {
+        tracing::warn!(container = %container.directory.display(), "a compressed log file holds no line");
+        self.lose(container, index, 0, GapReason::Unreadable, None);
+        self.next.now = true;
+        Step::Pass
+    }
+
     /// Begins with a file, if what is needed for it is there.
     pub(super) fn open(&mut self, container: &mut Container, index: usize) -> Step {
         let last = index + 1 == container.files.len();
@@ -74,6 +82,11 @@ impl Turn<'_> {
             };
             match read_head(content, lingered || content.is_complete()) {
                 Ok(Some(head)) => file.head = Some(head),
+                // The kubelet compresses none that is empty: this one's content is lost, as where a node
+                // lost its power before it was written.
+                Ok(None) if content.is_complete() => {
+                    return self.unreadable(container, index);
+                }
                 Ok(None) => {
                     if lingered {
                         file.complete = Some(0);
@@ -87,6 +100,9 @@ impl Turn<'_> {
                 }
                 Err(error) => {
                     tracing::warn!(%error, container = %container.directory.display(), "log file cannot be read");
+                    if content.is_complete() {
+                        return self.unreadable(container, index);
+                    }
                     self.next.at(self.now + UNREADABLE);
                     return if last { Step::Stop } else { Step::Pass };
                 }
