@@ -52,6 +52,8 @@ async fn what_was_stored_and_not_shown_and_is_gone_is_told_to_whom_it_was_not_sh
     messages(&logd, 4).await;
     let path = "/logs/shop/web?follow=true&format=json";
     let had = Client::of(&logd).follow(path).await.json(4).await;
+    // The shipper knows that they are stored.
+    until_metric(&shipper, "fairlead_shipper_unacknowledged_bytes", |bytes| bytes == 0).await;
     shipper.shutdown().await;
     drop(logd);
     shop.log.remove_oldest();

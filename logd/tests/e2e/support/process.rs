@@ -33,8 +33,9 @@ impl Process {
         std::fs::write(&kubeconfig, api.kubeconfig()).unwrap();
         let any = "127.0.0.1:0";
         let mut child = Command::new(env!("CARGO_BIN_EXE_fairlead-logd"))
-            .args(["--no-auth", "--http", any, "--wire", any, "--log=debug"])
+            .args(["--no-auth", "--http", any, "--wire", any])
             .args(args)
+            .env("FAIRLEAD_LOGD_LOG", "debug")
             .env("KUBECONFIG", &kubeconfig)
             .stderr(Stdio::piped())
             .spawn()
@@ -62,6 +63,14 @@ impl Process {
 
     pub(crate) fn client(&self) -> Client {
         Client::at(self.http)
+    }
+
+    /// Kilobytes of memory that it has.
+    pub(crate) fn resident(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        resident.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// As `kill -9`.
