@@ -4,7 +4,10 @@ use std::{
     any::Any,
     future::{pending, poll_fn},
     pin::{Pin, pin},
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
     task::Poll,
     time::Duration,
 };
@@ -24,9 +27,9 @@ use pingora_core::{
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::{HttpProxy, Session};
-use tokio::time::sleep;
+use tokio::{sync::watch, time::sleep};
 
-use crate::{io::EdgeIo, proxy::Proxy, silence::Body};
+use crate::{EngineLimits, io::EdgeIo, proxy::Proxy, silence::Body};
 
 /// How long a connection without a request is still heard when draining begins: its first one may
 /// be on the way.
@@ -44,6 +47,8 @@ pub(crate) struct Origin {
     /// Which connections to endpoints are for this connection's requests alone; 0 as long as all
     /// others may share them.
     pub(crate) bound: AtomicU64,
+    /// Requests so far, HTTP/1.
+    requests: AtomicU32,
     /// The peer's address as `X-Forwarded-For` has it.
     pub(crate) peer: HeaderValue,
     /// The port under which clients reach us as `X-Forwarded-Port` has it.
@@ -58,6 +63,17 @@ impl Origin {
         data.downcast_ref()
     }
 
+    /// Counts a request of HTTP/1.
+    pub(crate) fn count(&self) {
+        self.requests.fetch_add(1, Relaxed);
+    }
+
+    /// Whether the connection is to end behind an answer that begins now: the router is, or it has
+    /// had as many `requests` as a connection may.
+    pub(crate) fn is_ending(&self, requests: u32) -> bool {
+        self.drain.draining() || self.requests.load(Relaxed) >= requests
+    }
+
     fn digest(self: Arc<Self>) -> Result<Arc<ProxyDigest>> {
         // Pingora's place for facts of a connection wants a response; nobody reads it.
         let unused = ResponseHeader::build_no_case(StatusCode::OK, Some(0))?;
@@ -69,7 +85,7 @@ impl Origin {
 pub(crate) async fn serve(
     proxy: &Arc<HttpProxy<Proxy>>,
     table: &ArcSwap<Table>,
-    body_read: Duration,
+    limits: &EngineLimits,
     connection: Connection,
     drain: Drain,
 ) {
@@ -83,16 +99,24 @@ pub(crate) async fn serve(
     let port = public_port(&info, &settings).into();
     let phase = stream.phase();
     let bound = AtomicU64::new(0);
-    let origin = Arc::new(Origin { info, phase, drain, http2, bound, peer, port });
+    let requests = AtomicU32::new(0);
+    let origin = Arc::new(Origin { info, phase, drain, http2, bound, requests, peer, port });
     let Ok(digest) = origin.clone().digest() else { return };
     let io = Box::new(EdgeIo::new(stream, http2, digest));
-    let shutdown = origin.drain.watch();
     if http2 {
-        Http2::over(proxy.clone(), settings.idle_timeout, body_read)
-            .process_new(io, &shutdown)
-            .await;
+        let (http2, ends) = Http2::over(proxy.clone(), settings.idle_timeout, limits);
+        let drained = async {
+            origin.drain.signalled().await;
+            http2.end.send_replace(true);
+            pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            _ = http2.process_new(io, &ends) => {}
+            () = drained => {}
+        }
     } else {
-        serve_http1(proxy, ServerSession::new_http1(io), &origin, &shutdown).await;
+        serve_http1(proxy, ServerSession::new_http1(io), &origin, &origin.drain.watch()).await;
     }
 }
 
@@ -115,13 +139,24 @@ struct Http2 {
     options: HttpServerOptions,
     /// How long nothing may come of a request body.
     body_read: Duration,
+    /// Streams that the connection may still open.
+    left: AtomicU32,
+    /// Told once no more are to come.
+    end: watch::Sender<bool>,
 }
 
 impl Http2 {
-    fn over(proxy: Arc<HttpProxy<Proxy>>, idle: Duration, body_read: Duration) -> Arc<Self> {
+    /// The proxy, and what tells its connection to end.
+    fn over(
+        proxy: Arc<HttpProxy<Proxy>>,
+        idle: Duration,
+        limits: &EngineLimits,
+    ) -> (Arc<Self>, ShutdownWatch) {
         let mut options = HttpServerOptions::default();
         options.h2_idle_timeout = Some(idle.min(H2_IDLE));
-        Arc::new(Self { proxy, options, body_read })
+        let (end, ends) = watch::channel(false);
+        let (left, body_read) = (AtomicU32::new(limits.requests), limits.body_read);
+        (Arc::new(Self { proxy, options, body_read, left, end }), ends)
     }
 }
 
@@ -137,6 +172,9 @@ impl HttpServerApp for Http2 {
         'b: 'c,
         Self: 'c,
     {
+        if self.left.fetch_sub(1, Relaxed) == 1 {
+            self.end.send_replace(true);
+        }
         if session.is_body_empty() {
             return self.proxy.process_new_http(session, shutdown);
         }
@@ -210,12 +248,13 @@ mod tests {
     /// Each connection costs this much for as long as it is open, busy or not.
     #[test]
     fn the_future_of_a_connection_is_small() {
-        type Shared = (&'static Arc<HttpProxy<Proxy>>, &'static ArcSwap<Table>);
+        type Shared =
+            (&'static Arc<HttpProxy<Proxy>>, &'static ArcSwap<Table>, &'static EngineLimits);
         fn size<A, B, C, F>(_: impl Fn(A, B, C) -> F) -> usize {
             size_of::<F>()
         }
-        let size = size(|(proxy, table): Shared, connection, drain| {
-            serve(proxy, table, Duration::ZERO, connection, drain)
+        let size = size(|(proxy, table, limits): Shared, connection, drain| {
+            serve(proxy, table, limits, connection, drain)
         });
         assert!(size <= 2400, "{size} bytes");
     }

@@ -78,7 +78,7 @@ impl Serve for Engine {
             // Boxed: its size would be that of every connection.
             return Box::pin(self.serve_tcp(connection)).await;
         }
-        let body_read = self.shared.limits.body_read;
-        connection::serve(&self.proxy, &self.shared.table, body_read, connection, drain).await;
+        let Shared { table, limits, .. } = &*self.shared;
+        connection::serve(&self.proxy, table, limits, connection, drain).await;
     }
 }

@@ -18,6 +18,9 @@ pub struct EngineLimits {
     /// How long the rest of a body is still read when it was answered without having been read;
     /// to close on unread bytes could cost the client the answer (RFC 9112 §9.6). 1 s.
     pub body_discard: Duration,
+    /// Requests of a client's connection; then it ends, and the client comes back, perhaps to another
+    /// router. 100,000.
+    pub requests: u32,
     /// Streams open at a time per HTTP/2 connection. 100.
     pub h2_streams: u32,
     /// Header list of an HTTP/2 request (RFC 9113 §6.5.2). 64 KiB.
@@ -42,6 +45,7 @@ impl Default for EngineLimits {
             body_rate: 500,
             body_write: Duration::from_secs(60),
             body_discard: Duration::from_secs(1),
+            requests: 100_000,
             h2_streams: 100,
             h2_header_list: 64 * 1024,
             compressions: 128,

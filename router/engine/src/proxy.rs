@@ -153,6 +153,7 @@ impl ProxyHttp for Proxy {
         session.set_total_drain_timeout(Some(limits.body_discard));
         if !origin.http2 {
             origin.phase.busy();
+            origin.count();
             session.set_read_timeout(Some(limits.body_read));
             session.set_pipelining_enabled(true);
             // RFC 9110 §15.2: not for HTTP/1.0 clients.
@@ -192,7 +193,7 @@ impl ProxyHttp for Proxy {
                 }
             },
             Route::Answer(reply) => {
-                if origin.drain.draining() {
+                if origin.is_ending(self.shared.limits.requests) {
                     session.set_keepalive(None);
                 }
                 context.own_answer = true;
@@ -391,7 +392,8 @@ impl ProxyHttp for Proxy {
             context.mark_response(response)?;
         }
         session.set_close_on_response_before_downstream_finish(!interim);
-        if !interim && context.origin.as_ref().is_some_and(|origin| origin.drain.draining()) {
+        let requests = self.shared.limits.requests;
+        if !interim && context.origin.as_ref().is_some_and(|origin| origin.is_ending(requests)) {
             session.set_keepalive(None);
         }
         Ok(())

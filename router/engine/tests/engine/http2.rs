@@ -301,6 +301,35 @@ async fn where_http2_is_turned_off_it_is_not_understood_in_the_clear_either() {
 }
 
 #[tokio::test]
+async fn a_connection_has_so_many_requests_and_all_are_answered() {
+    let backend = Backend::answering(OK).await;
+    let mut setup = Setup::default();
+    setup.limits.requests = 5;
+    let mut router = Router::start(setup);
+    router.app("web", &[], &[backend.addr]);
+    let mut raw = Raw::open(router.http).await;
+    let (mut answered, mut over) = (Vec::new(), false);
+    for stream in (1..100).step_by(2) {
+        if !over {
+            raw.send(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &frames::get(&[]))).await;
+        }
+        match raw.said().await {
+            Some(Said::Answer { stream, status: 200 }) => answered.push(stream),
+            Some(Said::Goaway { code: 0 }) => over = true,
+            None => break,
+            said => panic!("{said:?}"),
+        }
+    }
+    assert!(over && (5..50).contains(&answered.len()), "{answered:?}");
+    let mut client = router.connect().await;
+    for number in 1..=5 {
+        let answer = client.ask("GET / HTTP/1.1\r\nHost: web.example\r\n\r\n").await;
+        let closes = answer.header("connection") == Some("close");
+        assert_eq!((answer.status(), closes), (200, number == 5));
+    }
+}
+
+#[tokio::test]
 async fn more_streams_than_agreed_wait() {
     let mut setup = Setup::default();
     setup.limits.h2_streams = 2;
