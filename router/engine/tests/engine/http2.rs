@@ -308,19 +308,21 @@ async fn a_connection_has_so_many_requests_and_all_are_answered() {
     let mut router = Router::start(setup);
     router.app("web", &[], &[backend.addr]);
     let mut raw = Raw::open(router.http).await;
-    let (mut answered, mut over) = (Vec::new(), false);
-    for stream in (1..100).step_by(2) {
+    let (mut sent, mut answered, mut over) = (0, 0, false);
+    while !over || answered < sent {
         if !over {
-            raw.send(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &frames::get(&[]))).await;
+            assert!(sent < 50);
+            let request = frame(HEADERS, END_HEADERS | END_STREAM, 2 * sent + 1, &frames::get(&[]));
+            raw.send(&request).await;
+            sent += 1;
         }
-        match raw.said().await {
-            Some(Said::Answer { stream, status: 200 }) => answered.push(stream),
-            Some(Said::Goaway { code: 0 }) => over = true,
-            None => break,
+        match raw.said().await.unwrap() {
+            Said::Answer { status: 200, .. } => answered += 1,
+            Said::Goaway { code: 0 } => over = true,
             said => panic!("{said:?}"),
         }
     }
-    assert!(over && (5..50).contains(&answered.len()), "{answered:?}");
+    assert!(answered >= 5, "{answered}");
     let mut client = router.connect().await;
     for number in 1..=5 {
         let answer = client.ask("GET / HTTP/1.1\r\nHost: web.example\r\n\r\n").await;
