@@ -3,6 +3,8 @@
 //! It reads from the rings when the sink takes lines, and keeps none of them. While nothing can be
 //! sent it costs its cursors.
 
+mod told;
+
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
     future::pending,
@@ -10,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use fairlead_drain::{Batch, Failure, FailureKind, Limits, Sink, Verdict};
+use fairlead_drain::{Batch, Failure, Limits, Sink, Verdict};
 use tokio::{
     sync::{mpsc::UnboundedReceiver, watch},
     time::{Instant, sleep_until},
@@ -18,15 +20,14 @@ use tokio::{
 
 use super::{
     breaker::{Breaker, Pass},
-    feed::{Scope, Subscription},
+    feed::Subscription,
     flight::{Flight, Key},
     host::Host,
-    notice,
     reading::{self, Turn},
     status::Status,
     totals::Totals,
 };
-use crate::{read::filter::Filter, store::Store, time};
+use crate::{read::filter::Filter, store::Store};
 
 /// Lines that have been sent and have no verdict, at most.
 const UNDER_WAY: usize = 16 << 10;
@@ -36,12 +37,6 @@ const TURN: usize = 1_024;
 const IDLE: usize = 16 << 10;
 /// How often a drain that waits looks for what it loses meanwhile.
 const LOOK: Duration = Duration::from_secs(1);
-/// Losses are told in an app's stream after so long, and again after so long.
-const GATHER: Duration = Duration::from_secs(1);
-const LOSS_PERIOD: Duration = Duration::from_secs(60);
-/// Failures are told in an app's stream from so many in a row on, and again after so long.
-const FAILURES: u32 = 5;
-const FAILURE_PERIOD: Duration = Duration::from_secs(300);
 
 /// Makes sinks.
 pub(super) trait Open: Send + Sync {
@@ -422,23 +417,7 @@ impl Pump {
         self.status.ledger(self.flight.ledger(), &self.order.settings.totals);
         let failures = self.breaker.failures();
         tracing::debug!(drain = &*self.id, error = %failure, failures, ?wait, "lines do not arrive");
-        let since = *self.failing_since.get_or_insert_with(time::now);
-        let bad_certificate = failure.kind == FailureKind::Certificate;
-        let told = self.failure_told.is_some_and(|told| now < told + FAILURE_PERIOD);
-        if told || failures < FAILURES && !bad_certificate {
-            return;
-        }
-        self.failure_told = Some(now);
-        tracing::warn!(drain = &*self.id, error = %failure, failures, "lines do not arrive");
-        let text = match bad_certificate {
-            true => notice::certificate(&self.id, &failure.message),
-            false => notice::undeliverable(&self.id, failures, since, &failure.message),
-        };
-        let scope = self.apps.values().next().map(|fed| &fed.subscription.feed.scope);
-        if let Some(Scope::App(app)) = scope {
-            // An error tells that the process ends.
-            let _ = self.store.notice(&app.clone(), text).await;
-        }
+        self.tell_failure(failure, failures).await;
     }
 
     /// All that has no verdict goes again, from the ring.
@@ -453,37 +432,6 @@ impl Pump {
             {
                 self.ready.push_back(key);
             }
-        }
-    }
-
-    /// Counts what of an app has left its ring before it was sent.
-    fn overrun(&mut self, key: Key) {
-        let Some(fed) = self.apps.get_mut(&key) else { return };
-        let app = &fed.subscription.app;
-        // In this order: what was deleted is marked so before it leaves.
-        let first = app.log.first();
-        let wanted = |unread| app.for_drains(unread);
-        let lost = self.flight.overrun(key, first, app.expired(), time::now(), wanted);
-        if lost > 0 && fed.subscription.feed.scope != Scope::All {
-            fed.untold.get_or_insert_with(|| (0, time::now())).0 += lost;
-            let soon = Instant::now() + GATHER;
-            let next = self.losses_told.map_or(soon, |told| soon.max(told + LOSS_PERIOD));
-            self.tell_at.get_or_insert(next);
-        }
-    }
-
-    /// Tells apps' owners what was lost, where it is time to.
-    async fn tell_losses(&mut self) {
-        let now = Instant::now();
-        if self.tell_at.is_none_or(|at| now < at) {
-            return;
-        }
-        (self.tell_at, self.losses_told) = (None, Some(now));
-        for fed in self.apps.values_mut() {
-            let Some((lines, since)) = fed.untold.take() else { continue };
-            let text = notice::overrun_of(&self.id, lines, since);
-            // An error tells that the process ends.
-            let _ = self.store.notice(&fed.subscription.app.id, text).await;
         }
     }
 }

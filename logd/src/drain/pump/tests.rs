@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     app::AppId,
     drain::{
-        State,
+        Scope, State,
         testing::{Log, Rig, drain, drain_with},
     },
     options::AppLimits,
