@@ -95,7 +95,12 @@ async fn load(front: SocketAddr, kept: bool, tally: Arc<Tally>) {
             }
             // RFC 9112 §9.3.1: a kept connection may close at any time, and who keeps one asks again:
             // as long as nothing of an answer has come.
-            Err(error) if was_kept && (error.is_canceled() || error.is_incomplete_message()) => {
+            Err(error)
+                if was_kept
+                    && (error.is_closed()
+                        || error.is_canceled()
+                        || error.is_incomplete_message()) =>
+            {
                 tally.repeated.fetch_add(1, Relaxed);
             }
             other => tally.failed.lock().push(format!("{other:?}")),
