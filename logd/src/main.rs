@@ -29,7 +29,11 @@ fn main() -> ExitCode {
     let run = || -> Result<(), Box<dyn std::error::Error>> {
         let peers = flags.peers()?;
         let mut options = flags.options(lines)?;
-        let (of_deis, warnings) = drains_of_deis(std::env::vars());
+        // Others' variables may be no text.
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        let (of_deis, warnings) = drains_of_deis(variables);
         options.drains.platform.extend(of_deis);
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let runtime = Builder::new_current_thread().enable_all().build()?;

@@ -33,6 +33,8 @@ use crate::{read::filter::Filter, store::Store};
 const UNDER_WAY: usize = 16 << 10;
 /// Records of one app that are looked at while others wait.
 const TURN: usize = 1_024;
+/// So many of these turns are taken before others than this drain have theirs.
+const TURNS: usize = 16;
 /// Bytes of memory that a drain keeps for its next batch while there is none.
 const IDLE: usize = 16 << 10;
 /// How often a drain that waits looks for what it loses meanwhile.
@@ -187,6 +189,11 @@ impl Pump {
                 self.breaker.given_up();
                 self.order.settings.host.given_up();
             }
+            if !full && !self.ready.is_empty() {
+                // There is more to look at, and others are to have their turn.
+                tokio::task::yield_now().await;
+                continue;
+            }
             if self.batch.is_empty() && self.batch.bytes.capacity() > IDLE {
                 self.batch = Batch::default();
             }
@@ -320,10 +327,13 @@ impl Pump {
             limits.lines = 1;
         }
         let before = self.batch.len();
+        let mut turns = 0;
         while !is_full(&self.batch, limits)
+            && turns < TURNS
             && self.flight.under_way() < UNDER_WAY
             && let Some(key) = self.ready.pop_front()
         {
+            turns += 1;
             self.overrun(key);
             let Some(fed) = self.apps.get_mut(&key) else { continue };
             fed.ready = false;

@@ -75,6 +75,11 @@ impl Proxy {
     fn bound(&self, context: &Context) -> Option<u64> {
         let origin = context.origin.as_ref()?;
         let mut number = origin.bound.load(Relaxed);
+        if context.findings.binds_connection && context.client.is_some_and(|client| client.trusted)
+        {
+            // A proxy's connection carries requests of many clients.
+            return Some(1 + self.fresh.fetch_add(1, Relaxed));
+        }
         if number == 0 && context.findings.binds_connection {
             number = 1 + self.fresh.fetch_add(1, Relaxed);
             origin.bound.store(number, Relaxed);

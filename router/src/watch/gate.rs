@@ -41,6 +41,8 @@ pub(crate) struct Gate {
     waiters: HashMap<Key, BTreeSet<Key>>,
     /// Some Secret was read or found missing: Secrets can be read.
     readable: bool,
+    /// Needed whether or not a Service names it.
+    required: Option<Key>,
     services: Progress,
     secrets: Progress,
     /// What was told of the two.
@@ -69,13 +71,16 @@ impl Gate {
     /// Whether every Secret that is named has been read, found missing, or refused while others
     /// could be read: what is wrong with one Service is not to keep all others from being served.
     pub(crate) fn is_settled(&self) -> bool {
-        let refused = self.readable && self.reading.values().all(|reading| reading.refused);
+        let required = self.required.as_ref().is_some_and(|key| self.reading.contains_key(key));
+        let refused =
+            self.readable && !required && self.reading.values().all(|reading| reading.refused);
         (self.reading.is_empty() || refused) && self.held.is_empty()
     }
 
     /// This Secret is named by no Service and needed all the same.
     pub(crate) fn require(&mut self, secret: &Key, steps: &mut Vec<Step>) {
         self.users.insert(secret.clone(), 1);
+        self.required = Some(secret.clone());
         self.start(secret, steps);
     }
 

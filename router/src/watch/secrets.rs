@@ -131,7 +131,7 @@ impl Task {
             Ok(Err(error)) => {
                 let refused = matches!(
                     &error,
-                    kube::Error::Api(status) if (400..500).contains(&status.code) && status.code != 429
+                    kube::Error::Api(status) if matches!(status.code, 400 | 405 | 422)
                 );
                 Err(failed(refused, format!("reading Secret {key} failed: {error}")))
             }

@@ -42,7 +42,12 @@ impl Answer {
     pub(super) fn meaning(&self, passing: impl Fn(StatusCode) -> bool) -> Meaning {
         let failed = |kind| {
             let retry_after = self.retry_after;
-            Meaning::Unknown(Failure { retry_after, ..Failure::new(kind, self.told()) })
+            // Whoever refuses a path or a token likes to repeat it, and either may be a secret.
+            let said = match kind {
+                FailureKind::Denied => self.status(),
+                _ => self.told(),
+            };
+            Meaning::Unknown(Failure { retry_after, ..Failure::new(kind, said) })
         };
         match self.status.as_u16() {
             200..=299 => Meaning::Taken,
@@ -55,12 +60,20 @@ impl Answer {
         }
     }
 
+    /// Its status, for people.
+    fn status(&self) -> String {
+        let reason = self.status.canonical_reason().unwrap_or_default();
+        let text = format!("status {} {reason}", self.status.as_u16());
+        match self.status.is_redirection() {
+            true => format!("status {}: redirects are not followed", self.status.as_u16()),
+            false => text.trim_end().to_owned(),
+        }
+    }
+
     /// Its status and the beginning of its body, for people.
     pub(super) fn told(&self) -> String {
         let mut text = format!("status {}", self.status.as_u16());
-        if self.status.is_redirection() {
-            text.push_str(": redirects are not followed");
-        } else if let Ok(body) = &self.body {
+        if let Ok(body) = &self.body {
             let body = String::from_utf8_lossy(&body[..body.len().min(2048)]);
             let words: Vec<&str> = body.split_whitespace().collect();
             if !words.is_empty() {
@@ -103,14 +116,15 @@ mod tests {
                 assert_eq!(said(*status), meaning, "{status}");
             }
         }
-        for (statuses, kind) in [
-            (&[401, 403, 404, 405, 407, 410][..], "Denied"),
-            (&[408, 425, 429, 500, 502, 503, 504], "Busy"),
-            (&[600, 999], "Protocol"),
-        ] {
+        for (statuses, kind) in
+            [(&[408, 425, 429, 500, 502, 503, 504][..], "Busy"), (&[600, 999], "Protocol")]
+        {
             for status in statuses {
                 assert_eq!(said(*status), format!("{kind} status {status}: why not"));
             }
+        }
+        for (status, reason) in [(401, "Unauthorized"), (403, "Forbidden"), (404, "Not Found")] {
+            assert_eq!(said(status), format!("Denied status {status} {reason}"));
         }
         for status in [301, 302, 303, 307, 308] {
             assert_eq!(said(status), format!("Denied status {status}: redirects are not followed"));

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use prost::Message as _;
 
 use crate::{
-    Batch, Failure, FailureKind, Limits, Line, Reason, Verdict,
+    Batch, Failure, Limits, Line, Reason, Verdict,
     http::{Answer, Confirmed, Format, Piece, Request},
     origins::Origins,
 };
@@ -85,9 +85,15 @@ impl Format for Otlp {
 
     /// What a receiver rejects it has seen and does not want again. It says how many, not which.
     fn confirmed(&mut self, answer: Answer, lines: usize) -> Result<Confirmed, Failure> {
-        let answer = ExportLogsServiceResponse::decode(&*answer.body?).map_err(|error| {
-            Failure::new(FailureKind::Protocol, format!("no ExportLogsServiceResponse: {error}"))
-        })?;
+        // A status of 2xx says that they were taken, also where nothing else can be read.
+        let answer = match ExportLogsServiceResponse::decode(&*answer.body?) {
+            Ok(answer) => answer,
+            Err(error) => {
+                let told = format!("taken, but it answers no ExportLogsServiceResponse: {error}");
+                let complaint = Some(crate::sink::told(told));
+                return Ok(Confirmed { complaint, ..Confirmed::all(lines) });
+            }
+        };
         let partial = answer.partial_success.unwrap_or_default();
         let rejected = usize::try_from(partial.rejected_log_records).unwrap_or(0).min(lines);
         let mut confirmed = Confirmed::all(lines);

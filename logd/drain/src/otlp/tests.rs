@@ -101,7 +101,10 @@ fn what_is_rejected_is_counted_and_final() {
     assert_eq!(confirmed(2, None), Ok((2, Some("too old".to_owned()))));
     assert_eq!(confirmed(9, None), Ok((3, Some("too old".to_owned()))));
     assert_eq!(confirmed(-1, None), Ok((0, None)));
-    assert_eq!(confirmed(0, Some(b"<html>".to_vec())), Err(FailureKind::Protocol));
+    // A status of 2xx has taken them, whatever it says.
+    let (rejected, complaint) = confirmed(0, Some(b"<html>".to_vec())).unwrap();
+    assert_eq!(rejected, 0);
+    assert!(complaint.unwrap().starts_with("taken, but it answers no ExportLogsServiceResponse: "));
 }
 
 proptest! {

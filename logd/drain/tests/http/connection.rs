@@ -243,11 +243,12 @@ async fn what_arrived_before_a_failure_has_arrived() {
 
 #[tokio::test]
 async fn who_may_not_send_is_told_so_until_that_is_mended() {
-    for status in [401, 403, 404] {
-        let receiver = Receiver::new(move |_: &Request| Reply::status(status, "who?")).await;
+    for (status, reason) in [(401, "Unauthorized"), (403, "Forbidden"), (404, "Not Found")] {
+        // What was asked is repeated by many, and may be a secret.
+        let receiver = Receiver::new(move |_: &Request| Reply::status(status, "/s3cret?")).await;
         let failure = json(&receiver).send(&["a"]).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Denied);
-        assert_eq!(failure.message, format!("status {status}: who?"));
+        assert_eq!(failure.message, format!("status {status} {reason}"));
     }
 }
 

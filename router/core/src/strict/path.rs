@@ -40,9 +40,9 @@ pub fn normalise(path: &str) -> Result<NormalPath<'_>, Violation> {
     };
     let lookup = recode(&path, |_| None);
     let mut others = Vec::new();
-    for reading in 1..8 {
+    for reading in 1..16 {
         let bit = |bit: u8| reading & bit != 0;
-        let other = read(&path, bit(1), bit(2), bit(4));
+        let other = read(&path, bit(1), bit(2), bit(4), bit(8));
         if other != lookup && !others.contains(&other) {
             others.push(other);
         }
@@ -205,11 +205,12 @@ fn push_encoded(text: &mut String, byte: u8) {
     }
 }
 
-/// How an endpoint reads `path` that decodes `separators`, drops `parameters` or `merges` slashes.
-fn read(path: &str, separators: bool, parameters: bool, merges: bool) -> String {
+/// How an endpoint reads `path` that decodes `separators` or `semicolons`, drops `parameters` or
+/// `merges` slashes.
+fn read(path: &str, separators: bool, semicolons: bool, parameters: bool, merges: bool) -> String {
     let decoded = recode(path, |byte| match byte {
         b'/' | b'\\' if separators => Some('/'),
-        b';' if separators => Some(';'),
+        b';' if semicolons => Some(';'),
         _ => None,
     });
     let bare = |segment| match str::split_once(segment, ';') {
@@ -298,6 +299,10 @@ mod tests {
             ("/x/..%3b/admin", &["/x/..;/admin", "/admin"]),
             ("/x/..%2fadmin", &["/admin"]),
             ("/x%2f..%2fapi%2f..;a", &["/api/..;a", "/x%2F..%2Fapi%2F..", "/"]),
+            (
+                "/x%2fy/..%3b/api",
+                &["/x/y/..%3B/api", "/x%2Fy/..;/api", "/x/y/..;/api", "/api", "/x/api"],
+            ),
             ("/x//..;/api", &["/x/api", "/x/..;/api", "/api"]),
             ("/a;v=1/b", &["/a/b"]),
             ("/a//", &["/a/"]),
