@@ -14,4 +14,4 @@ pub mod ticker;
 
 pub use process::{Process, ProcessError};
 pub use report::Report;
-pub use scenario::{Column, Part, Row, Scenario};
+pub use scenario::{Column, Part, Row, Scenario, UnknownScenario, chosen};

@@ -19,6 +19,35 @@ pub struct Scenario {
     pub rows: Vec<Row>,
 }
 
+/// There is no such scenario.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no scenario {name}; there are: {known}")]
+pub struct UnknownScenario {
+    name: String,
+    known: String,
+}
+
+/// Those of `all` with these names; all where there are none.
+///
+/// # Errors
+/// Names one that there is not, and those that there are.
+pub fn chosen<K: Copy>(
+    all: &[(&'static str, K)],
+    names: &[String],
+) -> Result<Vec<K>, UnknownScenario> {
+    if names.is_empty() {
+        return Ok(all.iter().map(|(_, kind)| *kind).collect());
+    }
+    let find = |name: &String| {
+        let found = all.iter().find(|(known, _)| known == name);
+        found.map(|(_, kind)| *kind).ok_or_else(|| UnknownScenario {
+            name: name.clone(),
+            known: all.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", "),
+        })
+    };
+    names.iter().map(find).collect()
+}
+
 /// One quantity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Column {

@@ -10,6 +10,8 @@ use std::{
 
 use fairlead_wire::{Incarnation, incarnation::first_line_hash, message::Source, record::Flags};
 
+use crate::app::AppId;
+
 /// A flag of a record in the ring, above those of the wire: drains had it from an earlier instance
 /// or owner.
 pub(crate) const HISTORY: u16 = 1 << 8;
@@ -33,6 +35,16 @@ pub(crate) struct Account(Arc<AtomicUsize>);
 impl Account {
     pub(crate) fn bytes(&self) -> usize {
         self.0.load(Relaxed)
+    }
+}
+
+/// Who writes logd's own lines in an app's stream.
+pub(crate) fn of_logd(app: &AppId) -> Source {
+    Source {
+        namespace: app.namespace().to_owned(),
+        app: app.name().to_owned(),
+        process: "logd".to_owned(),
+        ..Source::default()
     }
 }
 

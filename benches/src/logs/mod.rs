@@ -11,6 +11,7 @@ pub mod lines;
 pub mod receiver;
 pub mod relay;
 pub mod rsyslog;
+pub mod server;
 pub mod sink;
 pub mod truth;
 

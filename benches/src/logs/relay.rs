@@ -1,18 +1,16 @@
 //! Syslog messages for whoever passes them on: RFC 5424, each behind its length (RFC 6587 section 3.4.1).
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 
 use fairlead_wire::Stream;
 use memchr::memmem::Finder;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::arrivals::{Arrivals, Taking};
 use super::checker::Seen;
 use super::lines::Lines;
+use super::server::Server;
 
 const BUFFER: usize = 256 * 1024;
 /// Longer than any message here.
@@ -34,41 +32,25 @@ pub fn messages(lines: &Lines, count: u64) -> Vec<u8> {
     all
 }
 
-/// A server that takes messages, until dropped.
-#[derive(Debug)]
-pub struct Relayed {
-    /// Where it listens, on a loopback address.
-    pub address: SocketAddr,
-    _tasks: JoinSet<()>,
-}
-
-impl Relayed {
-    /// Listens, for TLS where there is an acceptor, and fills `arrivals`.
-    ///
-    /// # Errors
-    /// Where it cannot listen.
-    pub async fn start(arrivals: Arrivals, tls: Option<TlsAcceptor>) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((connection, _)) = listener.accept().await {
-                let (arrivals, tls) = (arrivals.clone(), tls.clone());
-                connections.spawn(async move {
-                    // What goes wrong shows in what does not arrive.
-                    let _ = match tls {
-                        None => take(connection, &arrivals).await,
-                        Some(tls) => match tls.accept(connection).await {
-                            Ok(connection) => take(connection, &arrivals).await,
-                            Err(error) => Err(error),
-                        },
-                    };
-                });
-            }
-        });
-        Ok(Self { address, _tasks: tasks })
-    }
+/// Listens, for TLS where there is an acceptor, and fills `arrivals`.
+///
+/// # Errors
+/// Where it cannot listen.
+pub async fn start(arrivals: Arrivals, tls: Option<TlsAcceptor>) -> io::Result<Server> {
+    Server::start(move |connection| {
+        let (arrivals, tls) = (arrivals.clone(), tls.clone());
+        async move {
+            // What goes wrong shows in what does not arrive.
+            let _ = match tls {
+                None => take(connection, &arrivals).await,
+                Some(tls) => match tls.accept(connection).await {
+                    Ok(connection) => take(connection, &arrivals).await,
+                    Err(error) => Err(error),
+                },
+            };
+        }
+    })
+    .await
 }
 
 /// Until the peer ends or breaks the connection.
@@ -119,7 +101,7 @@ mod tests {
     async fn messages_are_taken_whatever_the_writes() {
         let lines = Lines::new(5);
         let arrivals = Arrivals::new(lines.clone());
-        let relayed = Relayed::start(arrivals.clone(), None).await.unwrap();
+        let relayed = start(arrivals.clone(), None).await.unwrap();
         let mut connection = TcpStream::connect(relayed.address).await.unwrap();
         for piece in messages(&lines, 1000).chunks(777) {
             connection.write_all(piece).await.unwrap();

@@ -102,7 +102,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::logs::{Arrivals, Lines, kubelet::fill, sink::Sink, truth::ContainerName};
+    use crate::logs::{Arrivals, Lines, kubelet::fill, sink, truth::ContainerName};
 
     struct Killed(Child);
 
@@ -131,7 +131,7 @@ mod tests {
         });
         let truth = fill(&pods, names.into(), &lines, 4, 5000).unwrap();
         let arrivals = Arrivals::new(lines);
-        let sink = Sink::start(arrivals.clone()).await.unwrap();
+        let sink = sink::start(arrivals.clone()).await.unwrap();
         let mut command = rsyslog.command(&pods, folder.path(), sink.address).unwrap();
         let _rsyslog = Killed(command.stdin(Stdio::null()).spawn().unwrap());
         assert!(

@@ -1,43 +1,23 @@
 //! A TCP server that takes lines, for peers that send CRI lines as they stand in the file.
 
 use std::io;
-use std::net::SocketAddr;
 
 use fairlead_wire::Stream;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::net::TcpStream;
 
 use super::arrivals::Arrivals;
 use super::checker::Seen;
+use super::server::Server;
 
 const BUFFER: usize = 256 * 1024;
 
-/// Takes connections until dropped.
-#[derive(Debug)]
-pub struct Sink {
-    /// Where it listens, on a loopback address.
-    pub address: SocketAddr,
-    _tasks: JoinSet<()>,
-}
-
-impl Sink {
-    /// Listens, and fills `arrivals`.
-    ///
-    /// # Errors
-    /// Where it cannot listen.
-    pub async fn start(arrivals: Arrivals) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((connection, _)) = listener.accept().await {
-                connections.spawn(take(connection, arrivals.clone()));
-            }
-        });
-        Ok(Self { address, _tasks: tasks })
-    }
+/// Listens, and fills `arrivals`.
+///
+/// # Errors
+/// Where it cannot listen.
+pub async fn start(arrivals: Arrivals) -> io::Result<Server> {
+    Server::start(move |connection| take(connection, arrivals.clone())).await
 }
 
 /// Until the peer ends or breaks the connection.
@@ -96,7 +76,7 @@ mod tests {
         };
         let truth = fill(pods.path(), vec![name], &lines, 3, 1000).unwrap();
         let arrivals = Arrivals::new(lines);
-        let sink = Sink::start(arrivals.clone()).await.unwrap();
+        let sink = start(arrivals.clone()).await.unwrap();
 
         let mut connection = TcpStream::connect(sink.address).await.unwrap();
         let bytes = std::fs::read(pods.path().join("shop__a/0.log")).unwrap();

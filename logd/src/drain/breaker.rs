@@ -10,8 +10,6 @@ const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(60);
 /// The longest wait that a receiver may ask for.
 const ASKED: Duration = Duration::from_secs(3_600);
-/// The longest that an attempt takes.
-const ATTEMPT: Duration = Duration::from_secs(150);
 /// From so many failures in a row on it is open: attempts are probes.
 pub(super) const THRESHOLD: u32 = 5;
 
@@ -22,8 +20,7 @@ pub(super) struct Breaker {
     patience: u32,
     failures: u32,
     until: Option<Instant>,
-    /// Somebody probes, and is given up then: it may have gone without a word.
-    probing: Option<Instant>,
+    probing: bool,
 }
 
 /// Whether to try.
@@ -52,7 +49,7 @@ pub(crate) enum State {
 impl Breaker {
     /// One that waits from the failure after so many on.
     pub(super) fn new(patience: u32) -> Self {
-        Self { patience, failures: 0, until: None, probing: None }
+        Self { patience, failures: 0, until: None, probing: false }
     }
 
     /// Whether to try now. Whoever may [probe](Pass::Probe) has to tell what came of it.
@@ -61,9 +58,9 @@ impl Breaker {
             Some(until) if now < until => Pass::Wait(until),
             _ if self.failures < THRESHOLD => Pass::Go,
             // One at a time.
-            _ if self.probing.is_some_and(|until| now < until) => Pass::Wait(now + FIRST),
+            _ if self.probing => Pass::Wait(now + FIRST),
             _ => {
-                self.probing = Some(now + ATTEMPT);
+                self.probing = true;
                 Pass::Probe
             }
         }
@@ -84,7 +81,7 @@ impl Breaker {
         asked: Option<Duration>,
     ) -> Duration {
         self.failures = self.failures.saturating_add(1);
-        self.probing = None;
+        self.probing = false;
         let counted = self.failures.saturating_sub(self.patience);
         if counted == 0 {
             return Duration::ZERO;
@@ -97,7 +94,7 @@ impl Breaker {
 
     /// A probe came to nothing: nobody knows.
     pub(super) fn given_up(&mut self) {
-        self.probing = None;
+        self.probing = false;
     }
 
     /// Failures in a row.
@@ -152,9 +149,6 @@ mod tests {
         let later = now + wait;
         assert_eq!((breaker.pass(later), breaker.state(later)), (Pass::Probe, State::HalfOpen));
         assert!(matches!(breaker.pass(later), Pass::Wait(_)), "one at a time");
-        assert!(matches!(breaker.pass(later + ATTEMPT / 2), Pass::Wait(_)));
-        let later = later + ATTEMPT;
-        assert_eq!(breaker.pass(later), Pass::Probe, "whoever probed is gone");
         breaker.given_up();
         assert_eq!(breaker.pass(later), Pass::Probe);
         let wait = breaker.failed(later, 0.5, None);

@@ -67,6 +67,14 @@ pub(crate) struct Feeds {
 }
 
 impl Feeds {
+    /// Whether they are the same drains.
+    pub(super) fn are(&self, others: &Self) -> bool {
+        let same = |(one, other): (&Arc<Feed>, &Arc<Feed>)| Arc::ptr_eq(one, other);
+        self.complete == others.complete
+            && self.feeds.len() == others.feeds.len()
+            && self.feeds.iter().zip(&*others.feeds).all(same)
+    }
+
     /// No drains, now or until others are told.
     pub(crate) fn none(complete: bool) -> Self {
         Self { feeds: Arc::new([]), complete }

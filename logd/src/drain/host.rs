@@ -47,14 +47,63 @@ impl Hosts {
     }
 }
 
+/// A receiver as one drain knows it. A probe that it may make is given up where it does not tell what
+/// came of it: when it is removed, changed or cut off in the midst of it.
+#[derive(Debug)]
+pub(super) struct Caller {
+    host: Arc<Host>,
+    probing: bool,
+}
+
+impl Caller {
+    pub(super) fn new(host: Arc<Host>) -> Self {
+        Self { host, probing: false }
+    }
+
+    /// Whether to try now.
+    pub(super) fn pass(&mut self, now: Instant) -> Pass {
+        let pass = self.host.pass(now);
+        self.probing |= pass == Pass::Probe;
+        pass
+    }
+
+    /// It took lines.
+    pub(super) fn succeeded(&mut self) {
+        self.probing = false;
+        self.host.succeeded();
+    }
+
+    /// An attempt failed.
+    pub(super) fn failed(&mut self, kind: FailureKind, now: Instant) {
+        if matches!(kind, FailureKind::Certificate | FailureKind::Forbidden) {
+            return self.given_up();
+        }
+        self.probing = false;
+        self.host.failed(kind, now);
+    }
+
+    /// An attempt came to nothing.
+    pub(super) fn given_up(&mut self) {
+        if std::mem::take(&mut self.probing) {
+            self.host.given_up();
+        }
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.given_up();
+    }
+}
+
 impl Host {
     /// Whether to try now.
-    pub(super) fn pass(&self, now: Instant) -> Pass {
+    fn pass(&self, now: Instant) -> Pass {
         if self.failing.load(Relaxed) { self.breaker.lock().pass(now) } else { Pass::Go }
     }
 
     /// It took lines.
-    pub(super) fn succeeded(&self) {
+    fn succeeded(&self) {
         if self.failing.load(Relaxed) {
             self.breaker.lock().succeeded();
             self.failing.store(false, Relaxed);
@@ -72,12 +121,13 @@ impl Host {
                 self.failing.store(true, Relaxed);
             }
             Busy | Denied | Protocol => self.succeeded(),
-            Certificate | Forbidden => self.given_up(),
+            // The drain's own.
+            Certificate | Forbidden => {}
         }
     }
 
-    /// An attempt came to nothing.
-    pub(super) fn given_up(&self) {
+    /// A probe came to nothing.
+    fn given_up(&self) {
         if self.failing.load(Relaxed) {
             self.breaker.lock().given_up();
         }
@@ -103,6 +153,23 @@ mod tests {
         assert!(matches!(b.pass(later), Pass::Wait(_)), "one probe at a time");
         a.succeeded();
         assert_eq!(b.pass(now), Pass::Go);
+    }
+
+    #[test]
+    fn a_probe_ends_with_whoever_makes_it_and_with_nobody_else() {
+        let host = Arc::<Host>::default();
+        let now = Instant::now();
+        (0..THRESHOLD).for_each(|_| host.failed(FailureKind::Timeout, now));
+        let later = now + Duration::from_secs(60);
+        let [mut a, mut b, mut c] = [(); 3].map(|()| Caller::new(host.clone()));
+        assert_eq!(a.pass(later), Pass::Probe);
+        b.given_up();
+        b.failed(FailureKind::Certificate, later);
+        assert!(matches!(b.pass(later), Pass::Wait(_)), "it is not theirs");
+        drop(a);
+        assert_eq!(b.pass(later), Pass::Probe);
+        b.failed(FailureKind::Certificate, later);
+        assert_eq!(c.pass(later), Pass::Probe);
     }
 
     #[test]

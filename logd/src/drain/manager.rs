@@ -116,6 +116,8 @@ struct Manager {
     /// What each source has said.
     said: Vec<Option<Change>>,
     pumps: HashMap<Arc<str>, Pumping>,
+    /// What the store was told last.
+    feeds: Feeds,
 }
 
 struct Pumping {
@@ -137,6 +139,7 @@ impl Drains {
             shared: shared.clone(),
             said: (0..sources).map(|_| None).collect(),
             pumps: HashMap::new(),
+            feeds: Feeds::none(sources == 0),
         };
         let all = (0..sources).map(|number| Source { number, changes: changes.clone() }).collect();
         tokio::spawn(async move {
@@ -200,6 +203,11 @@ impl Manager {
         let refused = refused.cloned().collect();
         self.shared.store(Arc::new(Seen { running, refused, complete }));
         let feeds = Feeds { feeds, complete };
+        // It goes through all apps: not for each edit of a Secret.
+        if feeds.are(&self.feeds) {
+            return;
+        }
+        self.feeds = feeds.clone();
         // An error tells that the process ends.
         let _ = self.store.drains(&feeds).await;
     }

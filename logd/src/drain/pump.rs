@@ -22,7 +22,7 @@ use super::{
     breaker::{Breaker, Pass},
     feed::Subscription,
     flight::{Flight, Key},
-    host::Host,
+    host::{Caller, Host},
     reading::{self, Turn},
     status::Status,
     totals::Totals,
@@ -79,6 +79,7 @@ pub(super) struct Pump {
     news: UnboundedReceiver<Arc<Subscription>>,
     orders: watch::Receiver<Order>,
     order: Order,
+    receiver: Caller,
     status: Arc<Status>,
     apps: HashMap<Key, Fed>,
     /// Apps with something to read, each once.
@@ -129,6 +130,7 @@ impl Pump {
             store,
             news,
             orders,
+            receiver: Caller::new(order.settings.host.clone()),
             order,
             status,
             apps: HashMap::new(),
@@ -187,7 +189,7 @@ impl Pump {
             if probe {
                 // Nothing was wanted.
                 self.breaker.given_up();
-                self.order.settings.host.given_up();
+                self.receiver.given_up();
             }
             if !full && !self.ready.is_empty() {
                 // There is more to look at, and others are to have their turn.
@@ -236,6 +238,7 @@ impl Pump {
         // Whatever is new, it is tried at once.
         self.breaker = Breaker::new(0);
         if !Arc::ptr_eq(&before.settings, &self.order.settings) {
+            self.receiver = Caller::new(self.order.settings.host.clone());
             self.sink = None;
             self.rewind();
         }
@@ -282,7 +285,7 @@ impl Pump {
         if let Pass::Wait(_) = own {
             return own;
         }
-        match self.order.settings.host.pass(now) {
+        match self.receiver.pass(now) {
             Pass::Wait(until) => {
                 self.breaker.given_up();
                 Pass::Wait(until)
@@ -392,7 +395,7 @@ impl Pump {
                 (self.failing_since, self.failure_told) = (None, None);
                 tracing::info!(drain = &*self.id, "lines arrive again");
             }
-            self.order.settings.host.succeeded();
+            self.receiver.succeeded();
             self.status.succeeded();
         }
         self.status.breaker(self.breaker.state(Instant::now()), self.breaker.failures());
@@ -419,7 +422,7 @@ impl Pump {
         self.sink = None;
         self.rewind();
         let now = Instant::now();
-        self.order.settings.host.failed(failure.kind, now);
+        self.receiver.failed(failure.kind, now);
         let wait = self.breaker.failed(now, fastrand::f64(), failure.retry_after);
         self.status.failed(failure);
         self.order.settings.totals.failed(failure.kind);

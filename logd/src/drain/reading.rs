@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use fairlead_drain::{Batch, Limits, Line, Reason, Sink, Verdict};
 use fairlead_ring::{Entry, Next};
-use fairlead_wire::{Incarnation, message::Source, record::Flags};
+use fairlead_wire::{Incarnation, record::Flags};
 
 use super::{
     flight::{Flight, Key, Lost},
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     app::App,
-    origin::{HISTORY, OF_DRAIN, Origin, wire_flags},
+    origin::{self, HISTORY, OF_DRAIN, Origin, wire_flags},
     read::filter::Filter,
     time,
 };
@@ -127,12 +127,7 @@ fn line<'a>(entry: &'a Entry<'_, Origin>) -> Line<'a> {
 /// The receiver learns at the head of what it gets next that lines are missing.
 fn tell(turn: &Turn<'_>, lost: Lost, flight: &mut Flight, sink: &mut dyn Sink, batch: &mut Batch) {
     let App { id, epoch, .. } = turn.app;
-    let source = Source {
-        namespace: id.namespace().to_owned(),
-        app: id.name().to_owned(),
-        process: "logd".to_owned(),
-        ..Source::default()
-    };
+    let source = origin::of_logd(id);
     let incarnation = Incarnation {
         pod_uid: format!("{epoch:x}-{}", turn.id).into(),
         container: "logd".into(),

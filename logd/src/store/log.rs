@@ -27,7 +27,7 @@ use crate::{
     app::{App, AppId},
     drain::{Feeds, Subscription},
     options::AppLimits,
-    origin::{Account, HISTORY, LACKING, OF_DRAIN, Origin},
+    origin::{self, Account, HISTORY, LACKING, OF_DRAIN, Origin},
     time,
 };
 
@@ -435,12 +435,7 @@ impl AppLog {
         let Notices { origin, instance, end, tally } = &mut self.notices;
         let App { id, epoch, .. } = &*self.app;
         let origin = origin.get_or_insert_with(|| {
-            let source = Source {
-                namespace: id.namespace().to_owned(),
-                app: id.name().to_owned(),
-                process: "logd".to_owned(),
-                ..Source::default()
-            };
+            let source = origin::of_logd(id);
             let incarnation = Incarnation {
                 pod_uid: format!("{instance}-{epoch:x}").into(),
                 container: "logd".into(),

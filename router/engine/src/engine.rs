@@ -42,7 +42,7 @@ impl Engine {
             threads: 1,
             max_retries: MOST,
             upstream_keepalive_pool_size: limits.upstream_idle,
-            // Endpoints are spoken to in the clear. Else every worker would read all of the
+            // Authorities of endpoints come with their rules. Else every worker would read all of the
             // system's authorities, and panic on one that it cannot read.
             ca_file: Some("/dev/null".to_owned()),
             ..ServerConf::default()

@@ -5,10 +5,10 @@ use std::time::Duration;
 /// Bounds that hold for every exchange. Those upstream come with the rule.
 #[derive(Clone, Debug)]
 pub struct EngineLimits {
-    /// A request body of which nothing comes, HTTP/1; then 408. Over HTTP/2 the rule's limit on
-    /// waiting for the endpoint holds. 60 s.
+    /// A request body of which nothing comes; then 408, or over HTTP/2 the stream is reset. Where the
+    /// endpoint speaks HTTP/2 as well, the rule's limit on waiting for it holds. 60 s.
     pub body_read: Duration,
-    /// A request body that comes in drips, until the endpoint answers: it has this time, and a second
+    /// A request body that comes in drips, until the endpoint's final answer: it has this time, and a second
     /// more for each [`EngineLimits::body_rate`] bytes; then 408. 60 s.
     pub body_grace: Duration,
     /// Bytes per second that a request body has to come at in the long run. 500.

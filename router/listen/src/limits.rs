@@ -17,7 +17,7 @@ pub struct Limits {
     /// From the end of a response to the first byte of the next request. HTTP/1 only. 1,300 s: longer than load balancers keep
     /// theirs (AWS at most 1,200 s by Deis's reckoning), so that it is never us who closes under a request.
     pub idle: Duration,
-    /// A write of which the client takes no byte. 60 s.
+    /// A write of which the client takes next to nothing: less than 30,000 bytes. 60 s.
     pub write: Duration,
     /// Connections open at a time, handshakes included, over all listeners and workers. 65,536.
     pub max_connections: usize,

@@ -15,7 +15,7 @@ mod stage;
 use std::{io, net::SocketAddr, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use fairlead_benches::{ProcessError, Report, callgrind::CountError};
+use fairlead_benches::{ProcessError, Report, UnknownScenario, callgrind::CountError, chosen};
 
 use self::{
     api::ApiError,
@@ -71,8 +71,8 @@ enum BenchError {
     Count(#[from] CountError),
     #[error("two cores are needed, one of them for the proxy alone; this process may use {0}")]
     Cores(usize),
-    #[error("there is no scenario {0}; there are: {1}")]
-    Scenario(String, String),
+    #[error(transparent)]
+    Scenario(#[from] UnknownScenario),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -101,7 +101,7 @@ fn main() -> ExitCode {
 }
 
 fn compare(options: &Options) -> Result<(), BenchError> {
-    let scenarios = scenarios::chosen(&options.scenarios)?;
+    let scenarios = chosen(&scenarios::ALL, &options.scenarios)?;
     // Before this process gives up a core.
     let machine = fairlead_benches::machine::describe();
     let stage = Stage::new(options)?;

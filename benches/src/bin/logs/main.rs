@@ -12,7 +12,7 @@ mod stage;
 use std::{io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use fairlead_benches::{ProcessError, Report};
+use fairlead_benches::{ProcessError, Report, UnknownScenario, chosen};
 
 use self::{options::Options, stage::Stage};
 
@@ -33,8 +33,8 @@ enum BenchError {
     Role(String),
     #[error("logd: {0}")]
     Logd(String),
-    #[error("there is no scenario {0}; there are: {1}")]
-    Scenario(String, String),
+    #[error(transparent)]
+    Scenario(#[from] UnknownScenario),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -78,7 +78,7 @@ fn main() -> ExitCode {
 }
 
 fn compare(options: &Options) -> Result<(), BenchError> {
-    let scenarios = scenarios::chosen(&options.scenarios)?;
+    let scenarios = chosen(&scenarios::ALL, &options.scenarios)?;
     // Before this process gives up a core.
     let machine = fairlead_benches::machine::describe();
     let stage = Stage::new(options)?;

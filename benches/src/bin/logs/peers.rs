@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fairlead_benches::{
     Process,
-    logs::{Arrivals, Lines, Receiver, rsyslog::Rsyslog, sink::Sink},
+    logs::{Arrivals, Lines, Receiver, rsyslog::Rsyslog, server::Server, sink},
     machine::Cores,
 };
 
@@ -68,7 +68,7 @@ pub(crate) struct Receiving {
 
 enum Kind {
     Wire(Receiver),
-    Lines(Sink),
+    Lines(Server),
 }
 
 impl Receiving {
@@ -94,7 +94,7 @@ impl Peer {
         let arrivals = Arrivals::new(lines.clone());
         let kind = match self {
             Self::Shipper(_) => Kind::Wire(Receiver::start(arrivals.clone()).await?),
-            Self::Rsyslog(_) => Kind::Lines(Sink::start(arrivals.clone()).await?),
+            Self::Rsyslog(_) => Kind::Lines(sink::start(arrivals.clone()).await?),
         };
         Ok(Receiving { arrivals, kind })
     }

@@ -27,7 +27,7 @@ pub(crate) enum Kind {
 }
 
 /// All of them, in their order.
-const ALL: [(&str, Kind); 8] = [
+pub(crate) const ALL: [(&str, Kind); 8] = [
     (h1_plain::H1_PLAIN.name, Kind::Traffic(&h1_plain::H1_PLAIN)),
     (h1_tls::H1_TLS.name, Kind::Traffic(&h1_tls::H1_TLS)),
     (h2_tls::H2_TLS.name, Kind::Traffic(&h2_tls::H2_TLS)),
@@ -49,17 +49,4 @@ impl Kind {
             Self::Instructions => instructions::run(stage).await,
         }
     }
-}
-
-/// Those with these names; all where there are none.
-pub(crate) fn chosen(names: &[String]) -> Result<Vec<Kind>, BenchError> {
-    if names.is_empty() {
-        return Ok(ALL.map(|(_, kind)| kind).into());
-    }
-    let find = |name: &String| {
-        let found = ALL.iter().find(|(known, _)| known == name);
-        let all = || ALL.map(|(name, _)| name).join(", ");
-        found.map(|(_, kind)| *kind).ok_or_else(|| BenchError::Scenario(name.clone(), all()))
-    };
-    names.iter().map(find).collect()
 }

@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use fairlead_benches::{
     Column, Process, Row, Scenario,
-    logs::{
-        Arrivals, Lines, checker::Checker, component::address, relay::Relayed, relay::messages,
-        rsyslog::Rsyslog,
-    },
+    logs::{Arrivals, Lines, checker::Checker, component::address, relay, rsyslog::Rsyslog},
 };
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use tokio::{
@@ -42,7 +39,7 @@ enum Relay {
 pub(crate) async fn run(stage: &Stage) -> Result<Scenario, BenchError> {
     let lines = Lines::new(SEED);
     let count = stage.extent.lines;
-    let messages = messages(&lines, count);
+    let messages = relay::messages(&lines, count);
     let mut relays = vec![("Fairlead", Relay::Logd), ("Fairlead, TLS", Relay::LogdTls)];
     relays.extend(Rsyslog::find().map(|rsyslog| ("rsyslog", Relay::Rsyslog(rsyslog))));
     let mut rows: Vec<_> = relays.iter().map(|(name, _)| Row::new(*name)).collect();
@@ -106,7 +103,7 @@ async fn pass_on(
         }
         _ => None,
     };
-    let relayed = Relayed::start(arrivals.clone(), acceptor).await?;
+    let relayed = relay::start(arrivals.clone(), acceptor).await?;
     let from = address()?;
     let mut process = match relay {
         Relay::Rsyslog(rsyslog) => {

@@ -33,7 +33,7 @@ pub(crate) enum Kind {
 }
 
 /// All of them, in their order.
-const ALL: [(&str, Kind); 12] = [
+pub(crate) const ALL: [(&str, Kind); 12] = [
     (forward::NAME, Kind::Forward),
     (stored::NAME, Kind::Stored),
     (steady::STEADY, Kind::Steady),
@@ -66,19 +66,6 @@ impl Kind {
             Self::Drain => drain::run(stage).await,
         }
     }
-}
-
-/// Those with these names; all where there are none.
-pub(crate) fn chosen(names: &[String]) -> Result<Vec<Kind>, BenchError> {
-    if names.is_empty() {
-        return Ok(ALL.map(|(_, kind)| kind).into());
-    }
-    let find = |name: &String| {
-        let found = ALL.iter().find(|(known, _)| known == name);
-        let all = || ALL.map(|(name, _)| name).join(", ");
-        found.map(|(_, kind)| *kind).ok_or_else(|| BenchError::Scenario(name.clone(), all()))
-    };
-    names.iter().map(find).collect()
 }
 
 /// So many containers, each in a pod of its own.

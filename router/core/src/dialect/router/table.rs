@@ -128,7 +128,7 @@ pub const SETTINGS: &[Setting] = &[
         flag: "http2-enabled",
         syntax: SWITCH,
         default: "true",
-        meaning: "HTTP/2 is offered over TLS.",
+        meaning: "HTTP/2 is offered over TLS, and understood in the clear.",
         apply: set!(tls.http2 = value::boolean),
     },
     Setting {
