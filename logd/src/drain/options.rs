@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use fairlead_drain::{Guard, Network, System, Timeouts};
+use fairlead_drain::{Guard, Network, Resolve, System, Timeouts};
 use ipnet::IpNet;
 use kube::Client;
 
@@ -38,6 +38,8 @@ pub struct DrainOptions {
     pub shutdown: Duration,
     /// How long sinks wait for the network.
     pub timeouts: Timeouts,
+    /// Who tells names' addresses. The system
+    pub resolve: Option<Arc<dyn Resolve>>,
 }
 
 /// A drain for all apps that no Secret declares.
@@ -73,6 +75,7 @@ impl Default for DrainOptions {
             allowed: Vec::new(),
             shutdown: Duration::from_secs(5),
             timeouts: Timeouts::default(),
+            resolve: None,
         }
     }
 }
@@ -107,7 +110,8 @@ impl DrainOptions {
     /// # Errors
     /// Where a drain of `platform` cannot be.
     pub(crate) fn start(self, store: Store) -> Result<Drains, DrainError> {
-        let resolve = Arc::new(System::new(QUESTIONS));
+        let resolve = self.resolve.clone();
+        let resolve = resolve.unwrap_or_else(|| Arc::new(System::new(QUESTIONS)));
         let network = |guard| Network {
             resolve: resolve.clone(),
             guard: Arc::new(guard),
