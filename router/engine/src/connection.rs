@@ -2,19 +2,20 @@
 
 use std::{
     any::Any,
-    future::{pending, poll_fn},
+    future::{pending, poll_fn, ready},
     pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
 use fairlead_router_core::{Settings, Table};
 use fairlead_router_listen::{Connection, ConnectionInfo, Drain, PhaseHandle, Scheme};
+use h2::Reason;
 use http::{HeaderValue, StatusCode};
 use pingora_core::{
     apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp},
@@ -27,7 +28,10 @@ use pingora_core::{
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::{HttpProxy, Session};
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 use crate::{EngineLimits, io::EdgeIo, proxy::Proxy, silence::Body};
 
@@ -49,6 +53,7 @@ pub(crate) struct Origin {
     pub(crate) bound: AtomicU64,
     /// Requests so far, HTTP/1.
     requests: AtomicU32,
+    since: Instant,
     /// The peer's address as `X-Forwarded-For` has it.
     pub(crate) peer: HeaderValue,
     /// The port under which clients reach us as `X-Forwarded-Port` has it.
@@ -68,10 +73,12 @@ impl Origin {
         self.requests.fetch_add(1, Relaxed);
     }
 
-    /// Whether the connection is to end behind an answer that begins now: the router is, or it has
-    /// had as many `requests` as a connection may.
-    pub(crate) fn is_ending(&self, requests: u32) -> bool {
-        self.drain.draining() || self.requests.load(Relaxed) >= requests
+    /// Whether the connection is to end behind the answer to a request that came at `now`: the
+    /// router ends, or it has had as many requests, or as much time, as a connection may.
+    pub(crate) fn is_ending(&self, limits: &EngineLimits, now: Instant) -> bool {
+        self.drain.draining()
+            || self.requests.load(Relaxed) >= limits.requests
+            || now.saturating_duration_since(self.since) >= limits.age
     }
 
     fn digest(self: Arc<Self>) -> Result<Arc<ProxyDigest>> {
@@ -99,21 +106,16 @@ pub(crate) async fn serve(
     let port = public_port(&info, &settings).into();
     let phase = stream.phase();
     let bound = AtomicU64::new(0);
-    let requests = AtomicU32::new(0);
-    let origin = Arc::new(Origin { info, phase, drain, http2, bound, requests, peer, port });
+    let (requests, since) = (AtomicU32::new(0), Instant::now());
+    let origin = Arc::new(Origin { info, phase, drain, http2, bound, requests, since, peer, port });
     let Ok(digest) = origin.clone().digest() else { return };
     let io = Box::new(EdgeIo::new(stream, http2, digest));
     if http2 {
-        let (http2, ends) = Http2::over(proxy.clone(), settings.idle_timeout, limits);
-        let drained = async {
-            origin.drain.signalled().await;
-            http2.end.send_replace(true);
-            pending::<()>().await;
-        };
+        let (http2, ends) = Http2::new(proxy.clone(), settings.idle_timeout, limits);
         tokio::select! {
             biased;
             _ = http2.process_new(io, &ends) => {}
-            () = drained => {}
+            () = http2.over(&origin.drain, limits.age) => {}
         }
     } else {
         serve_http1(proxy, ServerSession::new_http1(io), &origin, &origin.drain.watch()).await;
@@ -128,8 +130,8 @@ fn public_port(info: &ConnectionInfo, settings: &Settings) -> u16 {
     }
 }
 
-/// How long an HTTP/2 connection may be without a stream, at most. Whoever opens one sends
-/// a head that does not end, and load balancers close theirs before: longer limits are for HTTP/1.
+/// How long an HTTP/2 connection may be without a stream, at most. Load balancers close theirs
+/// before: longer limits are for HTTP/1.
 const H2_IDLE: Duration = Duration::from_secs(180);
 
 /// The proxy for one HTTP/2 connection, which may be without a stream for as long as the settings
@@ -137,26 +139,59 @@ const H2_IDLE: Duration = Duration::from_secs(180);
 struct Http2 {
     proxy: Arc<HttpProxy<Proxy>>,
     options: HttpServerOptions,
+    idle: Duration,
     /// How long nothing may come of a request body.
     body_read: Duration,
-    /// Streams that the connection may still open.
-    left: AtomicU32,
+    /// Streams so far.
+    streams: AtomicU64,
+    /// With this many the connection is told to end.
+    last: u64,
+    /// What is on the way when it is told is still served, as far as that can be.
+    most: u64,
     /// Told once no more are to come.
     end: watch::Sender<bool>,
 }
 
 impl Http2 {
     /// The proxy, and what tells its connection to end.
-    fn over(
+    fn new(
         proxy: Arc<HttpProxy<Proxy>>,
         idle: Duration,
         limits: &EngineLimits,
     ) -> (Arc<Self>, ShutdownWatch) {
+        let idle = idle.min(H2_IDLE);
         let mut options = HttpServerOptions::default();
-        options.h2_idle_timeout = Some(idle.min(H2_IDLE));
+        options.h2_idle_timeout = Some(idle);
         let (end, ends) = watch::channel(false);
-        let (left, body_read) = (AtomicU32::new(limits.requests), limits.body_read);
-        (Arc::new(Self { proxy, options, body_read, left, end }), ends)
+        let last = u64::from(limits.requests);
+        let most = last + u64::from(limits.h2_streams);
+        let (streams, body_read) = (AtomicU64::new(0), limits.body_read);
+        (Arc::new(Self { proxy, options, idle, body_read, streams, last, most, end }), ends)
+    }
+
+    /// Ends the connection, told by `drain`, by its `age` or by the number of its streams. Returns
+    /// when it is to be cut: Pingora awaits an answer to its PING then, and a client need not give one.
+    async fn over(self: &Arc<Self>, drain: &Drain, age: Duration) {
+        let mut ends = self.end.subscribe();
+        let told = async {
+            tokio::select! {
+                () = drain.signalled() => {}
+                // It fails with its sender, which is `self`.
+                _ = ends.wait_for(|end| *end) => {}
+            }
+        };
+        let _ = timeout(age, told).await;
+        self.end.send_replace(true);
+        let mut unused = false;
+        loop {
+            sleep(self.idle).await;
+            // One is of `serve` and one of Pingora's loop; the others are of streams.
+            let is_unused = Arc::strong_count(self) <= 2;
+            if unused && is_unused {
+                return;
+            }
+            unused = is_unused;
+        }
     }
 }
 
@@ -172,8 +207,14 @@ impl HttpServerApp for Http2 {
         'b: 'c,
         Self: 'c,
     {
-        if self.left.fetch_sub(1, Relaxed) == 1 {
+        let streams = self.streams.fetch_add(1, Relaxed) + 1;
+        if streams == self.last {
             self.end.send_replace(true);
+        } else if streams > self.most {
+            if let ServerSession::H2(refused) = &mut session {
+                refused.shutdown_with_reason(Reason::REFUSED_STREAM);
+            }
+            return Box::pin(ready(None));
         }
         if session.is_body_empty() {
             return self.proxy.process_new_http(session, shutdown);

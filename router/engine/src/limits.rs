@@ -19,8 +19,11 @@ pub struct EngineLimits {
     /// to close on unread bytes could cost the client the answer (RFC 9112 §9.6). 1 s.
     pub body_discard: Duration,
     /// Requests of a client's connection; then it ends, and the client comes back, perhaps to another
-    /// router. 100,000.
+    /// router. Over HTTP/2 what is on the way by then, at most [`EngineLimits::h2_streams`], is served too. 100,000.
     pub requests: u32,
+    /// Age of a client's connection; then it ends behind the answer to its next request, over HTTP/2 behind
+    /// the streams that are open. What became a WebSocket is no matter of requests and goes on. 1 h, as nginx's `keepalive_time`.
+    pub age: Duration,
     /// Streams open at a time per HTTP/2 connection. 100.
     pub h2_streams: u32,
     /// Header list of an HTTP/2 request (RFC 9113 §6.5.2). 64 KiB.
@@ -46,6 +49,7 @@ impl Default for EngineLimits {
             body_write: Duration::from_secs(60),
             body_discard: Duration::from_secs(1),
             requests: 100_000,
+            age: Duration::from_secs(3_600),
             h2_streams: 100,
             h2_header_list: 64 * 1024,
             compressions: 128,

@@ -198,7 +198,7 @@ impl ProxyHttp for Proxy {
                 }
             },
             Route::Answer(reply) => {
-                if origin.is_ending(self.shared.limits.requests) {
+                if origin.is_ending(&self.shared.limits, context.started) {
                     session.set_keepalive(None);
                 }
                 context.own_answer = true;
@@ -397,8 +397,9 @@ impl ProxyHttp for Proxy {
             context.mark_response(response)?;
         }
         session.set_close_on_response_before_downstream_finish(!interim);
-        let requests = self.shared.limits.requests;
-        if !interim && context.origin.as_ref().is_some_and(|origin| origin.is_ending(requests)) {
+        let (limits, started) = (&self.shared.limits, context.started);
+        let ending = |origin: &Arc<Origin>| origin.is_ending(limits, started);
+        if !interim && context.origin.as_ref().is_some_and(ending) {
             session.set_keepalive(None);
         }
         Ok(())

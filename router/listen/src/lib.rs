@@ -17,6 +17,7 @@ mod deadline;
 mod drain;
 mod error;
 mod establish;
+mod frames;
 mod limits;
 mod preface;
 mod proxied;

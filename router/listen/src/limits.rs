@@ -10,7 +10,7 @@ pub struct Limits {
     /// A new connection's first byte of HTTP. Longer than `head` because load balancers open connections ahead of need. 60 s.
     pub first_byte: Duration,
     /// A request head as a whole, from its first byte to the call of [`busy`](crate::PhaseHandle::busy), however steadily its bytes
-    /// come. HTTP/1 only. 10 s.
+    /// come. Over HTTP/2 also every frame but DATA, of which a head may take several. 10 s.
     pub head: Duration,
     /// Bytes read while a request head is awaited (part of a body that comes along counts). HTTP/1 only. 64 KiB.
     pub head_bytes: usize,

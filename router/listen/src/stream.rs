@@ -18,13 +18,10 @@ use crate::counters::Counters;
 use crate::deadline::phase::{Period, Phase, PhaseHandle};
 use crate::deadline::stall::Stall;
 use crate::deadline::timer::Timer;
+use crate::frames::Frames;
 use crate::limits::Limits;
-use crate::preface::PREFACE;
 use crate::transport::Transport;
 use crate::write_buffer::{CAPACITY, WriteBuffer};
-
-/// What an HTTP/2 client must send unasked: the preface and the header of its first SETTINGS frame (RFC 9113 §3.4, §4.1).
-const OPENING: usize = PREFACE.len() + 9;
 
 const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -34,7 +31,7 @@ const HEAD_TOO_LARGE: &[u8] =
 /// How long, and for how many bytes, a refused client is listened to after the answer. To close on unread bytes would reset the
 /// connection, and the client might never see the answer (RFC 9112 §9.6).
 const LINGER: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 256 * 1024;
+const LINGER_BYTES: u32 = 256 * 1024;
 
 /// What all connections of some workers share.
 #[derive(Debug)]
@@ -63,7 +60,8 @@ const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// An accepted connection's bytes.
 ///
-/// **Reads** keep the deadline of the [phase](PhaseHandle) that the connection is in; see there for how they fail.
+/// **Reads** keep the deadline of the [phase](PhaseHandle) that the connection is in; see there for how they fail. Of HTTP/2, a head
+/// that takes longer than `Limits::head` from its first byte to its last, and any other frame but DATA: they fail with `TimedOut`.
 ///
 /// **Writes** of HTTP/1 are gathered up to 16 KiB and leave when that is full, on flush, and when a read is pending: a part of a
 /// response is never held back while there is nothing else to do. Writes of HTTP/2 go straight through, since its library gathers.
@@ -74,17 +72,16 @@ pub struct EdgeStream {
     io: Transport,
     edge: Arc<Edge>,
     phase: PhaseHandle,
-    http2: bool,
+    /// What comes, where it is HTTP/2.
+    frames: Option<Frames>,
     state: State,
     timer: Timer,
     /// The period that `since` belongs to.
     period: Period,
-    /// Start of the wait in `period`; in a tunnel, when a byte last moved.
+    /// Start of the wait in `period`; in a tunnel, when a byte last moved; of HTTP/2, of what is open.
     since: Instant,
     /// Bytes that the request head may still take.
-    head_left: usize,
-    /// Bytes of an HTTP/2 client's opening still to come.
-    opening_left: usize,
+    head_left: u32,
     buffer: WriteBuffer,
     unflushed: bool,
     stall: Stall,
@@ -100,7 +97,7 @@ enum State {
     /// Answered and shut for writing; what the client still sends is thrown away until it closes.
     Lingering {
         until: Instant,
-        left: usize,
+        left: u32,
         then: ErrorKind,
     },
     /// Reads give the end of the stream, or this error.
@@ -124,13 +121,12 @@ impl EdgeStream {
         }
         Self {
             io,
-            http2,
+            frames: http2.then(Frames::new),
             state: State::Open,
             timer: Timer::default(),
             period: phase.period(),
             since: head_since.unwrap_or_else(Instant::now),
-            head_left: edge.limits.head_bytes,
-            opening_left: if http2 { OPENING } else { 0 },
+            head_left: less(edge.limits.head_bytes, 0),
             buffer: WriteBuffer::default(),
             unflushed: false,
             stall: Stall::default(),
@@ -149,20 +145,28 @@ impl EdgeStream {
     fn allowance(&self) -> usize {
         match self.phase.period().phase() {
             Phase::First | Phase::Idle => self.edge.limits.head_bytes,
-            Phase::Head => self.head_left,
+            Phase::Head => self.head_left as usize,
             Phase::Busy | Phase::Tunnel => usize::MAX,
         }
     }
 
-    fn received(&mut self, n: usize) {
-        self.opening_left = self.opening_left.saturating_sub(n);
+    fn received(&mut self, bytes: &[u8]) {
+        let n = bytes.len();
+        if let Some(frames) = &mut self.frames {
+            let opening = frames.is_opening();
+            let ended = frames.follow(bytes);
+            if frames.is_open() && !frames.is_opening() && (ended || opening) {
+                self.since = Instant::now();
+            }
+            return;
+        }
         match self.phase.period().phase() {
             _ if n == 0 => {}
             Phase::First | Phase::Idle => {
                 self.phase.enter(Phase::Head);
-                self.head_left = self.edge.limits.head_bytes.saturating_sub(n);
+                self.head_left = less(self.edge.limits.head_bytes, n);
             }
-            Phase::Head => self.head_left = self.head_left.saturating_sub(n),
+            Phase::Head => self.head_left = less(self.head_left as usize, n),
             Phase::Busy => {}
             Phase::Tunnel => self.since = Instant::now(),
         }
@@ -173,12 +177,14 @@ impl EdgeStream {
         let limits = &self.edge.limits;
         let timeouts = &self.edge.counters.timeouts;
         let period = self.phase.period();
-        let opening = self.opening_left > 0;
+        let opening = self.frames.as_ref().is_some_and(Frames::is_opening);
+        let open = self.frames.as_ref().is_some_and(Frames::is_open);
         let (limit, counter) = match period.phase() {
             _ if opening => (limits.handshake, &timeouts.handshake),
             Phase::First => (limits.first_byte, &timeouts.first_byte),
             Phase::Idle => (limits.idle, &timeouts.idle),
             Phase::Head => (limits.head, &timeouts.head),
+            Phase::Busy if open => (limits.head, &timeouts.head),
             Phase::Busy => return Poll::Pending,
             Phase::Tunnel => (self.phase.tunnel_idle(), &timeouts.tunnel),
         };
@@ -224,10 +230,11 @@ impl EdgeStream {
                     0
                 }
             };
-            if n == 0 || n >= left {
+            let left = less(left as usize, n);
+            if n == 0 || left == 0 {
                 return self.close(Some(then));
             }
-            self.state = State::Lingering { until, left: left - n, then };
+            self.state = State::Lingering { until, left, then };
         }
         Poll::Pending
     }
@@ -302,6 +309,11 @@ impl EdgeStream {
     }
 }
 
+/// What is `left` without `n` bytes.
+fn less(left: usize, n: usize) -> u32 {
+    u32::try_from(left.saturating_sub(n)).unwrap_or(u32::MAX)
+}
+
 /// Reads at most `most` bytes.
 fn poll_read_up_to(
     io: &mut Transport,
@@ -340,7 +352,7 @@ impl AsyncRead for EdgeStream {
         }
         let before = buf.filled().len();
         if let Poll::Ready(read) = poll_read_up_to(&mut this.io, allowance, cx, buf) {
-            this.received(buf.filled().len() - before);
+            this.received(&buf.filled()[before..]);
             return Poll::Ready(read);
         }
         if let Poll::Ready(Err(error)) = this.poll_send_all(cx) {
@@ -357,7 +369,7 @@ impl AsyncWrite for EdgeStream {
         if this.buffer.is_full() {
             ready!(this.poll_drain(cx))?;
         }
-        if this.http2 || (this.buffer.is_empty() && data.len() >= CAPACITY) {
+        if this.frames.is_some() || (this.buffer.is_empty() && data.len() >= CAPACITY) {
             return this.poll_through(cx, |io, cx| io.poll_write(cx, data));
         }
         Poll::Ready(Ok(this.buffer.push(data)))
@@ -368,7 +380,7 @@ impl AsyncWrite for EdgeStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
-        if !self.http2 {
+        if self.frames.is_none() {
             let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
             return self.poll_write(cx, first);
         }
@@ -378,7 +390,7 @@ impl AsyncWrite for EdgeStream {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.http2
+        self.frames.is_some()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -412,7 +424,7 @@ impl fmt::Debug for EdgeStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EdgeStream")
             .field("fd", &self.as_raw_fd())
-            .field("http2", &self.http2)
+            .field("http2", &self.frames.is_some())
             .field("phase", &self.phase.period().phase())
             .field("state", &self.state)
             .finish_non_exhaustive()

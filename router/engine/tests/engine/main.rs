@@ -11,6 +11,7 @@ mod drain;
 mod forwarded;
 mod http1;
 mod http2;
+mod lifetimes;
 mod memory;
 mod pages;
 mod records;
