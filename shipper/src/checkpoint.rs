@@ -1,7 +1,8 @@
 //! What is remembered over a restart: a file that is replaced as a whole.
 //!
 //! `fairlead-shipper 1\n`, the XXH3-64 of what follows as eight bytes little endian, and a Protocol
-//! Buffers message. One that cannot be read costs a rewind and nothing else.
+//! Buffers message. Beside it stands the newest one that was made durable: what a machine that lost its
+//! power has of the other may be nothing. Where neither can be read it costs a rewind and nothing else.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -14,6 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 const MAGIC: &[u8] = b"fairlead-shipper 1\n";
 const NAME: &str = "checkpoint";
+const DURABLE: &str = "checkpoint.durable";
 
 /// All that is remembered.
 #[derive(Clone, PartialEq, Message)]
@@ -45,6 +47,9 @@ pub(crate) struct SavedContainer {
     /// There were files that are gone and not remembered.
     #[prost(bool, tag = "7")]
     pub(crate) forgot: bool,
+    /// Its app is named like its pod because nobody knew the pod.
+    #[prost(bool, tag = "8")]
+    pub(crate) guessed: bool,
 }
 
 /// A file, and how far it is.
@@ -118,19 +123,32 @@ pub(crate) struct SavedEdge {
 pub(crate) enum LoadError {
     #[error("cannot read {0}: {1}")]
     Io(PathBuf, #[source] io::Error),
-    #[error("{0} is damaged or of another version; reading begins anew, logd discards what it has")]
+    #[error(
+        "{0} is damaged or of another version; an older one is used, logd discards what it has"
+    )]
     Damaged(PathBuf),
 }
 
-/// Reads the checkpoint in a directory; an empty one where there is none.
-pub(crate) fn load(directory: &Path) -> Result<Checkpoint, LoadError> {
-    let path = directory.join(NAME);
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Checkpoint::default()),
-        Err(error) => return Err(LoadError::Io(path, error)),
-    };
-    decode(&bytes).ok_or(LoadError::Damaged(path))
+/// Reads the newest checkpoint in a directory that can be read, an empty one where there is none, and says
+/// which could not.
+pub(crate) fn load(directory: &Path) -> (Checkpoint, Vec<LoadError>) {
+    let mut errors = Vec::new();
+    for name in [NAME, DURABLE] {
+        match read(directory.join(name)) {
+            Ok(Some(checkpoint)) => return (checkpoint, errors),
+            Ok(None) => {}
+            Err(error) => errors.push(error),
+        }
+    }
+    (Checkpoint::default(), errors)
+}
+
+fn read(path: PathBuf) -> Result<Option<Checkpoint>, LoadError> {
+    match fs::read(&path) {
+        Ok(bytes) => decode(&bytes).map(Some).ok_or(LoadError::Damaged(path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(LoadError::Io(path, error)),
+    }
 }
 
 fn decode(bytes: &[u8]) -> Option<Checkpoint> {
@@ -159,6 +177,14 @@ pub(crate) fn write(directory: &Path, bytes: &[u8], sync: bool) -> io::Result<()
     file.write_all(bytes)?;
     if sync {
         file.sync_data()?;
+    }
+    if sync {
+        // A second name of the same file. Where the file system has no such thing there is one name.
+        let link = directory.join("checkpoint.link");
+        let _ = fs::remove_file(&link);
+        if fs::hard_link(&new, &link).is_ok() {
+            fs::rename(&link, directory.join(DURABLE))?;
+        }
     }
     fs::rename(&new, &path)?;
     if sync {
@@ -196,6 +222,7 @@ mod tests {
             files: vec![file],
             excluded: true,
             forgot: true,
+            guessed: true,
         };
         Checkpoint { containers: vec![container] }
     }
@@ -203,11 +230,39 @@ mod tests {
     #[test]
     fn what_was_written_is_read() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(load(directory.path()).unwrap(), Checkpoint::default());
+        let loaded = || {
+            let (checkpoint, errors) = load(directory.path());
+            assert!(errors.is_empty(), "{errors:?}");
+            checkpoint
+        };
+        assert_eq!(loaded(), Checkpoint::default());
         for sync in [true, false] {
             write(directory.path(), &encode(&checkpoint()), sync).unwrap();
-            assert_eq!(load(directory.path()).unwrap(), checkpoint());
+            assert_eq!(loaded(), checkpoint());
         }
+    }
+
+    #[test]
+    fn where_the_newest_is_damaged_or_lost_the_newest_durable_one_counts() {
+        let directory = tempfile::tempdir().unwrap();
+        let named = |name: &str| Checkpoint {
+            containers: vec![SavedContainer { name: name.into(), ..SavedContainer::default() }],
+        };
+        for (name, sync) in [("one", true), ("two", false), ("three", true), ("four", false)] {
+            write(directory.path(), &encode(&named(name)), sync).unwrap();
+        }
+        assert_eq!(load(directory.path()).0, named("four"));
+        fs::write(directory.path().join(NAME), "").unwrap();
+        let (checkpoint, errors) = load(directory.path());
+        assert_eq!((checkpoint, errors.len()), (named("three"), 1));
+        fs::remove_file(directory.path().join(NAME)).unwrap();
+        let (checkpoint, errors) = load(directory.path());
+        assert_eq!((checkpoint, errors.len()), (named("three"), 0));
+        for name in [NAME, DURABLE] {
+            fs::write(directory.path().join(name), "fairlead-shipper 2\n").unwrap();
+        }
+        let (checkpoint, errors) = load(directory.path());
+        assert_eq!((checkpoint, errors.len()), (Checkpoint::default(), 2));
     }
 
     proptest! {

@@ -1,11 +1,6 @@
 //! The log of an app as its shard writes it.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    ops::Range,
-    sync::{Arc, Weak},
-    time::{Duration, Instant},
-};
+use std::{ops::Range, sync::Arc, time::Instant};
 
 use fairlead_ring::{Count, Limits, Record, Writer, ring};
 use fairlead_wire::{
@@ -17,11 +12,10 @@ use fairlead_wire::{
 use super::{
     arrivals::{Arrivals, nanos},
     counters::{Cause, Counters},
+    files::Files,
     ledger::{self, EdgeEntry, GapEntry, Gaps, Ledger, LossKey, Losses, Tally},
     message::OpenFile,
     notice,
-    position::Position,
-    settled::Settled,
 };
 use crate::{
     app::{App, AppId},
@@ -31,17 +25,10 @@ use crate::{
     time,
 };
 
-/// Files that are remembered per app, open ones apart.
-const FILES: usize = 4_096;
-/// How long a file that was read to its end is remembered, for a sender that tells so twice.
-const CLOSED: Duration = Duration::from_secs(600);
-/// What an app takes beside its ring, and a file beside its origin, about: part of the budget.
+/// What an app takes beside its ring, about: part of the budget.
 const APP: usize = 1_024;
-const FILE: usize = 512;
 /// What a drain takes for an app, about.
 const DRAIN: usize = 512;
-/// Bytes of their names and labels.
-const FILES_BYTES: usize = 4 << 20;
 
 /// The log of an app.
 pub(super) struct AppLog {
@@ -50,8 +37,7 @@ pub(super) struct AppLog {
     arrivals: Arrivals,
     /// What `arrivals` counts from.
     begin: Instant,
-    /// Boxed, since most apps have few and a table keeps room for more.
-    files: HashMap<Incarnation, Box<File>>,
+    files: Files,
     /// What their origins take, and those that only records still have.
     origins: Account,
     losses: Losses,
@@ -65,18 +51,6 @@ pub(super) struct AppLog {
     limits: AppLimits,
     /// What of `writer.evicted()` is counted.
     counted: Count,
-}
-
-struct File {
-    origin: Arc<Origin>,
-    position: Position,
-    settled: Settled,
-    /// Who has it open.
-    opened: Weak<OpenFile>,
-    closed: bool,
-    /// Its next record lacks what came before it.
-    lacking: bool,
-    used: Instant,
 }
 
 /// logd's own lines in the app's stream.
@@ -98,7 +72,7 @@ impl AppLog {
             writer,
             arrivals: Arrivals::default(),
             begin: Instant::now(),
-            files: HashMap::new(),
+            files: Files::default(),
             origins: Account::default(),
             losses: Losses::default(),
             gaps: Gaps::default(),
@@ -114,7 +88,7 @@ impl AppLog {
 
     /// Bytes that it takes in memory, about.
     pub(super) fn memory(&self) -> usize {
-        let files = self.files.len() * FILE + self.origins.bytes();
+        let files = self.files.memory() + self.origins.bytes();
         let told = self.losses.memory() + self.gaps.memory();
         let drains = self.drains.len() * DRAIN;
         APP + files + told + drains + self.arrivals.memory() + self.writer.memory()
@@ -127,27 +101,7 @@ impl AppLog {
             let AppLimits { bytes, lines, .. } = self.limits;
             self.writer.set_limits(Limits { bytes, lines });
         }
-        let new = |source| Arc::new(Origin::new(file.incarnation.clone(), source, &self.origins));
-        let known = match self.files.entry(file.incarnation.clone()) {
-            Entry::Occupied(known) => {
-                let known = known.into_mut();
-                if known.origin.source != source {
-                    known.origin = new(source);
-                }
-                known.opened = Arc::downgrade(file);
-                (known.closed, known.used) = (false, used);
-                known
-            }
-            Entry::Vacant(place) => place.insert(Box::new(File {
-                origin: new(source),
-                position: Position::default(),
-                settled: Settled::default(),
-                opened: Arc::downgrade(file),
-                closed: false,
-                lacking: false,
-                used,
-            })),
-        };
+        let known = self.files.open(file, source, &self.origins, used);
         known.position.opened(file.number, known.settled.to())
     }
 
@@ -241,11 +195,7 @@ impl AppLog {
 
     /// The file was read to its end.
     pub(super) fn close(&mut self, file: &OpenFile) {
-        if file.outbox.is_none() {
-            self.files.remove(&file.incarnation);
-        } else if let Some(known) = self.files.get_mut(&file.incarnation) {
-            (known.closed, known.used) = (true, Instant::now());
-        }
+        self.files.close(file, Instant::now());
     }
 
     /// Forgets all records.
@@ -270,12 +220,8 @@ impl AppLog {
             self.writer.expire(next);
         }
         self.count_evicted(Cause::Age, counters);
-        let keep = self.limits.age;
-        self.files.retain(|_, file| {
-            let keep = if file.closed { CLOSED.min(keep) } else { keep };
-            file.is_open() || file.used.elapsed() < keep
-        });
-        self.forget_files();
+        // What a pod says of its lines says nothing of how long its node has them.
+        self.files.forget(self.limits.age.max(self.defaults.age), Instant::now());
         self.settle();
         let lost_to_drains = self.writer.held().records == 0 && !self.is_done();
         self.tell_losses(counters) || lost_to_drains
@@ -472,35 +418,6 @@ impl AppLog {
             bytes: evicted.bytes - self.counted.bytes,
         });
         self.counted = evicted;
-    }
-
-    /// Keeps files that nobody has open in bounds: the longest unused leave.
-    fn forget_files(&mut self) {
-        let unused = self.files.values().filter(|file| !file.is_open());
-        let mut unused: Vec<_> = unused.map(|file| (file.used, file.origin.bytes)).collect();
-        let (mut count, mut bytes) =
-            (unused.len(), unused.iter().map(|(_, bytes)| bytes).sum::<usize>());
-        if count <= FILES && bytes <= FILES_BYTES {
-            return;
-        }
-        unused.sort_unstable();
-        let newest = unused.into_iter().find(|(_, of)| {
-            (count, bytes) = (count - 1, bytes - of);
-            count <= FILES && bytes <= FILES_BYTES
-        });
-        if let Some((newest, _)) = newest {
-            self.files.retain(|_, file| file.is_open() || file.used > newest);
-        }
-    }
-}
-
-impl File {
-    fn is_open(&self) -> bool {
-        !self.closed && self.opened.strong_count() > 0
-    }
-
-    fn ack(&self, file: u32) -> Ack {
-        Ack { file, stored: self.position.stored(), settled: self.settled.to(), gap: 0 }
     }
 }
 

@@ -4,6 +4,7 @@
 mod arrivals;
 mod budget;
 pub(crate) mod counters;
+mod files;
 mod inbox;
 pub(crate) mod ledger;
 mod log;

@@ -80,6 +80,33 @@ async fn what_was_stored_and_not_shown_and_is_gone_is_told_to_whom_it_was_not_sh
     assert_eq!(ledger["gaps"], 0);
 }
 
+/// Also where files were read to their end long ago.
+#[tokio::test]
+async fn a_lost_checkpoint_costs_a_rewind_that_logd_discards() {
+    let mut shop = Shop::new().await;
+    let logd = start();
+    let shipper = shop.ship(at("http", &logd), Credentials::default()).await;
+    for file in 0..3 {
+        shop.log.write(&format!("{file}.0"));
+        shop.log.write(&format!("{file}.1"));
+        messages(&logd, 2 * file + 2).await;
+        shop.log.rotate();
+    }
+    shop.log.write("last");
+    messages(&logd, 7).await;
+    // All but the last one are closed.
+    let client = Client::of(&logd);
+    client.until("/metrics", |answer| answer.body.contains("\nfairlead_logd_files 4\n")).await;
+    shipper.shutdown().await;
+    shop.node.forget();
+    shop.log.write("more");
+    let _shipper = shop.ship(at("http", &logd), Credentials::default()).await;
+    let all = ["0.0", "0.1", "1.0", "1.1", "2.0", "2.1", "last", "more"];
+    assert_eq!(messages(&logd, all.len()).await, all);
+    let ledger = client.get("/ledger/shop/web").await.json();
+    assert_eq!((&ledger["gaps"], &ledger["accepted"]["records"]), (&json!(0), &json!(all.len())));
+}
+
 /// Attempts to connect that failed.
 async fn refused(shipper: &Shipper) {
     let failures = "fairlead_shipper_connect_failures_total";

@@ -16,6 +16,8 @@ pub struct Entry {
     pub name: LogName,
     /// Which file it is; behind a symbolic link, the one it leads to.
     pub inode: Inode,
+    /// Whether nothing is in it.
+    pub empty: bool,
 }
 
 impl Entry {
@@ -44,7 +46,7 @@ pub fn list(directory: &Path) -> io::Result<Vec<Entry>> {
         // It may be gone by now.
         let Ok(metadata) = fs::metadata(entry.path()) else { continue };
         if metadata.is_file() {
-            entries.push(Entry { name, inode: Inode::of(&metadata) });
+            entries.push(Entry { name, inode: Inode::of(&metadata), empty: metadata.len() == 0 });
         }
     }
     entries.sort_by_key(|entry| (entry.order(), entry.name.compressed));
@@ -96,7 +98,11 @@ impl Container {
 
     fn known(&self, entry: &Entry, found: &[bool]) -> Option<usize> {
         let free = |index: &usize| !found[*index];
-        let by_inode = self.files.iter().position(|file| file.inode == Some(entry.inode));
+        let by_inode = |open: bool| {
+            self.files
+                .iter()
+                .position(|file| file.inode == Some(entry.inode) && file.content.is_some() == open)
+        };
         let by_name = || {
             self.files.iter().position(|file| {
                 let same = match (file.place, entry.name.rotated) {
@@ -107,7 +113,9 @@ impl Container {
                 same && file.restart == entry.name.restart
             })
         };
-        by_inode.filter(free).or_else(|| by_name().filter(free))
+        // The number of one that is not open may be another file's by now.
+        let open = by_inode(true).filter(free).or_else(|| by_name().filter(free));
+        open.or_else(|| by_inode(false).filter(free))
     }
 
     fn discover(&self, entry: &Entry, ids: &mut u64, now: Instant) -> Option<LogFile> {
@@ -117,19 +125,18 @@ impl Container {
             Ok(mut content) => {
                 // By now it may be another one than was listed.
                 file.inode = content.inode().ok().map(|(inode, _)| inode);
-                match read_head(&mut content, false) {
-                    Ok(head) => (file.head, file.content) = (head, Some(content)),
-                    // It is opened once more: a decoder that failed says next that there is nothing.
-                    Err(error) => {
-                        tracing::warn!(%error, file = %path.display(), "log file cannot be read");
-                    }
-                }
+                // What cannot be read is tried again when it is its turn.
+                file.head = read_head(&mut content, false).ok().flatten();
+                file.content = Some(content);
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-            Err(error) => {
-                tracing::warn!(%error, file = %path.display(), "log file cannot be opened");
+            // What was being written has another name by now.
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound && entry.name.rotated.is_none() =>
+            {
                 return None;
             }
+            // Opened when it is its turn, or else missing.
+            Err(_) => (file.inode, file.trouble.unread) = (Some(entry.inode), !entry.empty),
         }
         *ids += 1;
         Some(file)
@@ -252,6 +259,29 @@ mod tests {
         directory.rename("0.log.20260101-000000", "0.log");
         assert_eq!(directory.look(), named(&[(1, "0.log")]));
         assert_eq!(directory.container.files[0].ending, None);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_before_it_is_opened_was_there() {
+        let mut directory = Directory::new();
+        for name in ["0.log.20260101-000001", "0.log.20260101-000002", "0.log.20260101-000003"] {
+            directory.write(name, name);
+        }
+        directory.write("0.log", "live");
+        std::fs::write(directory.path.join("0.log.20260101-000002"), "").unwrap();
+        let listed = list(&directory.path).unwrap();
+        for name in ["0.log.20260101-000001", "0.log.20260101-000002", "0.log"] {
+            std::fs::remove_file(directory.path.join(name)).unwrap();
+        }
+        // Compressed meanwhile.
+        directory.compress("0.log.20260101-000003");
+        directory.container.reconcile(&listed, &mut directory.ids, Instant::now());
+        directory.look();
+        let files = directory.container.files.iter();
+        let found: Vec<_> = files.map(|file| (file.place, file.trouble.unread)).collect();
+        let compressed = LogName::parse("0.log.20260101-000003.gz").unwrap();
+        let rotated = Place::Rotated(compressed.rotated.unwrap(), true);
+        assert_eq!(found, [(Place::Gone, true), (Place::Gone, false), (rotated, true)]);
     }
 
     #[test]

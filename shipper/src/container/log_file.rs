@@ -1,8 +1,11 @@
 //! One file of a container's log, and how far it is.
 
 use std::collections::VecDeque;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use fairlead_wire::message::GapReason;
 
 use crate::decode::{Decoder, Position};
 use crate::file::{Content, Head, Inode};
@@ -13,6 +16,12 @@ use super::gap::Gap;
 /// Batches of a file that logd has and has not settled, at most; beyond, borders between them are
 /// forgotten, so that a rewind goes back a little further.
 const MARKS: usize = 1024;
+
+/// How often a file that is not written any more is tried where it cannot be read: for about 8 s.
+const TRIES: u32 = 6;
+
+/// How long until it is tried again, at first and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 
 /// Where a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +78,25 @@ pub struct Reading {
     pub lacking: bool,
 }
 
+/// What keeps a file from being read; nothing is its default.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Trouble {
+    /// There was something in it, and nobody could open it yet.
+    pub unread: bool,
+    /// How often in a row it could not be read.
+    pub failures: u32,
+    /// Until when that is not tried again.
+    pub retry: Option<Instant>,
+}
+
+impl Trouble {
+    /// Why it is missing, where it is.
+    #[must_use]
+    pub const fn reason(self) -> GapReason {
+        if self.failures > 0 { GapReason::Unreadable } else { GapReason::Deleted }
+    }
+}
+
 /// A file of a container's log.
 #[derive(Debug)]
 pub struct LogFile {
@@ -103,6 +131,8 @@ pub struct LogFile {
     pub since: Instant,
     /// Since when it is gone.
     pub gone: Option<Instant>,
+    /// What keeps it from being read.
+    pub trouble: Trouble,
     /// From where to send it to a logd that never had it.
     pub begin: Begin,
     /// What came before what of it is sent an earlier logd had, and this one does not get.
@@ -135,6 +165,7 @@ impl LogFile {
             ending: None,
             since: now,
             gone: None,
+            trouble: Trouble { unread: false, failures: 0, retry: None },
             begin: Begin::At(Position::at(0)),
             lacking: false,
             gap: None,
@@ -245,6 +276,19 @@ impl LogFile {
         self.stored = None;
     }
 
+    /// It could not be read. Says when to try again; `None` where that is of no use, or was done often
+    /// enough: one that is written is all that there is to read, another one has others behind it.
+    pub fn failed(&mut self, error: &io::Error, now: Instant) -> Option<Instant> {
+        let trouble = &mut self.trouble;
+        trouble.failures = trouble.failures.saturating_add(1);
+        // What cannot be decompressed never can.
+        let hopeless = error.raw_os_error().is_none();
+        let enough = self.ending.is_some() && trouble.failures >= TRIES;
+        let wait = RETRY.0 * 2_u32.pow(trouble.failures.min(16) - 1);
+        trouble.retry = (!hopeless && !enough).then(|| now + wait.min(RETRY.1));
+        trouble.retry
+    }
+
     /// The connection ended.
     pub fn disconnected(&mut self) {
         self.stage = Stage::Waiting;
@@ -282,6 +326,28 @@ mod tests {
         file.reopened(at, 10);
         assert_eq!((file.stored, file.settled.to), (Some(at), 10));
         assert_eq!(file.marks, [at]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_tried_for_some_seconds_and_one_that_is_written_as_long_as_it_is()
+     {
+        let (start, eio) = (Instant::now(), io::Error::from_raw_os_error(5));
+        let mut file = file(&[]);
+        let mut now = start;
+        for _ in 0..100 {
+            now = file.failed(&eio, now).unwrap();
+        }
+        assert_eq!(file.failed(&eio, now), Some(now + RETRY.1));
+        file.trouble = Trouble::default();
+        file.ending = Some(start);
+        let mut now = start;
+        while let Some(next) = file.failed(&eio, now) {
+            now = next;
+        }
+        assert_eq!((file.trouble.failures, now - start), (TRIES, Duration::from_millis(7_750)));
+        file.trouble = Trouble::default();
+        let damaged = io::Error::from(io::ErrorKind::InvalidData);
+        assert_eq!(file.failed(&damaged, now), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use fairlead_wire::message;
 
 pub use chain::{Entry, list};
 pub use gap::{Edge, Gap};
-pub use log_file::{Begin, LogFile, Place, Reading, Stage};
+pub use log_file::{Begin, LogFile, Place, Reading, Stage, Trouble};
 
 use crate::decode::{Bucket, Position};
 use crate::path::PodPath;
@@ -38,6 +38,8 @@ pub struct Identity {
     pub multiline: bool,
     /// Lines a second, at most.
     pub rate: Option<u32>,
+    /// Nobody knew its pod: the app is named like it, and may be another one.
+    pub guessed: bool,
 }
 
 /// A container's log.
@@ -86,15 +88,34 @@ impl Container {
         }
     }
 
-    /// Its lines are these from now on. What a logd has of them for another app is not for this one.
+    /// Its lines are these from now on. What a logd has of them for another app is not for this one. What
+    /// was another app's is history here, unless that was a guess.
     pub fn identify(&mut self, identity: Identity) {
-        if self.whose().is_some_and(|known| known.source.app != identity.source.app) {
+        let goes = self.whose().filter(|known| known.source.app != identity.source.app);
+        if let Some(known) = goes {
+            if known.guessed {
+                self.unsettle();
+            }
             self.instance = None;
         }
         if self.bucket.as_ref().map(Bucket::rate) != identity.rate.map(f64::from) {
             self.bucket = identity.rate.map(Bucket::new);
         }
         self.identity = Some(identity);
+    }
+
+    /// No drain of its app had any of it. What is gone by now the app never gets.
+    fn unsettle(&mut self) {
+        for file in &mut self.files {
+            file.settled = file.floor;
+        }
+        if std::mem::take(&mut self.forgot)
+            && let Some(first) = self.files.first_mut()
+        {
+            let (reason, certain) = (message::GapReason::Deleted, false);
+            let gap = Gap { reason, before: None, bytes: None, certain };
+            first.gap = Some(first.gap.map_or(gap, |next| gap.and(next)));
+        }
     }
 
     /// Whose its lines are, or were before this process began.

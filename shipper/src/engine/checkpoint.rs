@@ -18,11 +18,11 @@ use crate::path::PodPath;
 impl Engine {
     /// Goes on where the checkpoint ends.
     pub(super) fn recall(&mut self) {
-        let saved = checkpoint::load(&self.settings.state).unwrap_or_else(|error| {
+        let (saved, errors) = checkpoint::load(&self.settings.state);
+        for error in errors {
             tracing::error!("{error}");
             self.metrics.checkpoint_errors.fetch_add(1, Relaxed);
-            Checkpoint::default()
-        });
+        }
         let now = Instant::now();
         for saved in saved.containers {
             let Some(path) = PodPath::parse(&saved.pod) else { continue };
@@ -36,6 +36,7 @@ impl Engine {
                 excluded: saved.excluded,
                 multiline: false,
                 rate: self.settings.rate,
+                guessed: saved.guessed,
             });
             container.forgot = saved.forgot;
             for file in saved.files {
@@ -89,6 +90,7 @@ impl Engine {
                 excluded: known.is_some_and(|known| known.excluded)
                     && !self.settings.excluded_namespaces.contains(&container.path.namespace),
                 forgot: container.forgot,
+                guessed: known.is_some_and(|known| known.guessed),
             })
         });
         Checkpoint { containers: containers.collect() }

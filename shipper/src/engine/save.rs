@@ -240,6 +240,6 @@ mod tests {
         if let Some(writing) = saver.writing.take() {
             writing.await.unwrap().unwrap();
         }
-        assert_eq!(checkpoint::load(state.path()).unwrap(), named("last"));
+        assert_eq!(checkpoint::load(state.path()).0, named("last"));
     }
 }

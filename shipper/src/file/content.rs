@@ -142,8 +142,14 @@ impl Gzip {
             self.piece.resize(end + PIECE, 0);
             let read = decoder.read(&mut self.piece[end..]);
             self.piece.truncate(end + *read.as_ref().unwrap_or(&0));
-            if read? == 0 {
-                break;
+            match read {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => {
+                    // One that failed says next that there is nothing.
+                    self.decoder = None;
+                    return Err(error);
+                }
             }
         }
         if self.at < offset {

@@ -161,6 +161,7 @@ impl PodMeta {
             }),
             multiline: text(MULTILINE) == Some("true"),
             rate: [own, rate].into_iter().flatten().min(),
+            guessed: false,
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use fairlead_cluster::http::Refusal;
 use fairlead_shipper::{Shipper, ShipperOptions};
 use fairlead_test_support::{figure, soaking};
+use fairlead_wire::message::GapReason;
 use serde_json::json;
 
 use crate::pods::start_with;
@@ -154,13 +155,19 @@ async fn pods_that_come_and_go_while_the_api_is_away_lose_and_repeat_no_line() {
         world.named(directory, "made").await;
     }
     world.write("after").await;
-    for (app, lines) in [("stays", rounds + 2), ("moved", 1), ("second", 1), ("made", rounds - 1)] {
-        assert_eq!(world.lines(&format!("shop/{app}")).len(), lines, "{app}");
+    // Those that were named by their paths have all of their lines in their apps, too.
+    let of_made: usize = (1..rounds).map(|round| rounds - round + 1).sum();
+    for (app, lines) in
+        [("stays", rounds + 2), ("moved", 1), ("second", rounds - 2), ("made", of_made)]
+    {
+        let lines_of = world.lines(&format!("shop/{app}"));
+        assert_eq!(lines_of.len(), lines, "{app}");
+        assert_eq!(lines_of.iter().collect::<BTreeSet<_>>().len(), lines, "{app}: one twice");
     }
     assert!(world.lines("shop/stays").contains(&format!("{stays} after")));
-    // All lines, none twice, and nothing is missing.
-    let texts = world.logd.look(State::texts);
-    assert_eq!(texts.len(), world.written.len());
+    // All lines, and nothing is missing.
+    let texts: BTreeSet<_> = world.logd.look(State::texts).into_iter().collect();
+    assert_eq!(texts, world.written);
     world.logd.look(|state| {
         assert!(state.gaps.is_empty(), "{:?}", state.gaps);
         assert!(state.faults.is_empty(), "{:?}", state.faults);
@@ -195,7 +202,8 @@ async fn pods_that_were_named_by_their_paths_get_their_apps_when_the_api_is_back
     world.back(&made, "store").await;
     world.write("after").await;
     assert_eq!(world.lines("shop/made-1"), [format!("{made} meanwhile")]);
-    // Its app's log gets what there is of it, as history, and what comes.
+    // Its app's log gets what there is of it, and what comes. None of it is history: no drain of the app
+    // had it.
     let file = world.logd.look(|state| {
         let last = format!("{made} after");
         let file = state
@@ -205,11 +213,79 @@ async fn pods_that_were_named_by_their_paths_get_their_apps_when_the_api_is_back
         file.unwrap().clone()
     });
     let lines = file.lines.iter().map(|line| (line.payload.clone(), line.history));
-    let expected = [("meanwhile", true), ("after", false)]
+    let expected = [("meanwhile", false), ("after", false)]
         .map(|(what, history)| (format!("{made} {what}").into_bytes(), history));
     assert!(lines.eq(expected), "{file:?}");
     assert_eq!(file.source.app, "store");
     let gaps = "fairlead_shipper_gaps_total{reason=\"deleted\"}";
     assert_eq!(metric(world.shipper.admin_addr(), gaps).await, 0);
     assert!(world.logd.look(|state| state.gaps.is_empty() && state.faults.is_empty()));
+}
+
+/// A pod was known, and the app of its lines is another one from now on: what its old app's drains had is
+/// history.
+#[tokio::test]
+async fn lines_of_a_pod_that_goes_to_another_app_are_history_there() {
+    let mut world = World::new(1 << 20).await;
+    let pod = world.pod("moves-1", "moves");
+    world.write("before").await;
+    world.settled().await;
+    world.api.annotate("moves-1", &BTreeMap::from([("fairlead.dev/app", "moved")]));
+    world.named(&pod, "moved").await;
+    world.write("after").await;
+    let lines = world.logd.look(|state| {
+        let lines = state.of("shop/moved").into_iter().flat_map(|file| file.lines.clone());
+        let text = |payload: Vec<u8>| String::from_utf8(payload).unwrap();
+        lines.map(|line| (text(line.payload), line.history)).collect::<Vec<_>>()
+    });
+    assert_eq!(lines, [(format!("{pod} before"), true), (format!("{pod} after"), false)]);
+}
+
+/// It was named by its path, files that were read are gone, and the process began anew meanwhile.
+#[tokio::test]
+async fn what_its_app_never_gets_of_a_pod_that_was_named_by_its_path_is_a_gap() {
+    let mut world = World::new(0).await;
+    world.leave(Refusal::InternalError);
+    let made = world.pod("made-1", "store");
+    world.write("one").await;
+    world.settled().await;
+    world.logs[&made].rotate(1);
+    world.write("two").await;
+    world.logs[&made].rotate(2);
+    world.write("three").await;
+    let closed = |state: &State| {
+        let files = state.of("shop/made-1");
+        (files.iter().filter(|file| file.closed).count() == 2).then_some(())
+    };
+    world.logd.until("two files are read to their ends", closed).await;
+    world.logs[&made].delete(1);
+    let remembered = async {
+        // What is gone is no longer among what is remembered.
+        let checkpoint = world.node.state().join("checkpoint");
+        let hashes =
+            world.logd.look(|state| state.order.iter().map(|key| key.3).collect::<Vec<_>>());
+        let has =
+            |bytes: &[u8], hash: &u64| bytes.windows(8).any(|window| window == hash.to_le_bytes());
+        while has(&std::fs::read(&checkpoint).unwrap_or_default(), &hashes[0]) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), remembered).await.unwrap();
+    let World { node, logd, api, shipper, .. } = world;
+    shipper.shutdown().await;
+    api.cluster.faults().clear();
+    let _shipper = start_with(&node, &logd, &api, |_| {}).await;
+    logd.ends("shop/store", &format!("{made} three")).await;
+    logd.look(|state| {
+        let lines: Vec<_> =
+            state.of("shop/store").into_iter().flat_map(|file| file.lines.clone()).collect();
+        let expected = ["two", "three"].map(|what| format!("{made} {what}").into_bytes());
+        assert!(lines.iter().map(|line| &line.payload).eq(&expected), "{lines:?}");
+        assert!(lines.iter().all(|line| !line.history), "{lines:?}");
+        let [gap] = state.gaps.as_slice() else { panic!("{:?}", state.gaps) };
+        assert_eq!((gap.reason, &gap.before), (GapReason::Deleted.into(), &None));
+        let second = state.order.iter().find(|key| key.4 == "shop/store").unwrap();
+        assert_eq!(gap.after.as_ref().unwrap().incarnation.first_line, second.3);
+        assert!(state.faults.is_empty(), "{:?}", state.faults);
+    });
 }

@@ -40,18 +40,44 @@ async fn a_damaged_checkpoint_costs_a_rewind_that_logd_discards() {
     let mut web = node.container(WEB, "web");
     web.write(&["one"]);
     logd.lines(&["one"]).await;
+    web.rotate(1);
+    web.write(&["two"]);
+    logd.lines(&["one", "two"]).await;
     shipper.shutdown().await;
+    // Both names of the last one are of one file.
     let checkpoint = node.state().join("checkpoint");
     let mut bytes = fs::read(&checkpoint).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     fs::write(&checkpoint, bytes).unwrap();
-    web.write(&["two"]);
+    web.write(&["three"]);
     let shipper = node.ship(&logd);
-    logd.lines(&["one", "two"]).await;
-    until_metric(shipper.admin_addr(), "fairlead_shipper_checkpoint_errors_total", |n| n == 1)
+    logd.lines(&["one", "two", "three"]).await;
+    until_metric(shipper.admin_addr(), "fairlead_shipper_checkpoint_errors_total", |n| n == 2)
         .await;
     assert!(logd.look(|state| state.gaps.is_empty() && state.faults.is_empty()));
+}
+
+#[tokio::test]
+async fn where_the_newest_checkpoint_is_lost_an_older_one_is_used() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let shipper = node.ship(&logd);
+    let mut web = node.container(WEB, "web");
+    web.write(&["one"]);
+    logd.lines(&["one"]).await;
+    let unacknowledged = "fairlead_shipper_unacknowledged_bytes";
+    until_metric(shipper.admin_addr(), unacknowledged, |bytes| bytes == 0).await;
+    shipper.shutdown().await;
+    // As a machine that lost its power may leave it.
+    fs::remove_file(node.state().join("checkpoint")).unwrap();
+    fs::write(node.state().join("checkpoint"), "").unwrap();
+    // It has nothing in its memory: what it is sent tells what is known to be settled.
+    logd.restart("another");
+    web.write(&["two"]);
+    let shipper = node.ship(&logd);
+    logd.lines(&["two"]).await;
+    until_metric(shipper.admin_addr(), "fairlead_shipper_checkpoint_errors_total", |n| n == 1)
+        .await;
 }
 
 #[tokio::test]

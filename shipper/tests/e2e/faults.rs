@@ -154,6 +154,60 @@ async fn what_was_truncated_before_it_was_read_is_a_gap() {
     });
 }
 
+/// One that can be opened and not read, and one that cannot be opened.
+const BROKEN: [(&str, i32); 2] = [("/proc/self/mem", 5), ("/proc/sys/vm/compact_memory", 13)];
+
+#[tokio::test]
+async fn a_rotated_file_that_cannot_be_read_is_a_gap_told_before_the_next_one() {
+    let check = async |(broken, errno): (&str, i32)| {
+        assert_eq!(std::fs::read(broken).unwrap_err().raw_os_error(), Some(errno), "{broken}");
+        let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+        let mut web = node.container(WEB, "web");
+        web.write(&["one"]);
+        web.rotate(1);
+        std::os::unix::fs::symlink(broken, web.rotated(2)).unwrap();
+        web.write(&["three"]);
+        let shipper = node.ship(&logd);
+        logd.lines(&["one", "three"]).await;
+        logd.look(|state| {
+            let [gap] = state.gaps.as_slice() else { panic!("{:?}", state.gaps) };
+            assert_eq!((gap.reason, gap.bytes), (i32::from(GapReason::Unreadable), None));
+            let hash = |line: &str| {
+                let has = |key: &&_| state.files[*key].lines[0].payload == line.as_bytes();
+                state.order.iter().find(has).map(|key| key.3)
+            };
+            let edges = [&gap.before, &gap.after].map(|edge| edge.as_ref());
+            let hashes = edges.map(|edge| edge.map(|edge| edge.incarnation.first_line));
+            assert_eq!(hashes, [hash("one"), hash("three")]);
+            assert!(state.faults.is_empty(), "{:?}", state.faults);
+        });
+        // It holds up nothing for ever.
+        std::fs::remove_dir_all(node.pods().join(WEB)).unwrap();
+        until_metric(shipper.admin_addr(), "fairlead_shipper_containers", |count| count == 0).await;
+        assert_eq!(logd.look(|state| state.gaps.len()), 1);
+    };
+    tokio::join!(check(BROKEN[0]), check(BROKEN[1]));
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_and_has_none_after_it_is_a_gap_when_its_container_is_gone() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let web = node.container(WEB, "web");
+    std::os::unix::fs::symlink(BROKEN[0].0, web.live()).unwrap();
+    let shipper = node.ship(&logd);
+    let containers = "fairlead_shipper_containers";
+    until_metric(shipper.admin_addr(), containers, |count| count == 1).await;
+    std::fs::remove_dir_all(node.pods().join(WEB)).unwrap();
+    let gap = logd.until("the gap", |state| state.gaps.first().cloned()).await;
+    assert_eq!(gap.reason, i32::from(GapReason::Unreadable));
+    assert_eq!((&gap.before, &gap.after), (&None, &None));
+    until_metric(shipper.admin_addr(), containers, |count| count == 0).await;
+    logd.look(|state| {
+        assert_eq!(state.gaps.len(), 1);
+        assert!(state.faults.is_empty(), "{:?}", state.faults);
+    });
+}
+
 #[tokio::test]
 async fn what_is_not_acknowledged_is_not_read_on() {
     let manner = Manner { acknowledges: false, ..Manner::default() };

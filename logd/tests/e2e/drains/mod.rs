@@ -4,6 +4,7 @@ mod declared;
 mod deis;
 mod faults;
 mod many;
+mod unknown;
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -46,6 +46,11 @@ impl Node {
         Shipper::start(options, Some(api.client().await)).unwrap()
     }
 
+    /// What a shipper of this node remembered is lost.
+    pub(crate) fn forget(&self) {
+        fs::remove_dir_all(self.root.path().join("state")).unwrap();
+    }
+
     /// A container of the pod with this directory.
     pub(crate) fn container(&self, pod: &str) -> Container {
         let directory = self.root.path().join("pods").join(pod).join("web");

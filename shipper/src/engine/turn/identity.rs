@@ -27,6 +27,7 @@ impl Turn<'_> {
                     excluded: false,
                     multiline: false,
                     rate: settings.rate,
+                    guessed: true,
                 });
                 identity.excluded |=
                     settings.excluded_namespaces.contains(&container.path.namespace);

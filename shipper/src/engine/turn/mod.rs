@@ -49,6 +49,7 @@ impl Next {
 }
 
 /// Whether the files after one may be read.
+#[derive(Debug, PartialEq, Eq)]
 enum Step {
     Pass,
     Stop,
@@ -94,6 +95,11 @@ impl Turn<'_> {
 
     fn file(&mut self, container: &mut Container, index: usize) -> Step {
         let file = &mut container.files[index];
+        let reads = matches!(file.stage, Stage::Waiting | Stage::Reading(..));
+        if let Some(at) = file.trouble.retry.filter(|at| *at > self.now && reads) {
+            self.next.at(at);
+            return Step::Stop;
+        }
         match &file.stage {
             Stage::Waiting if file.is_done() => {
                 (file.content, file.inode) = (None, None);

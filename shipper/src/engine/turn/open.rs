@@ -4,27 +4,47 @@ use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use fairlead_wire::incarnation::first_line_hash;
 use fairlead_wire::message::{FromSender, GapReason, Open, Opened, Source};
 
 use super::read::batch;
 use super::{GONE, LINGER, Step, Turn};
-use crate::container::{Begin, Container, Place, Reading, Stage};
+use crate::container::{Begin, Container, Place, Reading, Stage, Trouble};
 use crate::decode::{Decoder, Position, SPAN, Tally};
-use crate::file::{Content, read_head};
-
-/// How long until a file that could not be read is tried again.
-const UNREADABLE: Duration = Duration::from_secs(30);
+use crate::file::{Content, Head, read_head};
 
 /// How long a new file waits for its container's id.
 const CONTAINER_ID: Duration = Duration::from_millis(150);
 
 impl Turn<'_> {
-    /// Nothing of a compressed file can be read, nor will be.
-    fn unreadable(&mut self, container: &mut Container, index: usize) -> Step {
-        tracing::warn!(container = %container.directory.display(), "a compressed log file holds no line");
-        self.lose(container, index, 0, GapReason::Unreadable, None);
+    /// Nothing of a file was read, nor will be.
+    fn never_read(&mut self, container: &mut Container, index: usize, reason: GapReason) -> Step {
+        tracing::warn!(container = %container.directory.display(), ?reason, "nothing of a log file could be read");
+        self.lose(container, index, 0, reason, None);
+        let file = &mut container.files[index];
+        if file.tail.is_some() {
+            // Only it can tell, and has to have a name for that.
+            file.head = Some(Head { hash: first_line_hash(&[]), time: 0 });
+        }
         self.next.now = true;
         Step::Pass
+    }
+
+    /// A file cannot be opened or read. Whether it is tried again.
+    pub(super) fn failed(
+        &mut self,
+        container: &mut Container,
+        index: usize,
+        error: &io::Error,
+    ) -> bool {
+        let directory = container.directory.display();
+        let file = &mut container.files[index];
+        let retry = file.failed(error, self.now);
+        tracing::warn!(%error, container = %directory, file = ?file.place, "log file cannot be read");
+        if let Some(at) = retry {
+            self.next.at(at);
+        }
+        retry.is_some()
     }
 
     /// Begins with a file, if what is needed for it is there.
@@ -32,7 +52,8 @@ impl Turn<'_> {
         let last = index + 1 == container.files.len();
         let file = &mut container.files[index];
         let gone = file.place == Place::Gone;
-        if file.content.is_none() {
+        let lost = file.complete == Some(0) && file.tail.is_some();
+        if file.content.is_none() && !lost {
             match file.path(&container.directory) {
                 Some(path) => {
                     match Content::open(&path, matches!(file.place, Place::Rotated(_, true))) {
@@ -46,9 +67,12 @@ impl Turn<'_> {
                             return Step::Stop;
                         }
                         Err(error) => {
-                            tracing::warn!(%error, file = %path.display(), "log file cannot be opened");
-                            self.next.at(self.now + GONE);
-                            return Step::Stop;
+                            if self.failed(container, index, &error) {
+                                return Step::Stop;
+                            }
+                            if container.files[index].head.is_none() {
+                                return self.never_read(container, index, GapReason::Unreadable);
+                            }
                         }
                     }
                 }
@@ -72,22 +96,31 @@ impl Turn<'_> {
                 }
             }
         }
+        let file = &mut container.files[index];
         let lingered = file.ending.is_some_and(|since| since + LINGER <= self.now);
         if file.head.is_none() {
             let Some(content) = &mut file.content else {
+                if file.trouble.unread {
+                    let reason = file.trouble.reason();
+                    return self.never_read(container, index, reason);
+                }
                 // Nothing was ever known of it.
                 file.complete = Some(0);
                 (file.stored, file.settled) = (Some(Position::at(0)), Position::at(0));
                 return Step::Pass;
             };
             match read_head(content, lingered || content.is_complete()) {
-                Ok(Some(head)) => file.head = Some(head),
+                Ok(Some(head)) => {
+                    file.trouble = Trouble::default();
+                    file.head = Some(head);
+                }
                 // The kubelet compresses none that is empty: this one's content is lost, as where a node
                 // lost its power before it was written.
                 Ok(None) if content.is_complete() => {
-                    return self.unreadable(container, index);
+                    return self.never_read(container, index, GapReason::Unreadable);
                 }
                 Ok(None) => {
+                    file.trouble = Trouble::default();
                     if lingered {
                         file.complete = Some(0);
                         file.stored = Some(Position::at(0));
@@ -99,12 +132,10 @@ impl Turn<'_> {
                     return if file.ending.is_some() { Step::Pass } else { Step::Stop };
                 }
                 Err(error) => {
-                    tracing::warn!(%error, container = %container.directory.display(), "log file cannot be read");
-                    if content.is_complete() {
-                        return self.unreadable(container, index);
+                    if self.failed(container, index, &error) {
+                        return Step::Stop;
                     }
-                    self.next.at(self.now + UNREADABLE);
-                    return if last { Step::Stop } else { Step::Pass };
+                    return self.never_read(container, index, GapReason::Unreadable);
                 }
             }
             self.next.dirty = true;
@@ -189,7 +220,8 @@ impl Turn<'_> {
         };
         let ended = file.complete.is_some_and(|size| size <= at);
         if file.content.is_none() && !ended && file.tail.is_none() {
-            self.lose(container, index, at, GapReason::Deleted, None);
+            let reason = file.trouble.reason();
+            self.lose(container, index, at, reason, None);
             container.files[index].stage = Stage::Ending(number);
         } else {
             let decoding = match (begin, &mut file.content) {

@@ -7,7 +7,7 @@ use fairlead_wire::message::{Batch, FromSender, GapReason, Loss, LossReason};
 
 use super::gap::message;
 use super::{LINGER, Step, Turn};
-use crate::container::{Container, Place, Stage};
+use crate::container::{Container, Place, Stage, Trouble};
 use crate::decode::{Pack, Position, Rule, Tally};
 use crate::file::read_head;
 
@@ -20,7 +20,8 @@ impl Turn<'_> {
         let followed = container.files[index + 1..]
             .iter()
             .find(|file| file.place != Place::Gone || file.content.is_some());
-        let followed = followed.is_some_and(|next| next.head.is_some());
+        let followed =
+            followed.is_some_and(|next| next.head.is_some() || next.trouble.failures > 0);
         let last = index + 1 == container.files.len();
         let excluded = self.up.is_none();
         let file = &mut container.files[index];
@@ -41,14 +42,17 @@ impl Turn<'_> {
         let read = match content.read_at(at, &mut self.buffer[..want]) {
             Ok(read) => read,
             Err(error) => {
-                tracing::warn!(%error, container = %container.directory.display(), "log file cannot be read");
                 let (number, sent) = (*number, reading.sent.to);
+                if self.failed(container, index, &error) {
+                    return Step::Stop;
+                }
                 self.lose(container, index, sent, GapReason::Unreadable, None);
                 container.files[index].stage = Stage::Ending(number);
                 self.next.now = true;
                 return Step::Pass;
             }
         };
+        file.trouble = Trouble::default();
         let at_end = read < want;
         if read == 0 && content.size().is_ok_and(|size| size < at) && !content.is_complete() {
             return self.truncated(container, index);

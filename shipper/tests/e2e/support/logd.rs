@@ -350,10 +350,8 @@ impl Shared {
                 };
                 let (stored, settled) = (file.to.unwrap_or_default(), file.settled);
                 let (file, id) = (gap.file, gap.id);
-                if gap.reason == fairlead_wire::message::GapReason::Unreadable as i32
-                    && gap.before.is_none()
-                    && gap.after.is_none()
-                {
+                // A gap's own name is a hash, a fetch's a small number.
+                if gap.id <= u64::from(u32::MAX) {
                     state.unanswered.push(gap);
                     return Vec::new();
                 }
