@@ -3,12 +3,9 @@
 #![allow(missing_docs, reason = "criterion_group! makes public items")]
 
 use std::hint::black_box;
-use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fairlead_drain::{
-    Batch, Credentials, Guard, Line, Network, System, Timeouts, open, target::Target,
-};
+use fairlead_drain::{Batch, Credentials, Guard, Line, Network, open, target::Target};
 use fairlead_wire::{Incarnation, message::Source, record::Flags};
 
 const URLS: [&str; 8] = [
@@ -48,11 +45,7 @@ fn pod(no: u64) -> (Source, Incarnation) {
 }
 
 fn encode(criterion: &mut Criterion) {
-    let network = Network {
-        resolve: Arc::new(System::new(1)),
-        guard: Arc::new(Guard::platform()),
-        timeouts: Timeouts::default(),
-    };
+    let network = Network::new(Guard::platform(), 1);
     let pods: Vec<_> = (0..10).map(pod).collect();
     let lines: Vec<Line<'_>> = (0..1_000_u64)
         .map(|no| {

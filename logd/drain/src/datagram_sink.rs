@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::dial::Dialer;
 use crate::encode::Encode;
-use crate::{Batch, Failure, Limits, Line, Reason, Sink, Verdict};
+use crate::{Batch, Failure, Limits, Line, Reason, Sink, Stage, Verdict};
 
 /// A name's addresses are asked for again so often: there is no connection that would break when
 /// they move.
@@ -76,7 +76,8 @@ impl<E: Encode> DatagramSink<E> {
         }
         let Some(error) = failed else { return Ok(()) };
         self.socket = None;
-        Err(self.dialer.failure(&error))
+        // What has no verdict has not left.
+        Err(self.dialer.failure(&error).at(Stage::Reached))
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod stream;
 
-use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use std::time::Duration;
 use rustls::{AlertDescription, ClientConfig};
 use rustls_pki_types::ServerName;
 use tokio::net::{TcpStream, UdpSocket};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 pub use stream::Stream;
@@ -19,7 +18,7 @@ pub use stream::Stream;
 use crate::open::OpenError;
 use crate::target::{Endpoint, Host, Target, Transport};
 use crate::witness::tell;
-use crate::{Credentials, Failure, FailureKind, Network};
+use crate::{Credentials, Failure, FailureKind, Network, Stage};
 
 /// Addresses of a name that are tried, at most.
 const ADDRESSES: usize = 8;
@@ -69,7 +68,11 @@ impl Dialer {
     /// Where there is none in time.
     pub async fn stream(&self) -> Result<Stream, Failure> {
         let addresses = self.addresses().await?;
-        self.in_time("is not connected to", self.connect(&addresses)).await?
+        let end = Instant::now() + self.network.timeouts.connect;
+        let tcp = self.connect(&addresses, end).await?;
+        let secured = timeout_at(end, self.secure(tcp)).await;
+        let secured = secured.unwrap_or_else(|_| Err(self.late("is not connected to")));
+        secured.map_err(|failure| failure.at(Stage::Reached))
     }
 
     /// A new socket for datagrams.
@@ -94,7 +97,7 @@ impl Dialer {
                     tell(|| format!("datagrams go to {address}"));
                     return Ok(socket);
                 }
-                Err(error) => failed = Some(self.failure(&error)),
+                Err(error) => failed = Some(self.failure(&error).at(Stage::Unreached)),
             }
         }
         Err(failed.unwrap_or_else(|| self.nobody()))
@@ -104,25 +107,27 @@ impl Dialer {
     async fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
         let addresses = match &self.endpoint.host {
             Host::Address(address) => vec![*address],
-            Host::Name(name) => {
-                let resolve = self.network.resolve.resolve(name);
-                let answer = self.in_time("has no address so far", resolve).await?;
-                answer.map_err(|error| {
-                    let message = format!("{}: no address: {error}", self.endpoint);
-                    Failure::new(FailureKind::Resolve, message)
-                })?
-            }
+            Host::Name(name) => self.ask(name).await?.map_err(|error| {
+                let message = format!("{}: no address: {error}", self.endpoint);
+                Failure::new(FailureKind::Resolve, message).at(Stage::Unreached)
+            })?,
         };
+        // Who may not lead there is not told what is there.
+        for address in &addresses {
+            self.network.guard.check(*address).map_err(|forbidden| {
+                tracing::debug!(to = %self.endpoint, %forbidden, "a drain leads where it may not");
+                let message = format!(
+                    "{}: leads into the cluster or to an address that is not public, where drains \
+                     of this namespace may not lead",
+                    self.endpoint
+                );
+                Failure::new(FailureKind::Forbidden, message).at(Stage::Own)
+            })?;
+        }
         tell(|| {
             let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
             format!("{}: the addresses are {}", self.endpoint, all.join(", "))
         });
-        for address in &addresses {
-            self.network.guard.check(*address).map_err(|forbidden| {
-                let message = format!("{}: {forbidden}", self.endpoint);
-                Failure::new(FailureKind::Forbidden, message)
-            })?;
-        }
         if addresses.is_empty() {
             return Err(self.nobody());
         }
@@ -130,9 +135,29 @@ impl Dialer {
         Ok(addresses.into_iter().take(ADDRESSES).map(|it| (it, port).into()).collect())
     }
 
-    /// The first address that can be connected to, then TLS with it.
-    async fn connect(&self, addresses: &[SocketAddr]) -> Result<Stream, Failure> {
-        let end = Instant::now() + self.network.timeouts.connect;
+    /// Asks for a name's addresses, once there are not too many questions of the same owner. Who
+    /// leaves before there is an answer leaves the question behind.
+    async fn ask(&self, name: &str) -> Result<io::Result<Vec<IpAddr>>, Failure> {
+        let limit = self.network.timeouts.connect;
+        let Network { resolve, questions, .. } = &self.network;
+        let turn = timeout(limit, questions.clone().acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            let text = "other names of this namespace's drains are asked for, and nobody answers";
+            let message = format!("{}: no address so far: {text}", self.endpoint);
+            return Err(Failure::new(FailureKind::Resolve, message).at(Stage::Own));
+        };
+        let (resolve, name) = (resolve.clone(), name.to_owned());
+        let question = tokio::spawn(async move {
+            let _turn = turn;
+            resolve.resolve(&name).await
+        });
+        let answer = timeout(limit, question).await;
+        let late = |_| self.late("has no address so far").at(Stage::Unreached);
+        Ok(answer.map_err(late)?.map_err(io::Error::other).flatten())
+    }
+
+    /// The first address that can be connected to.
+    async fn connect(&self, addresses: &[SocketAddr], end: Instant) -> Result<TcpStream, Failure> {
         let mut failed = None;
         for (at, address) in addresses.iter().enumerate() {
             // What is silent leaves time for those behind it.
@@ -141,7 +166,7 @@ impl Dialer {
             match timeout(share, TcpStream::connect(address)).await {
                 Ok(Ok(tcp)) => {
                     tell(|| format!("connected to {address}"));
-                    return self.secure(tcp).await;
+                    return Ok(tcp);
                 }
                 Ok(Err(error)) => {
                     tell(|| format!("{address}: {error}"));
@@ -153,7 +178,7 @@ impl Dialer {
                 }
             }
         }
-        Err(failed.unwrap_or_else(|| self.nobody()))
+        Err(failed.unwrap_or_else(|| self.nobody()).at(Stage::Unreached))
     }
 
     async fn secure(&self, tcp: TcpStream) -> Result<Stream, Failure> {
@@ -173,11 +198,6 @@ impl Dialer {
         Ok(Stream::secure(connected))
     }
 
-    async fn in_time<F: Future>(&self, what: &str, future: F) -> Result<F::Output, Failure> {
-        let limit = self.network.timeouts.connect;
-        timeout(limit, future).await.map_err(|_| self.late(what))
-    }
-
     fn late(&self, what: &str) -> Failure {
         let limit = self.network.timeouts.connect;
         let message = format!("{} {what} after {limit:?}", self.endpoint);
@@ -185,7 +205,8 @@ impl Dialer {
     }
 
     fn nobody(&self) -> Failure {
-        Failure::new(FailureKind::Resolve, format!("{}: no address", self.endpoint))
+        let message = format!("{}: no address", self.endpoint);
+        Failure::new(FailureKind::Resolve, message).at(Stage::Unreached)
     }
 
     /// What an error of a connection means.

@@ -38,6 +38,6 @@ pub use http::Confirmed;
 pub use line::Line;
 pub use network::{Network, Resolve, System, Timeouts};
 pub use open::{OpenError, open};
-pub use sink::{Batch, Failure, FailureKind, Limits, Reason, Sink, Verdict};
+pub use sink::{Batch, Failure, FailureKind, Limits, Reason, Sink, Stage, Verdict};
 pub use time::Times;
 pub use witness::watched;

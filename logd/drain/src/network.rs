@@ -16,10 +16,26 @@ use crate::Guard;
 pub struct Network {
     /// Who tells names' addresses.
     pub resolve: Arc<dyn Resolve>,
+    /// How many names are asked for at a time, by all drains of an owner together. A question that
+    /// nobody answers counts until it is given up, also when its drain has gone.
+    pub questions: Arc<Semaphore>,
     /// Which addresses may be connected to.
     pub guard: Arc<Guard>,
     /// How long it waits.
     pub timeouts: Timeouts,
+}
+
+impl Network {
+    /// Asks the system for names, so many at a time, and waits as long as is usual.
+    #[must_use]
+    pub fn new(guard: Guard, questions: usize) -> Self {
+        Self {
+            resolve: Arc::new(System),
+            questions: Arc::new(Semaphore::new(questions)),
+            guard: Arc::new(guard),
+            timeouts: Timeouts::default(),
+        }
+    }
 }
 
 /// How long sinks wait.
@@ -54,27 +70,15 @@ pub trait Resolve: Send + Sync {
     async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// Asks as all programs of the system do: files and name servers.
-pub struct System {
-    /// A question that nobody answers keeps its thread.
-    questions: Arc<Semaphore>,
-}
-
-impl System {
-    /// At most so many questions at a time; further ones wait.
-    #[must_use]
-    pub fn new(questions: usize) -> Self {
-        Self { questions: Arc::new(Semaphore::new(questions)) }
-    }
-}
+/// Asks as all programs of the system do: files and name servers. A question that nobody answers keeps
+/// its thread.
+pub struct System;
 
 #[async_trait]
 impl Resolve for System {
     async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        let permit = self.questions.clone().acquire_owned().await.map_err(io::Error::other)?;
         let host = host.to_owned();
         let ask = move || {
-            let _permit = permit;
             let addresses = (host.as_str(), 0).to_socket_addrs()?;
             Ok(addresses.map(|address| address.ip()).collect())
         };
@@ -88,11 +92,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_system_knows_itself() {
-        let system = System::new(1);
-        for _ in 0..3 {
-            let addresses = system.resolve("localhost").await.unwrap();
-            assert!(!addresses.is_empty() && addresses.iter().all(IpAddr::is_loopback));
-        }
-        assert!(system.resolve("no-such-host.invalid").await.is_err());
+        let addresses = System.resolve("localhost").await.unwrap();
+        assert!(!addresses.is_empty() && addresses.iter().all(IpAddr::is_loopback));
+        assert!(System.resolve("no-such-host.invalid").await.is_err());
     }
 }

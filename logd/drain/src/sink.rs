@@ -77,24 +77,65 @@ pub enum Reason {
 
 /// Why nothing is known of the lines under way: all of them go again.
 #[derive(Debug, Error)]
-#[error("{message}")]
+#[error("{}", self.told())]
 pub struct Failure {
     /// What kind of failure.
     pub kind: FailureKind,
-    /// What the receiver, or the way to it, said: without secrets, at most 512 bytes.
+    /// How far the attempt came.
+    pub stage: Stage,
+    /// What happened, at most 512 bytes. Nothing of an answer but its status is in it, so that it may
+    /// be told to all who read an app's log.
     pub message: String,
+    /// What the receiver answered beyond that: without the drain's secrets, at most 512 bytes.
+    pub answer: Option<String>,
     /// Nothing is to be sent before so long, where the receiver said so.
     pub retry_after: Option<Duration>,
+}
+
+/// How far an attempt to send came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Nobody was asked: what kept it lies with the drain, or with other drains of its owner.
+    Own,
+    /// The receiver was not reached: nor would be whoever else tries.
+    Unreached,
+    /// There was a connection, over which no line has left.
+    Reached,
+    /// Lines may have left.
+    Sent,
 }
 
 /// Bytes of what is told of a receiver, at most.
 const MESSAGE_CAP: usize = 512;
 
 impl Failure {
-    /// A failure of that kind; the message is cut where it is too long.
+    /// A failure of that kind, after which lines may have left; the message is cut where it is too
+    /// long.
     #[must_use]
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: told(message.into()), retry_after: None }
+        let (message, stage) = (told(message.into()), Stage::Sent);
+        Self { kind, stage, message, answer: None, retry_after: None }
+    }
+
+    /// The same, which came so far.
+    #[must_use]
+    pub fn at(self, stage: Stage) -> Self {
+        Self { stage, ..self }
+    }
+
+    /// The same, with what the receiver answered.
+    #[must_use]
+    pub(crate) fn answered(self, answer: impl Into<String>) -> Self {
+        let answer = Some(told(answer.into())).filter(|answer| !answer.is_empty());
+        Self { answer, ..self }
+    }
+
+    /// What is known of it.
+    fn told(&self) -> String {
+        match &self.answer {
+            Some(answer) => told(format!("{}: {answer}", self.message)),
+            None => self.message.clone(),
+        }
     }
 }
 

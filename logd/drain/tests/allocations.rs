@@ -1,11 +1,9 @@
 //! A line that becomes a message allocates nothing, whatever the receiver's form, once the memory of
 //! a batch is there and its origin is known.
 
-use std::sync::Arc;
-
 use allocation_counter::measure;
 use fairlead_drain::target::Target;
-use fairlead_drain::{Batch, Credentials, Guard, Line, Network, System, Timeouts, open};
+use fairlead_drain::{Batch, Credentials, Guard, Line, Network, open};
 use fairlead_wire::{Incarnation, message::Source, record::Flags};
 
 #[test]
@@ -19,11 +17,7 @@ fn messages_of_syslog_and_gelf_allocate_nothing() {
     };
     let incarnation =
         Incarnation { pod_uid: "u-1".into(), container: "web".into(), restart: 0, first_line: 10 };
-    let network = Network {
-        resolve: Arc::new(System::new(1)),
-        guard: Arc::new(Guard::platform()),
-        timeouts: Timeouts::default(),
-    };
+    let network = Network::new(Guard::platform(), 1);
     for url in [
         "syslog://h",
         "syslog+tcp://h:1",

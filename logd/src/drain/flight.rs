@@ -33,6 +33,8 @@ struct Place {
     flying: Ranges,
     /// Lines that were read and go again.
     again: Ranges,
+    /// Lines without a verdict that have left before, and may have arrived.
+    left: Ranges,
     /// What was lost and is not told.
     untold: Option<Lost>,
 }
@@ -101,10 +103,9 @@ impl Flight {
         }
         let Some(place) = self.places.get_mut(&key) else { return };
         let lines = range.end - range.start;
-        let resent = place.again.remove(range.clone());
-        self.ledger.resent += resent;
-        self.ledger.matched += lines - resent;
-        self.ledger.pending += lines - resent;
+        let known = place.again.remove(range.clone());
+        self.ledger.matched += lines - known;
+        self.ledger.pending += lines - known;
         place.flying.insert(range.clone());
         place.next = place.next.max(range.end);
         self.lines += lines as usize;
@@ -125,6 +126,7 @@ impl Flight {
             self.ledger.matched += 1;
             self.ledger.pending += 1;
         }
+        place.left.remove(no..no + 1);
         place.next = place.next.max(no + 1);
         self.ledger.decide(verdict, 1);
     }
@@ -149,6 +151,7 @@ impl Flight {
     ) -> u64 {
         let Some(place) = self.places.get_mut(&key) else { return 0 };
         let expired = first.min(expired);
+        place.left.remove(0..first.min(place.flying.first().unwrap_or(first)));
         let mut of_age = place.again.remove(0..expired);
         let mut lag = place.again.remove(expired..first);
         if place.next < first {
@@ -183,8 +186,38 @@ impl Flight {
         }
     }
 
-    /// The verdicts of the oldest lines under way. `touched` is told each app.
-    pub(super) fn verdicts(&mut self, verdicts: &[Verdict], mut touched: impl FnMut(Key)) {
+    /// The verdicts of the oldest lines under way. `decided` is told of which lines they are.
+    pub(super) fn verdicts(
+        &mut self,
+        verdicts: &[Verdict],
+        decided: impl FnMut(Key, Range<u64>, Verdict),
+    ) {
+        self.decide_all(verdicts, true, decided);
+    }
+
+    /// Nothing is known of what is under way: all of it goes again. The newest lines, so many, have
+    /// not left; `sent` says whether the others may have.
+    pub(super) fn failed(&mut self, unsent: usize, sent: bool) {
+        let again = vec![Verdict::Again; self.lines];
+        let (older, newest) = again.split_at(self.lines.saturating_sub(unsent));
+        self.decide_all(older, sent, |_, _, _| ());
+        self.decide_all(newest, false, |_, _, _| ());
+    }
+
+    /// Nothing of it is sent any more: what has no verdict is lost.
+    pub(super) fn end(&mut self) {
+        self.under_way.clear();
+        self.places.clear();
+        self.lines = 0;
+        self.ledger.lose(self.ledger.pending, 0);
+    }
+
+    fn decide_all(
+        &mut self,
+        verdicts: &[Verdict],
+        sent: bool,
+        mut decided: impl FnMut(Key, Range<u64>, Verdict),
+    ) {
         let mut left = verdicts;
         while let Some((verdict, _)) = left.split_first()
             && let Some(run) = self.under_way.front_mut()
@@ -212,28 +245,30 @@ impl Flight {
             };
             self.lines -= same;
             left = &left[same..];
-            match (self.places.get_mut(&key), verdict) {
-                (Some(place), Verdict::Again) => {
-                    place.flying.remove(done.clone());
-                    place.again.insert(done);
+            let place = self.places.get_mut(&key);
+            let gone = place.is_none();
+            if let Some(place) = place {
+                place.flying.remove(done.clone());
+                if sent {
+                    self.ledger.resent += place.left.remove(done.clone());
                 }
-                // Its app is gone.
-                (None, Verdict::Again) => self.ledger.lose(done.end - done.start, 0),
-                (place, verdict) => {
-                    self.ledger.decide(*verdict, done.end - done.start);
-                    if let Some(place) = place {
-                        place.flying.remove(done);
+                match verdict {
+                    Verdict::Again => {
+                        place.again.insert(done.clone());
+                        if sent {
+                            place.left.insert(done.clone());
+                        }
                     }
+                    _ => _ = place.left.remove(done.clone()),
                 }
             }
-            touched(key);
+            let lines = done.end - done.start;
+            match verdict {
+                Verdict::Again if gone => self.ledger.lose(lines, 0),
+                verdict => self.ledger.decide(*verdict, lines),
+            }
+            decided(key, done, *verdict);
         }
-    }
-
-    /// Nothing is known of what is under way: all of it goes again.
-    pub(super) fn failed(&mut self) {
-        let again = vec![Verdict::Again; self.lines];
-        self.verdicts(&again, |_| ());
     }
 
     /// How many lines are under way.

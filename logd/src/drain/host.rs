@@ -8,13 +8,13 @@ use std::{
     },
 };
 
-use fairlead_drain::FailureKind;
+use fairlead_drain::Stage;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::breaker::{Breaker, Pass, THRESHOLD};
 
-/// All receivers, by host and port.
+/// All receivers, by scheme, host and port.
 #[derive(Debug, Default)]
 pub(super) struct Hosts(Mutex<HashMap<String, Weak<Host>>>);
 
@@ -34,7 +34,7 @@ impl Default for Host {
 }
 
 impl Hosts {
-    /// The receiver at `HOST:PORT`.
+    /// The receiver at `SCHEME://HOST:PORT`.
     pub(super) fn host(&self, address: &str) -> Arc<Host> {
         let mut hosts = self.0.lock();
         hosts.retain(|_, host| host.strong_count() > 0);
@@ -67,19 +67,23 @@ impl Caller {
         pass
     }
 
-    /// It took lines.
+    /// There was a connection to it.
     pub(super) fn succeeded(&mut self) {
         self.probing = false;
         self.host.succeeded();
     }
 
-    /// An attempt failed.
-    pub(super) fn failed(&mut self, kind: FailureKind, now: Instant) {
-        if matches!(kind, FailureKind::Certificate | FailureKind::Forbidden) {
-            return self.given_up();
+    /// An attempt failed, and came so far. Only what every drain would see says something about the
+    /// receiver: that there is no connection to it.
+    pub(super) fn failed(&mut self, stage: Stage, now: Instant) {
+        match stage {
+            Stage::Own => self.given_up(),
+            Stage::Unreached => {
+                self.probing = false;
+                self.host.unreached(now);
+            }
+            Stage::Reached | Stage::Sent => self.succeeded(),
         }
-        self.probing = false;
-        self.host.failed(kind, now);
     }
 
     /// An attempt came to nothing.
@@ -102,7 +106,7 @@ impl Host {
         if self.failing.load(Relaxed) { self.breaker.lock().pass(now) } else { Pass::Go }
     }
 
-    /// It took lines.
+    /// There was a connection to it.
     fn succeeded(&self) {
         if self.failing.load(Relaxed) {
             self.breaker.lock().succeeded();
@@ -110,20 +114,10 @@ impl Host {
         }
     }
 
-    /// An attempt failed. Only what every drain would see says something about the receiver.
-    pub(super) fn failed(&self, kind: FailureKind, now: Instant) {
-        use FailureKind::{
-            Busy, Certificate, Connect, Denied, Forbidden, Protocol, Resolve, Timeout,
-        };
-        match kind {
-            Resolve | Connect | Timeout => {
-                self.breaker.lock().failed(now, fastrand::f64(), None);
-                self.failing.store(true, Relaxed);
-            }
-            Busy | Denied | Protocol => self.succeeded(),
-            // The drain's own.
-            Certificate | Forbidden => {}
-        }
+    /// There is no connection to it.
+    pub(super) fn unreached(&self, now: Instant) {
+        self.breaker.lock().failed(now, fastrand::f64(), None);
+        self.failing.store(true, Relaxed);
     }
 
     /// A probe came to nothing.
@@ -143,9 +137,10 @@ mod tests {
     #[test]
     fn drains_with_one_receiver_share_its_breaker_and_others_do_not() {
         let hosts = Hosts::default();
-        let (a, b, other) = (hosts.host("a:1"), hosts.host("a:1"), hosts.host("a:2"));
+        let (a, b, other) =
+            (hosts.host("gelf+tcp://a:1"), hosts.host("gelf+tcp://a:1"), hosts.host("http://a:1"));
         let now = Instant::now();
-        (0..THRESHOLD).for_each(|_| a.failed(FailureKind::Connect, now));
+        (0..THRESHOLD).for_each(|_| a.unreached(now));
         assert!(matches!(b.pass(now), Pass::Wait(_) | Pass::Probe));
         assert_eq!(other.pass(now), Pass::Go);
         let later = now + Duration::from_secs(60);
@@ -159,27 +154,33 @@ mod tests {
     fn a_probe_ends_with_whoever_makes_it_and_with_nobody_else() {
         let host = Arc::<Host>::default();
         let now = Instant::now();
-        (0..THRESHOLD).for_each(|_| host.failed(FailureKind::Timeout, now));
+        (0..THRESHOLD).for_each(|_| host.unreached(now));
         let later = now + Duration::from_secs(60);
         let [mut a, mut b, mut c] = [(); 3].map(|()| Caller::new(host.clone()));
         assert_eq!(a.pass(later), Pass::Probe);
         b.given_up();
-        b.failed(FailureKind::Certificate, later);
+        b.failed(Stage::Own, later);
         assert!(matches!(b.pass(later), Pass::Wait(_)), "it is not theirs");
         drop(a);
         assert_eq!(b.pass(later), Pass::Probe);
-        b.failed(FailureKind::Certificate, later);
+        b.failed(Stage::Own, later);
         assert_eq!(c.pass(later), Pass::Probe);
     }
 
     #[test]
-    fn what_one_drain_does_wrong_is_not_the_receiver_s_failure() {
-        let hosts = Hosts::default();
-        let host = hosts.host("a:1");
+    fn what_comes_of_a_connection_is_not_the_receiver_s_failure() {
+        let host = Arc::<Host>::default();
+        let mut drain = Caller::new(host.clone());
         let now = Instant::now();
-        for kind in [FailureKind::Denied, FailureKind::Certificate, FailureKind::Busy] {
-            (0..3 * THRESHOLD).for_each(|_| host.failed(kind, now));
+        for stage in [Stage::Own, Stage::Reached, Stage::Sent] {
+            (0..3 * THRESHOLD).for_each(|_| drain.failed(stage, now));
             assert_eq!(host.pass(now), Pass::Go);
         }
+        (0..THRESHOLD).for_each(|_| drain.failed(Stage::Unreached, now));
+        assert_ne!(host.pass(now), Pass::Go);
+        drain.failed(Stage::Own, now);
+        assert_ne!(host.pass(now), Pass::Go, "that says nothing");
+        drain.failed(Stage::Reached, now);
+        assert_eq!(host.pass(now), Pass::Go);
     }
 }

@@ -17,11 +17,12 @@ pub(crate) struct Ledger {
     pub(crate) pending: u64,
     /// They left the ring to make room, before they could be sent.
     pub(crate) lost_lag: u64,
-    /// They left because of their age, were deleted, or their app is no longer this drain's.
+    /// They left because of their age, were deleted, their app is no longer this drain's, or the drain
+    /// has ended.
     pub(crate) lost_expired: u64,
     /// The receiver takes them never.
     pub(crate) lost_rejected: u64,
-    /// Sendings of lines that were sent before.
+    /// Sendings of lines that had left before, each counted when it is known that it has left, too.
     pub(crate) resent: u64,
     /// Notices of losses that the receiver was given.
     pub(crate) notices: u64,

@@ -223,15 +223,18 @@ impl Manager {
             tracing::info!(drain = &*id, to = declared.shown.url, apps = %declared.scope, "a drain is changed");
             if before.scope != declared.scope {
                 let Feed { run, .. } = *known.running.feed;
-                let feed = Feed { run, scope: declared.scope, news: known.news.clone() };
+                let feed = Feed { run, scope: declared.scope.clone(), news: known.news.clone() };
                 known.running.feed = Arc::new(feed);
             }
-            known.orders.send_modify(|order| order.settings = declared.settings);
+            known.orders.send_modify(|order| {
+                (order.settings, order.scope) = (declared.settings, declared.scope);
+            });
             return;
         }
         tracing::info!(drain = &*id, to = declared.shown.url, apps = %declared.scope, "a drain is added");
         let (news, told) = mpsc::unbounded_channel();
-        let order = Order { settings: declared.settings.clone(), phase: Phase::Run };
+        let (settings, scope) = (declared.settings.clone(), declared.scope.clone());
+        let order = Order { settings, scope, phase: Phase::Run };
         let (orders, ordered) = watch::channel(order);
         let status = Arc::<Status>::default();
         let pump = Pump::new(id.clone(), self.store.clone(), told, ordered, status.clone());

@@ -14,8 +14,11 @@ use super::{
 };
 use crate::store::Store;
 
-/// Names that are looked up at a time.
+/// Names that are asked for at a time by the platform's drains, by those of a namespace, and by those
+/// of all namespaces together.
 const QUESTIONS: usize = 16;
+const QUESTIONS_OF_ONE: usize = 4;
+const QUESTIONS_OF_ALL: usize = 256;
 /// What stands in the place of a namespace where a drain is of no Secret; no namespace has it.
 const FLAG: &str = "_flag";
 
@@ -110,27 +113,25 @@ impl DrainOptions {
     /// # Errors
     /// Where a drain of `platform` cannot be.
     pub(crate) fn start(self, store: Store) -> Result<Drains, DrainError> {
-        let resolve = self.resolve.clone();
-        let resolve = resolve.unwrap_or_else(|| Arc::new(System::new(QUESTIONS)));
-        let network = |guard| Network {
+        let resolve = self.resolve.clone().unwrap_or_else(|| Arc::new(System));
+        let network = |guard, questions| Network {
             resolve: resolve.clone(),
-            guard: Arc::new(guard),
             timeouts: self.timeouts,
+            ..Network::new(guard, questions)
         };
-        let means = Means {
-            platform: network(Guard::platform()),
-            tenant: network(Guard::tenant(self.cluster.clone(), self.allowed.clone())),
-            hosts: Hosts::default(),
-            kinds: Arc::default(),
-        };
+        let (hosts, kinds) = (Arc::<Hosts>::default(), Arc::default());
+        let means = |network| Means { network, hosts: hosts.clone(), kinds: Arc::clone(&kinds) };
+        let of_platform = Arc::new(means(network(Guard::platform(), QUESTIONS)));
+        let guard = Guard::tenant(self.cluster.clone(), self.allowed.clone());
+        let questions =
+            (QUESTIONS_OF_ALL / self.namespaces.len().max(1)).clamp(1, QUESTIONS_OF_ONE);
         let read = |drain: &PlatformDrain| {
             let id = format!("{FLAG}/{}", drain.name).into();
             let data = BTreeMap::from([("url".to_owned(), drain.url.clone().into_bytes())]);
-            spec::read(id, &data, Owner::Platform, &means).map_err(DrainError)
+            spec::read(id, &data, Owner::Platform, &of_platform).map_err(DrainError)
         };
         let platform = self.platform.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let (drains, mut sources) = Drains::start(store, self.sources(), means.kinds.clone());
-        let means = Arc::new(means);
+        let (drains, mut sources) = Drains::start(store, self.sources(), kinds.clone());
         if !platform.is_empty()
             && let Some(source) = sources.pop()
         {
@@ -138,7 +139,11 @@ impl DrainOptions {
         }
         for ((namespace, platform), source) in self.followed().into_iter().zip(sources) {
             let Some(client) = self.client.clone() else { continue };
-            tokio::spawn(watch::follow(client, namespace, platform, means.clone(), source));
+            let means = match platform {
+                true => of_platform.clone(),
+                false => Arc::new(means(network(guard.clone(), questions))),
+            };
+            tokio::spawn(watch::follow(client, namespace, platform, means, source));
         }
         Ok(drains)
     }

@@ -12,15 +12,15 @@ use std::{
     time::Duration,
 };
 
-use fairlead_drain::{Batch, Failure, Limits, Sink, Verdict};
+use fairlead_drain::{Batch, Failure, Limits, Sink, Stage, Verdict};
 use tokio::{
     sync::{mpsc::UnboundedReceiver, watch},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use super::{
     breaker::{Breaker, Pass},
-    feed::Subscription,
+    feed::{Scope, Subscription},
     flight::{Flight, Key},
     host::{Caller, Host},
     reading::{self, Turn},
@@ -39,6 +39,8 @@ const TURNS: usize = 16;
 const IDLE: usize = 16 << 10;
 /// How often a drain that waits looks for what it loses meanwhile.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a drain that is removed waits for the verdicts of what has left.
+const LAST: Duration = Duration::from_secs(1);
 
 /// Makes sinks.
 pub(super) trait Open: Send + Sync {
@@ -58,6 +60,7 @@ pub(super) struct Settings {
 #[derive(Clone)]
 pub(super) struct Order {
     pub(super) settings: Arc<Settings>,
+    pub(super) scope: Scope,
     pub(super) phase: Phase,
 }
 
@@ -163,10 +166,7 @@ impl Pump {
                 Phase::Stop => true,
             };
             if ends {
-                if let Some(sink) = &mut self.sink {
-                    sink.close().await;
-                }
-                return;
+                return self.close().await;
             }
             self.tell_losses().await;
             let mut probe = false;
@@ -203,8 +203,7 @@ impl Pump {
                 Event::News(subscription) => self.take(subscription),
                 Event::Verdicts(Ok(verdicts)) => self.decided(&verdicts),
                 Event::Verdicts(Err(failure)) => self.failed(&failure).await,
-                Event::Order => self.orders.mark_changed(),
-                Event::Time => {}
+                Event::Order | Event::Time => {}
                 Event::End => return,
             }
         }
@@ -229,18 +228,24 @@ impl Pump {
 
     /// Takes new orders. False where nobody is left to give any.
     fn take_orders(&mut self) -> bool {
-        match self.orders.has_changed() {
-            Err(_) => return false,
-            Ok(false) => return true,
-            Ok(true) => {}
+        if self.orders.has_changed().is_err() {
+            return false;
         }
-        let before = std::mem::replace(&mut self.order, self.orders.borrow_and_update().clone());
+        let new = {
+            let new = self.orders.borrow_and_update();
+            let Order { settings, scope, phase } = &self.order;
+            if Arc::ptr_eq(settings, &new.settings) && *scope == new.scope && *phase == new.phase {
+                return true;
+            }
+            new.clone()
+        };
+        let before = std::mem::replace(&mut self.order, new);
         // Whatever is new, it is tried at once.
         self.breaker = Breaker::new(0);
         if !Arc::ptr_eq(&before.settings, &self.order.settings) {
             self.receiver = Caller::new(self.order.settings.host.clone());
             self.sink = None;
-            self.rewind();
+            self.rewind(true);
         }
         true
     }
@@ -304,10 +309,7 @@ impl Pump {
         let verdicts = tokio::select! {
             verdicts = confirmed(sink, waiting) => Some(verdicts),
             () = sleep_until(until) => None,
-            _ = orders.changed() => {
-                orders.mark_changed();
-                None
-            }
+            _ = orders.changed() => None,
         };
         match verdicts {
             Some(Ok(verdicts)) => self.decided(&verdicts),
@@ -367,20 +369,44 @@ impl Pump {
         !self.batch.is_empty() && (full || self.order.phase == Phase::Flush || due())
     }
 
+    /// Sends the batch, unless it is wanted no more before that is done.
     async fn send(&mut self) {
         self.due = None;
-        let Some(sink) = &mut self.sink else { return };
-        let sent = sink.send(&mut self.batch).await;
+        let Self { sink, batch, orders, order, .. } = self;
+        let Some(sink) = sink else { return };
+        let sent = tokio::select! {
+            sent = sink.send(batch) => Some(sent),
+            () = recalled(orders, order) => None,
+        };
         self.batch.clear();
         match sent {
-            Ok(verdicts) => self.decided(&verdicts),
-            Err(failure) => self.failed(&failure).await,
+            Some(Ok(verdicts)) => self.decided(&verdicts),
+            Some(Err(failure)) => self.failed(&failure).await,
+            // It is not gone on with: some of it may have left.
+            None => {
+                self.sink = None;
+                self.rewind(true);
+            }
+        }
+    }
+
+    /// Ends the connection, once what has left has its verdicts or takes too long.
+    async fn close(&mut self) {
+        let end = Instant::now() + LAST;
+        while self.flight.under_way() > self.batch.len() {
+            match timeout_at(end, confirmed(&mut self.sink, true)).await {
+                Ok(Ok(verdicts)) => self.decided(&verdicts),
+                Ok(Err(_)) | Err(_) => break,
+            }
+        }
+        if let Some(sink) = &mut self.sink {
+            sink.close().await;
         }
     }
 
     fn decided(&mut self, verdicts: &[Verdict]) {
         let Self { flight, touched, .. } = self;
-        flight.verdicts(verdicts, |key| touched.push(key));
+        flight.verdicts(verdicts, |key, _, _| touched.push(key));
         if let Some(said) = self.sink.as_mut().and_then(|sink| sink.complaint()) {
             self.status.rejected(said);
         }
@@ -389,7 +415,7 @@ impl Pump {
             // Its receiver takes some, and asks for a break.
             let wait = self.breaker.failed(Instant::now(), fastrand::f64(), None);
             tracing::debug!(drain = &*self.id, ?wait, "a receiver took only some lines");
-            self.rewind();
+            self.rewind(true);
         } else if !verdicts.is_empty() {
             if self.breaker.succeeded() {
                 (self.failing_since, self.failure_told) = (None, None);
@@ -420,9 +446,9 @@ impl Pump {
 
     async fn failed(&mut self, failure: &Failure) {
         self.sink = None;
-        self.rewind();
+        self.rewind(failure.stage == Stage::Sent);
         let now = Instant::now();
-        self.receiver.failed(failure.kind, now);
+        self.receiver.failed(failure.stage, now);
         let wait = self.breaker.failed(now, fastrand::f64(), failure.retry_after);
         self.status.failed(failure);
         self.order.settings.totals.failed(failure.kind);
@@ -433,11 +459,12 @@ impl Pump {
         self.tell_failure(failure, failures).await;
     }
 
-    /// All that has no verdict goes again, from the ring.
-    fn rewind(&mut self) {
+    /// All that has no verdict goes again, from the ring. `sent` says whether what is not in the batch
+    /// may have left.
+    fn rewind(&mut self, sent: bool) {
         if self.sink.is_none() {
+            self.flight.failed(self.batch.len(), sent);
             (self.batch, self.due) = (Batch::default(), None);
-            self.flight.failed();
         }
         for key in self.flight.going_again() {
             if let Some(fed) = self.apps.get_mut(&key)
@@ -447,6 +474,25 @@ impl Pump {
             }
         }
     }
+}
+
+/// What has no verdict is not lost track of, also where the pump is cut off: it is in the account of
+/// what was lost. At logd's end it is not: then it was not settled, and the next logd gets it.
+impl Drop for Pump {
+    fn drop(&mut self) {
+        if self.orders.borrow().phase == Phase::Stop {
+            self.flight.end();
+        }
+        self.status.ledger(self.flight.ledger(), &self.order.settings.totals);
+    }
+}
+
+/// Waits until a batch that is sent now would be for nobody, or for somebody else.
+async fn recalled(orders: &mut watch::Receiver<Order>, order: &Order) {
+    let recalls =
+        |new: &Order| new.phase == Phase::Stop || !Arc::ptr_eq(&new.settings, &order.settings);
+    // An error tells that the process ends.
+    let _ = orders.wait_for(recalls).await;
 }
 
 /// Verdicts of what is under way, once there are some.

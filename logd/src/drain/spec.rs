@@ -73,11 +73,10 @@ pub(crate) enum Problem {
     Open(OpenError),
 }
 
-/// What a drain is given to work with.
+/// What the drains of an owner are given to work with.
 pub(super) struct Means {
-    pub(super) platform: Network,
-    pub(super) tenant: Network,
-    pub(super) hosts: Hosts,
+    pub(super) network: Network,
+    pub(super) hosts: Arc<Hosts>,
     pub(super) kinds: Arc<Kinds>,
 }
 
@@ -119,10 +118,6 @@ fn declared(
         key: bytes("tls.key"),
         token: bytes("token"),
     })?;
-    let network = match owner {
-        Owner::Platform => means.platform.clone(),
-        Owner::Namespace(_) => means.tenant.clone(),
-    };
     let shown =
         Shown { url: target.to_string(), kind: target.scheme(), filter: filter.map(str::to_owned) };
     let mut hasher = DefaultHasher::new();
@@ -130,8 +125,10 @@ fn declared(
     let settings = Settings {
         filter: self::filter(filter.unwrap_or_default())?,
         totals: means.kinds.of(target.scheme()),
-        host: means.hosts.host(&target.endpoint().to_string()),
-        sinks: Box::new(Opener::new(target, credentials, network).map_err(Problem::Open)?),
+        host: means.hosts.host(&format!("{}://{}", target.scheme(), target.endpoint())),
+        sinks: Box::new(
+            Opener::new(target, credentials, means.network.clone()).map_err(Problem::Open)?,
+        ),
     };
     Ok(Declared {
         id: id.clone(),

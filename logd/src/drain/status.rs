@@ -60,7 +60,7 @@ impl Status {
     }
 
     pub(super) fn failed(&self, failure: &Failure) {
-        self.error(totals::name(failure.kind), failure.message.clone());
+        self.error(totals::name(failure.kind), failure.to_string());
     }
 
     pub(super) fn rejected(&self, message: String) {

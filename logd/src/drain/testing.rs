@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use fairlead_drain::{Batch, Failure, FailureKind, Limits, Line, Reason, Sink, Verdict};
+use fairlead_drain::{Batch, Failure, FailureKind, Limits, Line, Reason, Sink, Stage, Verdict};
 use fairlead_wire::{
     Incarnation, Record,
     message::{self, Ack, FromLogd, Source as Writer},
@@ -292,6 +292,20 @@ impl Call {
 
     pub(super) fn fail(self, kind: FailureKind) {
         let _ = self.reply.send(Err(Failure::new(kind, "as told")));
+    }
+
+    pub(super) fn fail_at(self, stage: Stage) {
+        let _ = self.reply.send(Err(Failure::new(FailureKind::Connect, "as told").at(stage)));
+    }
+
+    /// Whether nobody waits for its answer.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    /// Waits until nobody does.
+    pub(super) async fn given_up(&mut self) {
+        within("the end of a batch", self.reply.closed()).await;
     }
 }
 

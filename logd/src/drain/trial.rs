@@ -49,7 +49,7 @@ pub(crate) async fn of(running: &Running) -> Trial {
         Ok(Some(Verdict::Sent)) => ("sent", None, None),
         Ok(Some(Verdict::Rejected(_) | Verdict::Again)) => ("rejected", None, sink.complaint()),
         Ok(None) => ("unknown", None, None),
-        Err(failure) => ("failed", Some(totals::name(failure.kind)), Some(failure.message)),
+        Err(failure) => ("failed", Some(totals::name(failure.kind)), Some(failure.to_string())),
     };
     sink.close().await;
     let (id, url) = (id.to_string(), shown.url.clone());

@@ -8,6 +8,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls_pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
@@ -50,7 +51,8 @@ fn answers(answers: &[&[&'static str]]) -> Arc<dyn Resolve> {
 }
 
 fn network(resolve: Arc<dyn Resolve>, guard: Guard) -> Network {
-    Network { resolve, guard: Arc::new(guard), timeouts: Timeouts::default() }
+    let questions = Arc::new(Semaphore::new(1));
+    Network { resolve, questions, guard: Arc::new(guard), timeouts: Timeouts::default() }
 }
 
 fn tenant() -> Guard {
@@ -73,11 +75,13 @@ async fn listener() -> (TcpListener, u16) {
     (listener, port)
 }
 
+async fn failure(dialer: &Dialer) -> Failure {
+    dialer.stream().await.map(|_| ()).expect_err("connected")
+}
+
 async fn failed(dialer: &Dialer) -> (FailureKind, String) {
-    match dialer.stream().await {
-        Ok(_) => panic!("connected"),
-        Err(failure) => (failure.kind, failure.message),
-    }
+    let failure = failure(dialer).await;
+    (failure.kind, failure.message)
 }
 
 #[tokio::test]
@@ -97,8 +101,8 @@ async fn an_answer_that_changes_is_checked_again() {
         (
             FailureKind::Forbidden,
             format!(
-                "logs.example.com:{port}: 169.254.169.254 is link-local, where drains of this \
-                 namespace may not lead"
+                "logs.example.com:{port}: leads into the cluster or to an address that is not \
+                 public, where drains of this namespace may not lead"
             )
         )
     );
@@ -159,6 +163,48 @@ async fn failures_say_what_failed() {
     );
     let refused = network(answers(&[&["127.0.0.1"]]), Guard::platform());
     assert_eq!(failed(&plain(&url, &refused)).await.0, FailureKind::Connect);
+}
+
+/// Only what all others would see as well is the receiver's failure, and only where there is a
+/// connection a line may have left.
+#[tokio::test]
+async fn a_failure_says_how_far_it_came() {
+    let (listener, port) = listener().await;
+    let names = |port| format!("syslog+tcp://logs:{port}");
+    let at = |network: &Network, port| {
+        let dialer = plain(&names(port), network);
+        async move { failure(&dialer).await.stage }
+    };
+    let unknown = network(Arc::new(Unknown), Guard::platform());
+    assert_eq!(at(&unknown, port).await, Stage::Unreached);
+    let inside = network(answers(&[&["10.0.0.1"]]), tenant());
+    assert_eq!(at(&inside, port).await, Stage::Own);
+    let mut ours = network(answers(&[&["127.0.0.1"]]), Guard::platform());
+    ours.timeouts.connect = Duration::from_millis(50);
+    let authority = authority().pem();
+    let keys = Keys { ca: Some(authority.as_bytes()), ..Keys::default() };
+    let tls = dialer(&format!("syslog+tls://logs:{port}"), &ours, keys);
+    assert_eq!(failure(&tls).await.stage, Stage::Reached);
+    drop(listener);
+    assert_eq!(at(&ours, port).await, Stage::Unreached);
+}
+
+/// One question at a time may be open here, and one is that nobody answers.
+#[tokio::test]
+async fn an_owner_s_open_questions_are_bounded_and_are_no_receiver_s_failure() {
+    let (_listener, port) = listener().await;
+    let mut silent = network(Arc::new(Silent), Guard::platform());
+    silent.timeouts.connect = Duration::from_millis(10);
+    let url = format!("syslog+tcp://logs:{port}");
+    assert_eq!(failure(&plain(&url, &silent)).await.stage, Stage::Unreached);
+    let answering = Network { resolve: answers(&[&["127.0.0.1"]]), ..silent };
+    let waits = failure(&plain(&url, &answering)).await;
+    assert_eq!((waits.kind, waits.stage), (FailureKind::Resolve, Stage::Own));
+    // Another owner's.
+    let other = Network { questions: Arc::new(Semaphore::new(1)), ..answering.clone() };
+    plain(&url, &other).stream().await.map(|_| ()).unwrap();
+    let address = plain(&format!("syslog+tcp://127.0.0.1:{port}"), &answering);
+    address.stream().await.map(|_| ()).unwrap();
 }
 
 /// A receiver that accepts and says nothing, where TLS is expected.

@@ -20,16 +20,21 @@ pub fn verdicts(answer: &[u8], lines: usize) -> Result<Confirmed, Failure> {
         json.end()?;
         Ok(items)
     });
-    let Items { verdicts, all, rejected, complaint } = items
-        .map_err(|error| Failure::new(FailureKind::Protocol, format!("bulk answer: {error}")))?;
+    let Items { verdicts, all, rejected, complaint } = items.map_err(|error| {
+        Failure::new(FailureKind::Protocol, "bulk answer").answered(error.to_string())
+    })?;
     if verdicts.len() != lines {
         let text = format!("bulk answer: {} items for {lines} lines", verdicts.len());
         return Err(Failure::new(FailureKind::Protocol, text));
     }
     let reason = || complaint.clone().unwrap_or_default();
     match all {
-        Some(Kind::Again) => Err(Failure::new(FailureKind::Busy, reason())),
-        Some(Kind::Denied) => Err(Failure::new(FailureKind::Denied, reason())),
+        Some(Kind::Again) => {
+            Err(Failure::new(FailureKind::Busy, "no item was taken").answered(reason()))
+        }
+        Some(Kind::Denied) => {
+            Err(Failure::new(FailureKind::Denied, "no item was taken").answered(reason()))
+        }
         _ => Ok(Confirmed { verdicts, complaint: complaint.filter(|_| rejected) }),
     }
 }
@@ -216,7 +221,7 @@ mod tests {
     use super::*;
 
     fn read(answer: &str, lines: usize) -> Result<Confirmed, (FailureKind, String)> {
-        verdicts(answer.as_bytes(), lines).map_err(|failure| (failure.kind, failure.message))
+        verdicts(answer.as_bytes(), lines).map_err(|failure| (failure.kind, failure.to_string()))
     }
 
     #[test]
@@ -251,11 +256,17 @@ mod tests {
     #[test]
     fn where_nothing_is_taken_for_no_fault_of_the_lines_all_go_again() {
         let busy = r#"{"items":[{"create":{"status":429,"error":{"type":"a","reason":"b"}}},{"create":{"status":429}}]}"#;
-        assert_eq!(read(busy, 2), Err((FailureKind::Busy, "status 429".to_owned())));
+        assert_eq!(
+            read(busy, 2),
+            Err((FailureKind::Busy, "no item was taken: status 429".to_owned()))
+        );
         let denied = r#"{"items":[{"create":{"status":403,"error":{"type":"security_exception","reason":"b"}}}]}"#;
         assert_eq!(
             read(denied, 1),
-            Err((FailureKind::Denied, "status 403 security_exception: b".to_owned()))
+            Err((
+                FailureKind::Denied,
+                "no item was taken: status 403 security_exception: b".to_owned()
+            ))
         );
         let bad = r#"{"items":[{"create":{"status":400,"error":null}}]}"#;
         assert_eq!(read(bad, 1).unwrap().verdicts, [Verdict::Rejected(Reason::Refused)]);

@@ -42,12 +42,12 @@ impl Answer {
     pub(super) fn meaning(&self, passing: impl Fn(StatusCode) -> bool) -> Meaning {
         let failed = |kind| {
             let retry_after = self.retry_after;
-            // Whoever refuses a path or a token likes to repeat it, and either may be a secret.
-            let said = match kind {
-                FailureKind::Denied => self.status(),
-                _ => self.told(),
+            // Whoever refuses a path or a token says nothing but that.
+            let failure = match kind {
+                FailureKind::Denied => Failure::new(kind, self.status()),
+                _ => Failure::new(kind, self.number()).answered(self.words()),
             };
-            Meaning::Unknown(Failure { retry_after, ..Failure::new(kind, said) })
+            Meaning::Unknown(Failure { retry_after, ..failure })
         };
         match self.status.as_u16() {
             200..=299 => Meaning::Taken,
@@ -63,24 +63,28 @@ impl Answer {
     /// Its status, for people.
     fn status(&self) -> String {
         let reason = self.status.canonical_reason().unwrap_or_default();
-        let text = format!("status {} {reason}", self.status.as_u16());
         match self.status.is_redirection() {
-            true => format!("status {}: redirects are not followed", self.status.as_u16()),
-            false => text.trim_end().to_owned(),
+            true => format!("{}: redirects are not followed", self.number()),
+            false => format!("{} {reason}", self.number()).trim_end().to_owned(),
         }
+    }
+
+    fn number(&self) -> String {
+        format!("status {}", self.status.as_u16())
+    }
+
+    /// The beginning of its body, in one line.
+    fn words(&self) -> String {
+        let body = self.body.as_deref().unwrap_or_default();
+        let body = String::from_utf8_lossy(&body[..body.len().min(2048)]);
+        body.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     /// Its status and the beginning of its body, for people.
     pub(super) fn told(&self) -> String {
-        let mut text = format!("status {}", self.status.as_u16());
-        if let Ok(body) = &self.body {
-            let body = String::from_utf8_lossy(&body[..body.len().min(2048)]);
-            let words: Vec<&str> = body.split_whitespace().collect();
-            if !words.is_empty() {
-                text.push_str(": ");
-                text.push_str(&words.join(" "));
-            }
-        }
+        let words = self.words();
+        let text =
+            if words.is_empty() { self.number() } else { format!("{}: {words}", self.number()) };
         crate::sink::told(text)
     }
 }

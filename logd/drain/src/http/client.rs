@@ -20,9 +20,9 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Answer, Request, retry_after};
+use super::{Answer, Request, retry_after, secrets::Secrets};
 use crate::{
-    Failure, FailureKind, OpenError,
+    Failure, FailureKind, OpenError, Stage,
     dial::Dialer,
     target::{Endpoint, Http, Secret},
     witness::tell,
@@ -50,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) gzip: bool,
     /// Bytes of an answer, at most.
     pub(crate) answer_cap: usize,
+    /// What no answer is to repeat.
+    secrets: Secrets,
 }
 
 /// Posts requests, one at a time.
@@ -92,19 +94,38 @@ impl Client {
         repeatable: bool,
     ) -> Result<Answer, Failure> {
         let request = self.settings.request(request).await?;
+        let mut sent = false;
         if let Some(kept) = self.kept() {
             match self.exchange(kept, request.clone()).await {
                 Ok(answer) => return Ok(answer),
                 Err(Unanswered::Unsent(_)) => {}
                 Err(Unanswered::Unknown(failure))
-                    if repeatable && failure.kind == FailureKind::Connect => {}
+                    if repeatable && failure.kind == FailureKind::Connect =>
+                {
+                    sent = true;
+                }
                 Err(Unanswered::Unknown(failure)) => return Err(failure),
             }
         }
-        let new = self.connected().await?;
+        let new = self.connected().await;
+        let new = new.map_err(|failure| if sent { failure.at(Stage::Sent) } else { failure })?;
         self.exchange(new, request).await.map_err(|unanswered| match unanswered {
+            Unanswered::Unsent(failure) if !sent => failure.at(Stage::Reached),
             Unanswered::Unsent(failure) | Unanswered::Unknown(failure) => failure,
         })
+    }
+
+    /// The failure without the drain's secrets.
+    pub(crate) fn discreet(&self, failure: Failure) -> Failure {
+        let Self { settings: Settings { secrets, .. }, .. } = self;
+        let message = secrets.hide(failure.message);
+        let answer = failure.answer.map(|answer| secrets.hide(answer));
+        Failure { message, answer, ..failure }
+    }
+
+    /// What the receiver said, without the drain's secrets.
+    pub(crate) fn said(&self, text: String) -> String {
+        self.settings.secrets.hide(text)
     }
 
     /// Closes the connection.
@@ -128,7 +149,8 @@ impl Client {
     async fn connected(&self) -> Result<Connection, Failure> {
         let stream = self.dialer.stream().await?;
         let handshake = handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = handshake.map_err(|error| self.failure(&error))?;
+        let (sender, connection) =
+            handshake.map_err(|error| self.failure(&error).at(Stage::Reached))?;
         let (end, ended) = oneshot::channel();
         tokio::spawn(async move {
             let mut connection = pin!(connection);
@@ -217,6 +239,7 @@ impl Settings {
             headers: HeaderMap::new(),
             gzip: false,
             answer_cap: ANSWER_CAP,
+            secrets: Secrets::of(target),
         };
         if let Some(user) = user {
             let pair = format!("{}:{}", user.name.expose(), user.password.expose());
@@ -231,12 +254,14 @@ impl Settings {
         if self.headers.contains_key(AUTHORIZATION) {
             return Err(OpenError::UserAndToken);
         }
+        self.secrets.add(token.expose());
         self.header(AUTHORIZATION, &format!("{scheme} {}", token.expose()));
         Ok(())
     }
 
     /// Sends a header with all requests; its value is known to be visible ASCII.
     pub(crate) fn header(&mut self, name: HeaderName, value: &str) {
+        self.secrets.add(value);
         let mut value = HeaderValue::from_str(value).expect("visible ASCII");
         // Nobody formats requests; who ever does is not to show tokens.
         value.set_sensitive(true);
@@ -252,8 +277,9 @@ impl Settings {
             true => spawn_blocking(move || gzip(&body)).await.map_err(io::Error::other).flatten(),
             false => Ok(body),
         };
-        let body =
-            body.map_err(|error| Failure::new(FailureKind::Protocol, format!("gzip: {error}")))?;
+        let body = body.map_err(|error| {
+            Failure::new(FailureKind::Protocol, format!("gzip: {error}")).at(Stage::Own)
+        })?;
         let mut request = http::Request::new(Full::new(Bytes::from(body)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.path.clone().into();

@@ -5,6 +5,7 @@ mod answer;
 mod client;
 mod open;
 mod retry_after;
+mod secrets;
 mod sink;
 
 pub(crate) use answer::Answer;

@@ -190,7 +190,10 @@ impl<F: Format> Sink for HttpSink<F> {
         while let Some(lines) = pieces.pop().filter(|lines| !lines.is_empty()) {
             let may_part = refusals < REFUSALS;
             let sent = match Instant::now() < end {
-                true => self.post(Piece::new(batch, &lines), may_part).await,
+                true => {
+                    let sent = self.post(Piece::new(batch, &lines), may_part).await;
+                    sent.map_err(|failure| self.client.discreet(failure))
+                }
                 false => {
                     Err(Failure::new(FailureKind::Timeout, "the batch was taken apart too often"))
                 }
@@ -220,7 +223,7 @@ impl<F: Format> Sink for HttpSink<F> {
     }
 
     fn complaint(&mut self) -> Option<String> {
-        self.complaint.take()
+        self.complaint.take().map(|text| self.client.said(text))
     }
 
     async fn close(&mut self) {

@@ -1,11 +1,10 @@
 //! What all of them have in common: connections, redirects, statuses, TLS.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use fairlead_drain::{
-    Credentials, FailureKind, Guard, Keys, Network, OpenError, Reason, System, Timeouts, Verdict,
-    open, target::Target,
+    Credentials, FailureKind, Guard, Keys, Network, OpenError, Reason, Verdict, open,
+    target::Target,
 };
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
@@ -101,7 +100,7 @@ async fn who_is_busy_says_for_how_long() {
     let receiver = Receiver::new(busy).await;
     let failure = json(&receiver).send(&["a"]).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Busy);
-    assert_eq!(failure.message, "status 503: later");
+    assert_eq!(failure.to_string(), "status 503: later");
     assert_eq!(failure.retry_after, Some(Duration::from_secs(7)));
 }
 
@@ -238,7 +237,7 @@ async fn what_arrived_before_a_failure_has_arrived() {
     let mut sender = json(&receiver);
     assert_eq!(sender.send(&["a"; 10]).await.unwrap(), [Verdict::Delivered; 5]);
     let failure = sender.sink.confirm().await.unwrap_err();
-    assert_eq!((failure.kind, &*failure.message), (FailureKind::Busy, "status 500: broken"));
+    assert_eq!((failure.kind, &*failure.to_string()), (FailureKind::Busy, "status 500: broken"));
 }
 
 #[tokio::test]
@@ -252,14 +251,34 @@ async fn who_may_not_send_is_told_so_until_that_is_mended() {
     }
 }
 
+/// What a receiver repeats of a request has no secret in it, and is apart from what all may know.
+#[tokio::test]
+async fn what_an_answer_repeats_of_a_request_is_hidden() {
+    for (status, kind) in [(500, Some(FailureKind::Busy)), (400, None)] {
+        let receiver = Receiver::new(move |request: &Request| {
+            let Request { line, headers, .. } = request;
+            Reply::status(status, &format!("{line} of {}", headers["authorization"]))
+        })
+        .await;
+        let url = format!("json+http://127.0.0.1:{}/hook/s3cret%21?key=k3y%21", receiver.port);
+        let keys = Keys { token: Some(b"t0ken"), ..Keys::default() };
+        let mut sender = Sender::with(&url, keys, Duration::from_secs(30));
+        let said = match (sender.send(&["a"]).await, kind) {
+            (Err(failure), Some(kind)) => {
+                assert_eq!((failure.kind, &*failure.message), (kind, "status 500"));
+                failure.to_string()
+            }
+            (Ok(_), None) => sender.sink.complaint().unwrap(),
+            (sent, _) => panic!("{sent:?}"),
+        };
+        assert_eq!(said, format!("status {status}: POST … HTTP/1.1 of …"));
+    }
+}
+
 #[test]
 fn who_sends_is_said_in_one_way() {
     let credentials = Credentials::read(Keys { token: Some(b"t0ken"), ..Keys::default() }).unwrap();
-    let network = Network {
-        resolve: Arc::new(System::new(1)),
-        guard: Arc::new(Guard::platform()),
-        timeouts: Timeouts::default(),
-    };
+    let network = Network::new(Guard::platform(), 1);
     for scheme in ["elasticsearch", "opensearch", "json", "otlp"] {
         let target = Target::parse(&format!("{scheme}+http://user:secret@host/")).unwrap();
         let opened = open(&target, &credentials, &network);

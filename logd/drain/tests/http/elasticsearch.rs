@@ -131,8 +131,8 @@ async fn where_nothing_is_taken_the_receiver_is_left_alone() {
         double.statuses([status; 3]);
         let failure = sender.send(&["a", "b", "c"]).await.unwrap_err();
         assert_eq!(
-            (failure.kind, failure.message),
-            (kind, format!("status {status} injected: a {status}"))
+            (failure.kind, failure.to_string()),
+            (kind, format!("no item was taken: status {status} injected: a {status}"))
         );
     }
     assert_eq!(sender.send(&["a", "b", "c"]).await.unwrap(), [Verdict::Delivered; 3]);

@@ -1,10 +1,9 @@
 //! A drain as logd has it, with lines of its own.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use fairlead_drain::{
-    Batch, Credentials, Failure, Guard, Keys, Line, Network, Sink, System, Timeouts, Verdict, open,
+    Batch, Credentials, Failure, Guard, Keys, Line, Network, Sink, Timeouts, Verdict, open,
     target::Target,
 };
 use fairlead_wire::{Incarnation, message::Source, record::Flags};
@@ -28,9 +27,8 @@ impl Sender {
     /// With a Secret's other keys, and waiting so long for a silent receiver.
     pub(crate) fn with(url: &str, keys: Keys<'_>, stall: Duration) -> Self {
         let network = Network {
-            resolve: Arc::new(System::new(4)),
-            guard: Arc::new(Guard::platform()),
             timeouts: Timeouts { stall, ..Timeouts::default() },
+            ..Network::new(Guard::platform(), 4)
         };
         let credentials = Credentials::read(keys).unwrap();
         let sink = open(&Target::parse(url).unwrap(), &credentials, &network).unwrap();

@@ -31,7 +31,9 @@ enum Step {
     /// The sink decides the next one by itself.
     Decide(Key),
     Verdicts(Vec<Verdict>),
-    Fail,
+    /// So many of the newest have not left, and the others may have or not.
+    Fail(usize, bool),
+    End,
     Overrun(Key),
     Tell(Key),
     Leave(Key),
@@ -40,12 +42,15 @@ enum Step {
 #[derive(Debug, Default)]
 struct Model {
     apps: BTreeMap<Key, App>,
+    resent: u64,
     under_way: VecDeque<(Key, Option<u64>)>,
 }
 
 #[derive(Debug, Default)]
 struct App {
     lines: Vec<Line>,
+    /// How often each was sent.
+    sent: BTreeMap<u64, u64>,
     first: u64,
     expired: u64,
     gone: bool,
@@ -87,10 +92,15 @@ fn for_drains(records: std::ops::Range<u64>) -> u64 {
 }
 
 impl Model {
-    fn verdict(&mut self, verdict: Verdict) {
+    fn verdict(&mut self, verdict: Verdict, sent: bool) {
         let Some((key, no)) = self.under_way.pop_front() else { return };
         let Some(no) = no else { return };
         let app = self.apps.get_mut(&key).unwrap();
+        if sent && !app.gone {
+            let times = app.sent.entry(no).or_default();
+            self.resent += u64::from(*times > 0);
+            *times += 1;
+        }
         app.lines[no as usize] = match verdict {
             Verdict::Delivered => Line::Delivered,
             Verdict::Sent => Line::Sent,
@@ -123,7 +133,8 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (key(), 1..9u64).prop_map(|(key, count)| Step::Read(key, count)),
         1 => key().prop_map(Step::Decide),
         6 => prop::collection::vec(verdict(), 0..9).prop_map(Step::Verdicts),
-        1 => Just(Step::Fail),
+        1 => (0..5usize, any::<bool>()).prop_map(|(unsent, sent)| Step::Fail(unsent, sent)),
+        1 => prop_oneof![19 => Just(Step::Tell(9)), 1 => Just(Step::End)],
         3 => key().prop_map(Step::Overrun),
         1 => key().prop_map(Step::Tell),
         1 => prop_oneof![19 => Just(9), 1 => key()].prop_map(Step::Leave),
@@ -184,12 +195,24 @@ proptest! {
                     }
                 }
                 Step::Verdicts(verdicts) => {
-                    flight.verdicts(&verdicts, |_| ());
-                    verdicts.into_iter().for_each(|verdict| model.verdict(verdict));
+                    flight.verdicts(&verdicts, |_, _, _| ());
+                    verdicts.into_iter().for_each(|verdict| model.verdict(verdict, true));
                 }
-                Step::Fail => {
-                    flight.failed();
-                    (0..model.under_way.len()).for_each(|_| model.verdict(Verdict::Again));
+                Step::Fail(unsent, sent) => {
+                    flight.failed(unsent, sent);
+                    let older = model.under_way.len().saturating_sub(unsent);
+                    (0..model.under_way.len())
+                        .for_each(|at| model.verdict(Verdict::Again, sent && at < older));
+                }
+                Step::End => {
+                    flight.end();
+                    let ledger = flight.ledger();
+                    prop_assert!(ledger.balances(), "{ledger:?}");
+                    let pending = model.count(Line::UnderWay) + model.count(Line::Again);
+                    let expired = model.count(Line::Expired) + pending;
+                    prop_assert_eq!((ledger.pending, ledger.lost_expired), (0, expired));
+                    prop_assert_eq!(flight.under_way(), 0);
+                    return Ok(());
                 }
                 Step::Overrun(key) => {
                     let app = model.apps.get_mut(&key).unwrap();
@@ -218,6 +241,7 @@ proptest! {
             prop_assert_eq!(ledger.lost_rejected, model.count(Line::Rejected));
             prop_assert_eq!(ledger.lost_lag, model.count(Line::Lag));
             prop_assert_eq!(ledger.lost_expired, model.count(Line::Expired));
+            prop_assert_eq!(ledger.resent, model.resent);
             for (key, app) in model.apps.iter().filter(|(_, app)| !app.gone) {
                 let done = flight.done(*key);
                 prop_assert_eq!(done, app.done());
@@ -236,7 +260,7 @@ fn a_stalled_drain_costs_as_much_for_a_million_lines_as_for_one() {
         flight.send(1, no * 1_000..(no + 1) * 1_000);
     }
     assert_eq!((flight.under_way.len(), flight.under_way()), (1, 1_000_000));
-    flight.failed();
+    flight.failed(0, true);
     assert_eq!(flight.wanted(1), Some((0..1_000_000, true)));
     assert!(flight.under_way.is_empty());
 }
@@ -249,8 +273,8 @@ fn a_loss_is_told_until_it_has_arrived() {
     assert_eq!(flight.tell(1), Some(Lost { lines: 5, since: 70 }));
     assert_eq!(flight.tell(1), None);
     assert_eq!(flight.overrun(1, 7, 0, 90, |unread| unread.end - unread.start), 2);
-    flight.failed();
+    flight.failed(0, true);
     assert_eq!(flight.tell(1), Some(Lost { lines: 7, since: 70 }));
-    flight.verdicts(&[Verdict::Sent], |_| ());
+    flight.verdicts(&[Verdict::Sent], |_, _, _| ());
     assert_eq!((flight.tell(1), flight.ledger().notices), (None, 1));
 }

@@ -7,7 +7,7 @@ use crate::{
     app::AppId,
     drain::{
         Scope, State,
-        testing::{Log, Rig, drain, drain_with},
+        testing::{Log, Rig, drain, drain_with, within},
     },
     options::AppLimits,
 };
@@ -267,6 +267,79 @@ async fn a_changed_drain_goes_on_where_it_was_with_a_new_sink() {
     assert_eq!(rig.until("all", |doing| doing.ledger.delivered == 3).await.ledger.matched, 3);
 }
 
+/// A receiver that holds a batch keeps nobody from being changed: what it holds goes to the new one.
+#[tokio::test]
+async fn a_changed_drain_leaves_a_receiver_that_holds_a_batch() {
+    let (rig, mut script) = Rig::with(web()).await;
+    let mut log = Log::open(&rig, "shop/web", "web").await;
+    log.write(&["one"]).await;
+    let held = script.call().await;
+    let (changed, mut new) = drain("shop/drain", web());
+    rig.set(0, vec![changed]).await;
+    let to = log.write(&["two"]).await;
+    assert_eq!(new.take(2).await, ["one", "two"]);
+    log.settled(to).await;
+    assert!(held.is_given_up());
+    let ledger = rig.until("all", |doing| doing.ledger.delivered == 2).await.ledger;
+    assert_eq!((ledger.matched, ledger.resent, ledger.pending), (2, 1, 0));
+}
+
+/// Neither what a receiver holds nor what has left without a verdict is missing in the account.
+#[tokio::test]
+async fn a_removed_drain_leaves_at_once_and_accounts_for_what_has_no_verdict() {
+    let (rig, mut script) = Rig::with(web()).await;
+    let mut log = Log::open(&rig, "shop/web", "web").await;
+    log.write(&["one", "two"]).await;
+    let call = script.call().await;
+    let totals = rig.drains.seen().running[0].declared.settings.totals.clone();
+    call.answer(vec![Verdict::Delivered]);
+    let to = log.write(&["three", "four", "five"]).await;
+    let mut held = script.call().await;
+    assert_eq!(held.lines, ["three", "four", "five"]);
+    rig.set(0, Vec::new()).await;
+    held.given_up().await;
+    log.settled(to).await;
+    let count = || (totals.matched.get(), totals.delivered.get(), totals.lost_expired.get());
+    let accounted = async {
+        while count() != (5, 1, 4) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within("the account", accounted).await;
+}
+
+/// What never left is not sent again.
+#[tokio::test]
+async fn lines_that_have_not_left_are_not_counted_as_sent_again() {
+    let (rig, mut script) = Rig::with(web()).await;
+    let mut log = Log::open(&rig, "shop/web", "web").await;
+    log.write(&["one", "two"]).await;
+    for stage in [Stage::Own, Stage::Unreached, Stage::Reached] {
+        script.call().await.fail_at(stage);
+    }
+    script.call().await.fail(Connect);
+    assert_eq!(rig.doing().ledger.resent, 0);
+    assert_eq!(script.take(2).await, ["one", "two"]);
+    let doing = rig.until("all", |doing| doing.ledger.delivered == 2).await;
+    assert_eq!(doing.ledger.resent, 2);
+}
+
+/// A drain for all apps tells none of them of its failures, also when it was for one before.
+#[tokio::test]
+async fn a_drain_s_new_scope_says_who_is_told() {
+    let (rig, mut script) = Rig::with(web()).await;
+    let mut log = Log::open(&rig, "shop/web", "web").await;
+    log.write(&["one"]).await;
+    script.take(1).await;
+    let (changed, mut script) = drain("shop/drain", Scope::All);
+    rig.set(0, vec![changed]).await;
+    log.write(&["two"]).await;
+    for _ in 0..6 {
+        script.call().await.fail(Certificate);
+    }
+    assert_eq!(rig.lines("shop/web"), ["one", "two"]);
+}
+
 #[tokio::test]
 async fn at_the_end_what_is_there_is_sent_and_acknowledged_until_the_deadline() {
     let (rig, mut script) = Rig::with(web()).await;
@@ -295,7 +368,7 @@ async fn at_the_end_what_is_there_is_sent_and_acknowledged_until_the_deadline() 
 async fn drains_of_one_receiver_probe_it_one_at_a_time() {
     let rig = Rig::start(1, AppLimits::default());
     let host = Arc::<Host>::default();
-    (0..5).for_each(|_| host.failed(Connect, Instant::now()));
+    (0..5).for_each(|_| host.unreached(Instant::now()));
     let (a, mut of_a) = drain_with("shop/a", web(), Filter::default(), host.clone());
     let (b, mut of_b) = drain_with("shop/b", web(), Filter::default(), host);
     rig.set(0, vec![a, b]).await;
@@ -308,7 +381,7 @@ async fn drains_of_one_receiver_probe_it_one_at_a_time() {
     };
     assert_eq!(probe.lines, ["one"]);
     assert!(other.is_quiet());
-    probe.fail(Connect);
+    probe.fail_at(Stage::Unreached);
     let (probe, mut first, mut other) = tokio::select! {
         call = first.call() => (call, first, other),
         call = other.call() => (call, other, first),

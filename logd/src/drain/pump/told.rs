@@ -30,14 +30,14 @@ impl Pump {
         }
         self.failure_told = Some(now);
         tracing::warn!(drain = &*self.id, error = %failure, failures, "lines do not arrive");
+        // What the receiver answered is for those who may see the drain.
         let text = match bad_certificate {
             true => notice::certificate(&self.id, &failure.message),
             false => notice::undeliverable(&self.id, failures, since, &failure.message),
         };
-        let scope = self.apps.values().next().map(|fed| &fed.subscription.feed.scope);
-        if let Some(Scope::App(app)) = scope {
+        if let Scope::App(app) = &self.order.scope {
             // An error tells that the process ends.
-            let _ = self.store.notice(&app.clone(), text).await;
+            let _ = self.store.notice(app, text).await;
         }
     }
 
@@ -49,7 +49,7 @@ impl Pump {
         let first = app.log.first();
         let wanted = |unread| app.for_drains(unread);
         let lost = self.flight.overrun(key, first, app.expired(), time::now(), wanted);
-        if lost > 0 && fed.subscription.feed.scope != Scope::All {
+        if lost > 0 && self.order.scope != Scope::All {
             fed.untold.get_or_insert_with(|| (0, time::now())).0 += lost;
             let soon = Instant::now() + GATHER;
             let next = self.losses_told.map_or(soon, |told| soon.max(told + LOSS_PERIOD));

@@ -1,20 +1,11 @@
-use fairlead_drain::{Guard, System, Timeouts};
+use fairlead_drain::Guard;
 use fairlead_wire::Stream;
 
 use super::*;
 
 fn means() -> Means {
-    let network = |guard| Network {
-        resolve: Arc::new(System::new(1)),
-        guard: Arc::new(guard),
-        timeouts: Timeouts::default(),
-    };
-    Means {
-        platform: network(Guard::platform()),
-        tenant: network(Guard::tenant(Vec::new(), Vec::new())),
-        hosts: Hosts::default(),
-        kinds: Arc::default(),
-    }
+    let network = Network::new(Guard::tenant(Vec::new(), Vec::new()), 1);
+    Means { network, hosts: Arc::default(), kinds: Arc::default() }
 }
 
 fn read_as(owner: Owner<'_>, pairs: &[(&str, &str)]) -> Result<Declared, SpecError> {

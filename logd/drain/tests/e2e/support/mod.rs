@@ -31,7 +31,7 @@ impl Resolve for NoNames {
 }
 
 pub(crate) fn network(timeouts: Timeouts) -> Network {
-    Network { resolve: Arc::new(NoNames), guard: Arc::new(Guard::platform()), timeouts }
+    Network { resolve: Arc::new(NoNames), timeouts, ..Network::new(Guard::platform(), 1) }
 }
 
 pub(crate) fn sink_with(url: &str, keys: Keys<'_>, timeouts: Timeouts) -> Box<dyn Sink> {
