@@ -13,9 +13,9 @@ use std::{
 };
 
 use fairlead_wire::message::{LogdHello, VERSION};
+use parking_lot::Mutex;
 use tokio::{
     runtime::{Builder, Runtime},
-    sync::Semaphore,
     time::Instant,
 };
 use tokio_rustls::TlsAcceptor;
@@ -31,8 +31,6 @@ use crate::{
     syslog,
 };
 
-/// Drains that are tried at a time.
-const TRIALS: usize = 4;
 /// How long the end may take.
 const END: Duration = Duration::from_secs(1);
 /// What senders are told last is on its way after so long.
@@ -110,7 +108,8 @@ impl Logd {
             ),
             reading,
             answers: Default::default(),
-            trials: Semaphore::new(TRIALS),
+            looking: Mutex::default(),
+            trials: Default::default(),
             ending: AtomicBool::new(false),
         });
         let hello = LogdHello {

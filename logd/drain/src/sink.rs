@@ -71,6 +71,9 @@ pub enum Verdict {
 pub enum Reason {
     /// The receiver refused it for good.
     Refused,
+    /// The receiver refused all lines that it was sent with one status, and no line by itself: it may
+    /// be unable to read this one, or anything that is sent like this.
+    Unread,
     /// It is longer than the receiver takes.
     TooLong,
 }
@@ -125,7 +128,7 @@ impl Failure {
 
     /// The same, with what the receiver answered.
     #[must_use]
-    pub(crate) fn answered(self, answer: impl Into<String>) -> Self {
+    pub fn answered(self, answer: impl Into<String>) -> Self {
         let answer = Some(told(answer.into())).filter(|answer| !answer.is_empty());
         Self { answer, ..self }
     }

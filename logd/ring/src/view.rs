@@ -3,7 +3,7 @@
 use crate::{
     chunk::{Chunk, Extent},
     log::Log,
-    record::{self, Entry},
+    record::{self, Entry, OVERHEAD},
     sync::Arc,
 };
 
@@ -76,6 +76,18 @@ impl<S> View<S> {
     #[must_use]
     pub fn end(&self) -> u64 {
         self.chunk.first() + u64::from(self.extent.records)
+    }
+
+    /// Bytes of the payloads of its records from a number on. It costs nothing where that are all that
+    /// the chunk has.
+    #[must_use]
+    pub fn payload_bytes(&self, from: u64) -> u64 {
+        if from <= self.chunk.first() && self.skipped == 0 {
+            let overhead = usize::from(self.extent.records) * OVERHEAD;
+            return u64::from(self.extent.bytes) - overhead as u64;
+        }
+        let entries = self.entries().filter(|entry| entry.no >= from);
+        entries.map(|entry| entry.record.payload.len() as u64).sum()
     }
 
     /// The records, oldest first.

@@ -204,6 +204,11 @@ impl World {
         for view in views {
             let numbers: Vec<u64> = view.entries().map(|entry| entry.no).collect();
             assert_eq!((view.first(), view.end()), (numbers[0], numbers[numbers.len() - 1] + 1));
+            for from in [0, numbers[0], numbers[numbers.len() / 2], view.end()] {
+                let entries = view.entries().filter(|entry| entry.no >= from);
+                let bytes: usize = entries.map(|entry| entry.record.payload.len()).sum();
+                assert_eq!(view.payload_bytes(from), bytes as u64);
+            }
             numbers.into_iter().rev().for_each(|no| backward.push_front(no));
         }
         assert_eq!(backward, expected);

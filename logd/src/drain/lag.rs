@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use fairlead_ring::Next;
 use serde::Serialize;
 
-use super::feed::Subscription;
+use super::{feed::Subscription, manager::Running};
 use crate::{app::App, time};
 
 /// What the ring holds that a drain is not done with.
@@ -19,15 +19,28 @@ pub(crate) struct Lag {
     pub(crate) seconds: u64,
 }
 
-/// How far each drain is behind, by its run.
-pub(crate) fn of_all(apps: &[Arc<App>]) -> HashMap<u64, Lag> {
-    let mut lags: HashMap<u64, Lag> = HashMap::new();
-    for subscription in apps.iter().flat_map(|app| app.drains()) {
-        let of_app = of_app(&subscription);
-        let lag = lags.entry(subscription.feed.run).or_default();
-        lag.records += of_app.records;
-        lag.bytes += of_app.bytes;
-        lag.seconds = lag.seconds.max(of_app.seconds);
+/// How far these drains are behind, by their runs. What was found within the last second is not looked
+/// for again.
+pub(crate) fn of(apps: &[Arc<App>], drains: &[&Running]) -> HashMap<u64, Lag> {
+    let (mut lags, mut unknown) = (HashMap::new(), HashMap::new());
+    for one in drains {
+        match one.status.lag() {
+            Some(lag) => _ = lags.insert(one.feed.run, lag),
+            None => _ = unknown.insert(one.feed.run, (one, Lag::default())),
+        }
+    }
+    if !unknown.is_empty() {
+        for subscription in apps.iter().flat_map(|app| app.drains()) {
+            let Some((_, lag)) = unknown.get_mut(&subscription.feed.run) else { continue };
+            let of_app = of_app(&subscription);
+            lag.records += of_app.records;
+            lag.bytes += of_app.bytes;
+            lag.seconds = lag.seconds.max(of_app.seconds);
+        }
+    }
+    for (run, (one, lag)) in unknown {
+        one.status.is_behind(lag);
+        lags.insert(run, lag);
     }
     lags
 }
@@ -40,8 +53,7 @@ fn of_app(subscription: &Subscription) -> Lag {
         return lag;
     }
     for view in log.backwards().take_while(|view| view.end() > done) {
-        let entries = view.entries().filter(|entry| entry.no >= done);
-        lag.bytes += entries.map(|entry| entry.record.payload.len() as u64).sum::<u64>();
+        lag.bytes += view.payload_bytes(done);
     }
     if let Next::Entry(oldest) = log.reader(done).next() {
         let age = time::now().saturating_sub(oldest.record.time).max(0);

@@ -19,6 +19,7 @@ mod options;
 mod pump;
 mod ranges;
 mod reading;
+mod refusals;
 mod spec;
 mod status;
 #[cfg(test)]
@@ -35,7 +36,7 @@ pub(crate) use self::{
     manager::{Drains, Running},
     ranges::Ranges,
     spec::SpecError,
-    status::{Doing, LastError},
+    status::{Doing, LastError, RejectedLine},
 };
 pub use self::{
     deis::drains_of_deis,

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use fairlead_drain::{Batch, Failure, Limits, Sink, Stage, Verdict};
+use fairlead_drain::{Batch, Failure, FailureKind, Limits, Sink, Stage, Verdict};
 use tokio::{
     sync::{mpsc::UnboundedReceiver, watch},
     time::{Instant, sleep_until, timeout_at},
@@ -24,6 +24,7 @@ use super::{
     flight::{Flight, Key},
     host::{Caller, Host},
     reading::{self, Turn},
+    refusals::Refusals,
     status::Status,
     totals::Totals,
 };
@@ -93,12 +94,16 @@ pub(super) struct Pump {
     /// When the batch has to be sent.
     due: Option<Instant>,
     breaker: Breaker,
+    refusals: Refusals,
     /// When the failures began, and when they were told.
     failing_since: Option<i64>,
     failure_told: Option<Instant>,
     /// When losses are to be told, and when they were.
     tell_at: Option<Instant>,
     losses_told: Option<Instant>,
+    /// How many lines were rejected that are not told, and when that was told last.
+    rejected: u64,
+    rejected_told: Option<Instant>,
     touched: Vec<Key>,
 }
 
@@ -143,10 +148,13 @@ impl Pump {
             batch: Batch::default(),
             due: None,
             breaker: Breaker::new(0),
+            refusals: Refusals::default(),
             failing_since: None,
             failure_told: None,
             tell_at: None,
             losses_told: None,
+            rejected: 0,
+            rejected_told: None,
             touched: Vec::new(),
         }
     }
@@ -244,6 +252,7 @@ impl Pump {
         self.breaker = Breaker::new(0);
         if !Arc::ptr_eq(&before.settings, &self.order.settings) {
             self.receiver = Caller::new(self.order.settings.host.clone());
+            self.refusals = Refusals::default();
             self.sink = None;
             self.rewind(true);
         }
@@ -380,6 +389,12 @@ impl Pump {
         };
         self.batch.clear();
         match sent {
+            Some(Ok(verdicts)) if self.refusals.go_again(&verdicts, Instant::now()) => {
+                let said = self.sink.as_mut().and_then(|sink| sink.complaint());
+                let text = "all lines are refused, and none of them by itself";
+                let failure = Failure::new(FailureKind::Denied, text);
+                self.failed(&failure.answered(said.unwrap_or_default())).await;
+            }
             Some(Ok(verdicts)) => self.decided(&verdicts),
             Some(Err(failure)) => self.failed(&failure).await,
             // It is not gone on with: some of it may have left.
@@ -406,8 +421,18 @@ impl Pump {
 
     fn decided(&mut self, verdicts: &[Verdict]) {
         let Self { flight, touched, .. } = self;
-        flight.verdicts(verdicts, |key, _, _| touched.push(key));
-        if let Some(said) = self.sink.as_mut().and_then(|sink| sink.complaint()) {
+        let mut rejected = Vec::new();
+        flight.verdicts(verdicts, |key, lines, verdict| {
+            touched.push(key);
+            if let Verdict::Rejected(reason) = verdict {
+                rejected.push((key, lines, reason));
+            }
+        });
+        let said = self.sink.as_mut().and_then(|sink| sink.complaint());
+        if !rejected.is_empty() {
+            self.tell_rejected(&rejected, said.as_deref());
+        }
+        if let Some(said) = said {
             self.status.rejected(said);
         }
         self.tell_done();

@@ -139,8 +139,9 @@ fn tell(turn: &Turn<'_>, lost: Lost, flight: &mut Flight, sink: &mut dyn Sink, b
         origin: turn.key,
         source: &source,
         incarnation: &incarnation,
-        // What was lost until when: the same notice has the same name.
-        end: lost.since.cast_unsigned(),
+        // What was lost until when: the same notice has the same name, and one that more was added to
+        // has another.
+        end: lost.since.cast_unsigned().wrapping_add(lost.lines),
         time: time::now(),
         flags: Flags::NOTICE,
         payload: text.as_bytes(),

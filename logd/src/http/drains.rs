@@ -1,6 +1,6 @@
 //! `/drains`: how drains are doing. No secret is in any answer.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Json,
@@ -8,14 +8,54 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::{IntoResponse as _, Response},
 };
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::{Api, access};
 use crate::{
     auth::{Grant, Role},
-    drain::{Doing, Lag, LastError, Ledger, Running, Scope, SpecError, lag, trial},
+    drain::{Doing, Lag, LastError, Ledger, RejectedLine, Running, Scope, SpecError, lag, trial},
     time,
 };
+
+/// Drains that are tried at a time, of a namespace and of all.
+const TRIALS: usize = 4;
+const TRIALS_OF_ALL: usize = 64;
+
+/// The drains that are tried, by namespace: who has many that do not answer keeps nobody else waiting.
+#[derive(Default)]
+pub(crate) struct Trials(Mutex<HashMap<String, usize>>);
+
+/// A drain is tried.
+struct Trying<'a> {
+    trials: &'a Trials,
+    namespace: &'a str,
+}
+
+impl Trials {
+    /// One of a namespace is tried, unless too many are.
+    fn begin<'a>(&'a self, namespace: &'a str) -> Option<Trying<'a>> {
+        let mut trials = self.0.lock();
+        let all: usize = trials.values().sum();
+        if all >= TRIALS_OF_ALL || trials.get(namespace).is_some_and(|of_one| *of_one >= TRIALS) {
+            return None;
+        }
+        *trials.entry(namespace.to_owned()).or_default() += 1;
+        Some(Trying { trials: self, namespace })
+    }
+}
+
+impl Drop for Trying<'_> {
+    fn drop(&mut self) {
+        let mut trials = self.trials.0.lock();
+        if let Some(of_one) = trials.get_mut(self.namespace) {
+            *of_one -= 1;
+            if *of_one == 0 {
+                trials.remove(self.namespace);
+            }
+        }
+    }
+}
 
 /// All drains that the caller may see.
 #[derive(Serialize)]
@@ -45,6 +85,9 @@ struct Drain {
     last_error: Option<LastError>,
     /// When lines last arrived.
     last_success: Option<String>,
+    /// The newest lines that its receiver will never take; only where it is asked for by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejected: Option<Vec<RejectedLine>>,
     /// What is wrong with what it is declared to be now: it goes on as it was before.
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
@@ -58,7 +101,7 @@ struct Refused {
 
 pub(super) async fn all(State(api): State<Arc<Api>>, parts: Parts) -> Response {
     match access::grant(&api, &parts.headers) {
-        Ok(grant) => match shown(&api, grant).await {
+        Ok(grant) => match shown(&api, grant, None).await {
             Some(all) => Json(all).into_response(),
             None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         },
@@ -76,12 +119,10 @@ pub(super) async fn one(
         Err(answer) => return *answer,
     };
     let id = format!("{namespace}/{name}");
-    let Some(all) = shown(&api, grant).await else {
+    let Some(mut all) = shown(&api, grant, Some(id)).await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    let drain = all.drains.into_iter().find(|drain| drain.id == id);
-    let refused = all.refused.into_iter().find(|refused| refused.id == id);
-    match (drain, refused) {
+    match (all.drains.pop(), all.refused.pop()) {
         (Some(drain), _) => Json(drain).into_response(),
         (None, Some(refused)) => Json(refused).into_response(),
         (None, None) => (StatusCode::NOT_FOUND, "There is no such drain.\n").into_response(),
@@ -106,25 +147,37 @@ pub(super) async fn test(
     let Some(drain) = seen.running.iter().find(is_it) else {
         return (StatusCode::NOT_FOUND, "There is no such drain.\n").into_response();
     };
-    match api.trials.acquire().await {
-        Ok(_trying) => Json(trial::of(drain).await).into_response(),
-        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-    }
+    let Some(_trying) = api.trials.begin(&namespace) else {
+        let text = "Other drains are being tried: ask again when that is done.\n";
+        return (StatusCode::TOO_MANY_REQUESTS, text).into_response();
+    };
+    Json(trial::of(drain).await).into_response()
 }
 
-async fn shown(api: &Arc<Api>, grant: Grant) -> Option<All> {
+/// All that the caller may see, or one of them, of which more is shown.
+async fn shown(api: &Arc<Api>, grant: Grant, id: Option<String>) -> Option<All> {
     let api = api.clone();
     // How far they are behind is read from the rings.
     tokio::task::spawn_blocking(move || {
         let seen = api.drains.seen();
-        let lags = lag::of_all(&api.store.shared.apps.all());
+        let asked = |other: &str| id.as_ref().is_none_or(|id| id == other);
         let refused = |id: &str| seen.refused.iter().find(|error| &*error.drain == id);
-        let running = seen.running.iter().filter(|one| may_see(&grant, &one.declared.scope));
-        let drains = running.map(|one| {
+        let running = seen.running.iter().filter(|one| asked(&one.declared.id));
+        let running = running.filter(|one| may_see(&grant, &one.declared.scope));
+        let running: Vec<&Running> = running.collect();
+        // Whoever asks at the same time finds what was found.
+        let lags = {
+            let _looking = api.looking.lock();
+            lag::of(&api.store.shared.apps.all(), &running)
+        };
+        let drains = running.into_iter().map(|one| {
             let lag = lags.get(&one.feed.run).copied().unwrap_or_default();
-            drain(one, lag, refused(&one.declared.id))
+            let shown = drain(one, lag, refused(&one.declared.id));
+            let rejected = id.as_ref().map(|_| one.status.rejected_lines());
+            Drain { rejected: rejected.filter(|lines| !lines.is_empty()), ..shown }
         });
-        let of_caller = seen.refused.iter().filter(|error| may_see_refused(&grant, error));
+        let of_caller = seen.refused.iter().filter(|error| asked(&error.drain));
+        let of_caller = of_caller.filter(|error| may_see_refused(&grant, error));
         let entry = |error: &SpecError| Refused {
             id: error.drain.to_string(),
             error: error.problem.to_string(),
@@ -153,6 +206,7 @@ fn drain(running: &Running, lag: Lag, refused: Option<&SpecError>) -> Drain {
         lines: ledger,
         last_error,
         last_success: last_success.map(time::show),
+        rejected: None,
         refused: refused.map(|error| error.problem.to_string()),
     }
 }
@@ -173,4 +227,24 @@ fn may_see_refused(grant: &Grant, error: &SpecError) -> bool {
     let namespace = error.drain.split_once('/').map_or("", |(namespace, _)| namespace);
     grant.is_for(Role::Admin) && grant.covers_all()
         || grant.is_for(Role::Read) && grant.covers_namespace(namespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_namespace_s_trials_keep_no_other_from_its_own() {
+        let trials = Trials::default();
+        let mut tried: Vec<_> = (0..TRIALS).map(|_| trials.begin("shop").unwrap()).collect();
+        assert!(trials.begin("shop").is_none());
+        let other = trials.begin("bank").unwrap();
+        tried.pop();
+        tried.push(trials.begin("shop").unwrap());
+        let names: Vec<String> = (0..TRIALS_OF_ALL).map(|no| no.to_string()).collect();
+        let more: Vec<_> = names.iter().filter_map(|name| trials.begin(name)).collect();
+        assert_eq!(tried.len() + 1 + more.len(), TRIALS_OF_ALL);
+        drop((tried, more, other));
+        assert!(trials.0.lock().is_empty());
+    }
 }

@@ -16,11 +16,11 @@ use axum::{
     Router, middleware,
     routing::{get, post},
 };
+use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
-use tokio::sync::Semaphore;
 
-use self::logs::Answers;
 pub(crate) use self::serve::serve;
+use self::{drains::Trials, logs::Answers};
 use crate::{
     app::AppId,
     auth::Auth,
@@ -38,7 +38,9 @@ pub(crate) struct Api {
     pub(crate) registry: Registry,
     pub(crate) reading: Arc<Reading>,
     pub(crate) answers: Answers,
-    pub(crate) trials: Semaphore,
+    /// Held while the rings are read to see how far drains are behind.
+    pub(crate) looking: Mutex<()>,
+    pub(crate) trials: Trials,
     pub(crate) ending: AtomicBool,
 }
 

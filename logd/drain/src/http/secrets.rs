@@ -17,8 +17,9 @@ impl Secrets {
     /// user and password.
     pub(super) fn of(http: &Http) -> Self {
         let mut secrets = Self::default();
-        let (path, query) = http.path.expose().split_once('?').unwrap_or((http.path.expose(), ""));
-        secrets.add(http.path.expose());
+        let whole = http.path.expose();
+        let (path, query) = whole.split_once('?').unwrap_or((whole, ""));
+        secrets.add(whole);
         secrets.add(path);
         path.split('/').for_each(|part| secrets.add(part));
         for pair in query.split('&') {

@@ -154,7 +154,7 @@ impl<F: Format> HttpSink<F> {
                 Reason::TooLong
             }
             Meaning::Refused if may_part && lines.len() > 1 => return Ok(Sent::Refused),
-            Meaning::Refused => Reason::Refused,
+            Meaning::Refused => Reason::Unread,
         };
         self.complaint = Some(answer.told());
         Ok(Sent::Done(vec![Verdict::Rejected(reason); lines.len()]))
@@ -211,6 +211,12 @@ impl<F: Format> Sink for HttpSink<F> {
                     break;
                 }
             }
+        }
+        // Where others were told apart, so were these.
+        let unread = Verdict::Rejected(Reason::Unread);
+        if verdicts.iter().any(|verdict| *verdict != unread) {
+            let refused = Verdict::Rejected(Reason::Refused);
+            verdicts.iter_mut().filter(|it| **it == unread).for_each(|it| *it = refused);
         }
         Ok(verdicts)
     }

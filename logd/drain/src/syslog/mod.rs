@@ -16,7 +16,7 @@ use std::time::Duration;
 use fairlead_wire::{message::Source, record::Flags};
 
 pub(crate) use frame::octet_counting;
-pub(crate) use rfc5424::Rfc5424;
+pub(crate) use rfc5424::{Rfc5424, of_logplex};
 
 use crate::datagram_sink::DATAGRAM;
 use crate::encode::Encode;

@@ -69,6 +69,17 @@ impl Rfc5424 {
     }
 }
 
+/// What precedes the text of a notice as Heroku's Logplex sends them to its drains: from its own
+/// process `logplex`, as a warning of `local5`.
+pub(crate) fn of_logplex(times: &mut Times, line: &Line<'_>) -> Vec<u8> {
+    let mut head = b"<172>1 ".to_vec();
+    times.microseconds(&mut head, line.time);
+    head.extend_from_slice(
+        format!(" {} heroku logplex - ", word(&host(line.source), HOSTNAME)).as_bytes(),
+    );
+    head
+}
+
 /// `<PRI>` (section 6.2.1), the same in RFC 3164.
 pub(super) fn priority(out: &mut Vec<u8>, facility: Facility, line: &Line<'_>) {
     let priority = facility.number() * 8 + severity(line.flags);

@@ -218,7 +218,7 @@ async fn a_line_that_cannot_be_read_costs_no_other_one() {
 async fn who_takes_nothing_is_not_asked_for_every_line() {
     let receiver = Receiver::new(|_: &Request| Reply::status(400, "")).await;
     let verdicts = json(&receiver).send(&vec!["a"; 1_000]).await.unwrap();
-    assert_eq!(verdicts, vec![Verdict::Rejected(Reason::Refused); 1_000]);
+    assert_eq!(verdicts, vec![Verdict::Rejected(Reason::Unread); 1_000]);
     assert!(receiver.requests().len() < 100, "{}", receiver.requests().len());
 }
 

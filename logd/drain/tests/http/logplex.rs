@@ -65,9 +65,9 @@ async fn a_frame_that_goes_again_has_the_same_id_and_another_one_has_another() {
 #[tokio::test]
 async fn what_a_receiver_refuses_for_good_is_what_it_cannot_read() {
     for (status, verdict) in [
-        (400, Ok(Verdict::Rejected(Reason::Refused))),
+        (400, Ok(Verdict::Rejected(Reason::Unread))),
         (413, Ok(Verdict::Rejected(Reason::TooLong))),
-        (422, Ok(Verdict::Rejected(Reason::Refused))),
+        (422, Ok(Verdict::Rejected(Reason::Unread))),
         (401, Err(FailureKind::Denied)),
         (404, Err(FailureKind::Denied)),
         (429, Err(FailureKind::Busy)),

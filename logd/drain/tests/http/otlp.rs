@@ -72,8 +72,8 @@ async fn only_what_the_protocol_names_goes_again() {
         (502, Err(FailureKind::Busy)),
         (503, Err(FailureKind::Busy)),
         (504, Err(FailureKind::Busy)),
-        (400, Ok(vec![Verdict::Rejected(Reason::Refused)])),
-        (500, Ok(vec![Verdict::Rejected(Reason::Refused)])),
+        (400, Ok(vec![Verdict::Rejected(Reason::Unread)])),
+        (500, Ok(vec![Verdict::Rejected(Reason::Unread)])),
         // The drain's fault, not the line's.
         (401, Err(FailureKind::Denied)),
     ] {

@@ -267,6 +267,53 @@ async fn a_changed_drain_goes_on_where_it_was_with_a_new_sink() {
     assert_eq!(rig.until("all", |doing| doing.ledger.delivered == 3).await.ledger.matched, 3);
 }
 
+/// All of a batch refused by one status is most often a mistake of the set-up: nothing is given up.
+#[tokio::test]
+async fn what_is_refused_as_a_whole_goes_again_until_the_set_up_is_mended() {
+    let (rig, mut script) = Rig::with(web()).await;
+    let mut log = Log::open(&rig, "shop/web", "web").await;
+    log.write(&["one", "two"]).await;
+    let unread = Verdict::Rejected(fairlead_drain::Reason::Unread);
+    script.call().await.answer(vec![unread; 2]);
+    script.call().await.answer(vec![unread; 2]);
+    let doing = rig.until("it is told", |doing| doing.failures == 2).await;
+    assert_eq!((doing.ledger.lost_rejected, doing.ledger.pending), (0, 2));
+    assert_eq!(doing.last_error.unwrap().kind, "denied");
+    assert_eq!(script.take(2).await, ["one", "two"]);
+    // Then a line that is refused by itself is the one that cannot be read.
+    let to = log.write(&["bad"]).await;
+    script.call().await.answer(vec![unread]);
+    log.settled(to).await;
+    let ledger = rig.doing().ledger;
+    assert_eq!((ledger.delivered, ledger.lost_rejected), (2, 1));
+}
+
+#[tokio::test]
+async fn lines_that_are_never_taken_are_named() {
+    let (rig, mut script) = Rig::with(web()).await;
+    let mut log = Log::open(&rig, "shop/web", "web").await;
+    let to = log.write(&["one", "two", "three"]).await;
+    let refused = Verdict::Rejected(fairlead_drain::Reason::Refused);
+    let too_long = Verdict::Rejected(fairlead_drain::Reason::TooLong);
+    script.call().await.answer(vec![Verdict::Delivered, refused, too_long]);
+    log.settled(to).await;
+    let named = || rig.drains.seen().running[0].status.rejected_lines();
+    let lines = named();
+    let names = lines.iter().map(|line| (line.name.as_deref().unwrap(), line.reason));
+    let file = "shop/web-web/web/0/0000000000000001";
+    let expected = [(format!("{file}:8"), "refused"), (format!("{file}:14"), "too_long")];
+    assert_eq!(names.collect::<Vec<_>>(), expected.each_ref().map(|(name, why)| (&**name, *why)));
+    assert!(lines.iter().all(|line| line.app == "shop/web"));
+    // The newest ones.
+    let many: Vec<String> = (0..100).map(|no| no.to_string()).collect();
+    let to = log.write(&many.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    script.call().await.answer(vec![refused; 100]);
+    log.settled(to).await;
+    let lines = named();
+    assert_eq!((lines.len(), rig.doing().ledger.lost_rejected), (crate::drain::status::NAMED, 102));
+    assert_eq!(lines.last().unwrap().name, Some(format!("{file}:{to}")));
+}
+
 /// A receiver that holds a batch keeps nobody from being changed: what it holds goes to the new one.
 #[tokio::test]
 async fn a_changed_drain_leaves_a_receiver_that_holds_a_batch() {

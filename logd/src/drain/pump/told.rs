@@ -1,13 +1,19 @@
 //! What is told of losses and failures: in apps' streams, and in logd's own log.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
-use fairlead_drain::{Failure, FailureKind};
+use fairlead_drain::{Failure, FailureKind, Reason};
+use fairlead_ring::Next;
 use tokio::time::Instant;
 
 use super::Pump;
 use crate::{
-    drain::{Scope, flight::Key, notice},
+    drain::{
+        RejectedLine, Scope,
+        flight::Key,
+        notice,
+        status::{NAMED, reason},
+    },
     time,
 };
 
@@ -17,6 +23,8 @@ const LOSS_PERIOD: Duration = Duration::from_secs(60);
 /// Failures are told in an app's stream from so many in a row on, and again after so long.
 const FAILURES: u32 = 5;
 const FAILURE_PERIOD: Duration = Duration::from_secs(300);
+/// Lines that were rejected are told in logd's log after so long again.
+const REJECTED_PERIOD: Duration = Duration::from_secs(60);
 
 impl Pump {
     /// Tells that attempts fail, where it is time to.
@@ -39,6 +47,41 @@ impl Pump {
             // An error tells that the process ends.
             let _ = self.store.notice(app, text).await;
         }
+    }
+
+    /// Names the newest of these lines, which the receiver will never take: they are in no other place
+    /// once they have left the ring.
+    pub(super) fn tell_rejected(
+        &mut self,
+        rejected: &[(Key, Range<u64>, Reason)],
+        said: Option<&str>,
+    ) {
+        let newest = rejected.iter().rev().flat_map(|(key, lines, reason)| {
+            lines.clone().rev().map(move |no| (*key, no, *reason))
+        });
+        let newest: Vec<_> = newest.take(NAMED).collect();
+        let time = time::show(time::now());
+        let named = newest.into_iter().rev().filter_map(|(key, no, why)| {
+            let app = &self.apps.get(&key)?.subscription.app;
+            let name = match app.log.reader(no).next() {
+                Next::Entry(entry) if entry.no == no => {
+                    Some(format!("{}:{}", entry.source.incarnation, entry.record.end))
+                }
+                _ => None,
+            };
+            let (app, reason, time) = (app.id.to_string(), reason(why), time.clone());
+            Some(RejectedLine { app, name, reason, time })
+        });
+        let named: Vec<RejectedLine> = named.collect();
+        self.rejected += rejected.iter().map(|(_, lines, _)| lines.end - lines.start).sum::<u64>();
+        let now = Instant::now();
+        if self.rejected_told.is_none_or(|told| now >= told + REJECTED_PERIOD) {
+            self.rejected_told = Some(now);
+            let lines = std::mem::take(&mut self.rejected);
+            let newest = named.last().and_then(|line| line.name.as_deref());
+            tracing::warn!(drain = &*self.id, lines, newest, said, "lines are never taken");
+        }
+        self.status.name_rejected(named);
     }
 
     /// Counts what of an app has left its ring before it was sent.
