@@ -22,6 +22,7 @@ mod options;
 mod origin;
 mod peers;
 mod read;
+mod shares;
 mod store;
 pub mod syslog;
 mod time;

@@ -2,7 +2,10 @@
 
 mod token;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use http::{HeaderMap, header::AUTHORIZATION};
 
@@ -33,6 +36,19 @@ impl Role {
     }
 }
 
+/// Whose requests count together where they share something: that of all whose tokens are for the
+/// same apps. A token for all apps may be that of somebody who asks for others: it counts by app.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Caller(Arc<str>);
+
+impl Caller {
+    pub(crate) fn of(apps: &[String]) -> Self {
+        let mut apps: Vec<_> = apps.iter().map(String::as_str).collect();
+        apps.sort_unstable();
+        Self(apps.join(",").into())
+    }
+}
+
 /// What somebody may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Grant {
@@ -51,6 +67,11 @@ impl Grant {
     /// To send for any app.
     pub(crate) fn ingest() -> Self {
         Self { role: Some(Role::Ingest), ..Self::everything() }
+    }
+
+    /// Who asks for `app`.
+    pub(crate) fn caller(&self, app: &AppId) -> Caller {
+        if self.covers_all() { Caller(app.as_str().into()) } else { Caller::of(&self.apps) }
     }
 
     /// Whether it is for what needs `role`.
@@ -140,6 +161,19 @@ mod tests {
         for pattern in ["shop/web", "shops/*", "shop", "/*", "", "*/*"] {
             assert_eq!(covers(pattern), (false, false), "{pattern}");
         }
+    }
+
+    #[test]
+    fn who_has_tokens_for_the_same_apps_is_one_caller() {
+        let caller = |apps: &[&str], app: &str| {
+            let apps = apps.iter().map(|&app| app.to_owned()).collect();
+            let grant = Grant { role: Some(Role::Read), apps, expires: None };
+            grant.caller(&app.parse().unwrap())
+        };
+        let one = caller(&["shop/a", "shop/b"], "shop/a");
+        assert_eq!(one, caller(&["shop/b", "shop/a"], "shop/b"));
+        assert_ne!(one, caller(&["shop/a"], "shop/a"));
+        assert_ne!(caller(&["*"], "shop/a"), caller(&["*"], "shop/b"));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Who is answered.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
+use fairlead_wire::slots::Slot;
 
 use super::Api;
 use crate::{
@@ -37,23 +38,30 @@ pub(super) async fn own_host(
     next.run(request).await
 }
 
-/// What the caller may do.
-pub(super) fn grant(api: &Api, headers: &HeaderMap) -> Result<Grant, Box<Response>> {
-    api.auth.grant(headers).ok_or_else(|| {
+/// What the caller may do. While it is answered, its connection gives way to no other.
+pub(super) fn grant(api: &Api, parts: &Parts) -> Result<Grant, Box<Response>> {
+    let grant = api.auth.grant(&parts.headers).ok_or_else(|| {
         let bearer = [(header::WWW_AUTHENTICATE, "Bearer")];
         Box::new((StatusCode::UNAUTHORIZED, bearer, "A token is needed.\n").into_response())
-    })
+    })?;
+    let slot = parts.extensions.get::<Arc<Slot>>();
+    if slot.is_none_or(|slot| slot.hold()) {
+        Ok(grant)
+    } else {
+        let text = "There are too many readers.\n";
+        Err(Box::new((StatusCode::SERVICE_UNAVAILABLE, text).into_response()))
+    }
 }
 
 /// The app that a path names, and what the caller may do to it. What the caller may not see is not
 /// there.
 pub(super) fn app(
     api: &Api,
-    headers: &HeaderMap,
+    parts: &Parts,
     path: &str,
     role: Role,
 ) -> Result<(AppId, Grant), Box<Response>> {
-    let grant = grant(api, headers)?;
+    let grant = grant(api, parts)?;
     let app = path.strip_suffix('/').unwrap_or(path).parse::<AppId>().ok();
     match app.filter(|app| grant.is_for(role) && grant.covers(app)) {
         Some(app) => Ok((app, grant)),

@@ -100,7 +100,7 @@ struct Refused {
 }
 
 pub(super) async fn all(State(api): State<Arc<Api>>, parts: Parts) -> Response {
-    match access::grant(&api, &parts.headers) {
+    match access::grant(&api, &parts) {
         Ok(grant) => match shown(&api, grant, None).await {
             Some(all) => Json(all).into_response(),
             None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
@@ -114,7 +114,7 @@ pub(super) async fn one(
     Path((namespace, name)): Path<(String, String)>,
     parts: Parts,
 ) -> Response {
-    let grant = match access::grant(&api, &parts.headers) {
+    let grant = match access::grant(&api, &parts) {
         Ok(grant) => grant,
         Err(answer) => return *answer,
     };
@@ -135,7 +135,7 @@ pub(super) async fn test(
     Path((namespace, name)): Path<(String, String)>,
     parts: Parts,
 ) -> Response {
-    let grant = match access::grant(&api, &parts.headers) {
+    let grant = match access::grant(&api, &parts) {
         Ok(grant) => grant,
         Err(answer) => return *answer,
     };

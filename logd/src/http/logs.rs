@@ -1,21 +1,20 @@
 //! `/logs/APP`: reading, following, deleting.
 
-use std::{convert::Infallible, future::pending, sync::Arc};
+use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
     extract::{Path, RawQuery, State},
     http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use futures::StreamExt as _;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Api, access, forward};
 use crate::{
     app::AppId,
-    auth::{Grant, Role, remaining},
+    auth::{Caller, Grant, Role, remaining},
     peers::Place,
     read::{
         cursor::Cursor,
@@ -23,17 +22,21 @@ use crate::{
         line::{Format, Lines},
         query::Query,
         tail::tail,
+        turns::{TooLong, Turn, Turns},
     },
+    shares::{Share, Shares},
     store::Ending,
     time,
 };
 
 /// Where a client of events goes on (HTML, "Server-sent events", §9.2.4).
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Answers that are made at a time.
+/// Answers that are made at a time; a quarter of them for one caller.
 const MAKING: usize = 8;
-/// Kibibytes of answers that wait for their readers, at most.
+/// Kibibytes of answers that wait for their readers, at most; a quarter of them for one caller.
 const SENDING: usize = 128 << 10;
+/// For looking through the lines of an app for one answer.
+const LOOK: Duration = Duration::from_secs(10);
 const PIECE: usize = 64 << 10;
 /// Lines up to which a plain answer is made at once; what takes longer gets a thread.
 const QUICK: usize = 10_000;
@@ -44,7 +47,7 @@ pub(super) async fn read(
     RawQuery(parameters): RawQuery,
     parts: Parts,
 ) -> Response {
-    let (app, grant) = match access::app(&api, &parts.headers, &path, Role::Read) {
+    let (app, grant) = match access::app(&api, &parts, &path, Role::Read) {
         Ok(granted) => granted,
         Err(answer) => return *answer,
     };
@@ -68,9 +71,10 @@ pub(super) async fn read(
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("text/event-stream"));
     if query.follow {
-        return follow(&api, &app, place, grant, query, events).await.unwrap_or_else(ending);
+        let followed = follow(&api, &app, place, grant, query, events).await;
+        return followed.unwrap_or_else(Unmade::into_response);
     }
-    answer(&api, &app, query).await
+    answer(&api, &app, &grant.caller(&app), query).await
 }
 
 pub(super) async fn delete(
@@ -78,7 +82,7 @@ pub(super) async fn delete(
     Path(path): Path<String>,
     parts: Parts,
 ) -> Response {
-    let app = match access::app(&api, &parts.headers, &path, Role::Write) {
+    let app = match access::app(&api, &parts, &path, Role::Write) {
         Ok((app, _)) => app,
         Err(answer) => return *answer,
     };
@@ -92,68 +96,100 @@ pub(super) async fn delete(
 }
 
 /// The newest lines.
-async fn answer(api: &Api, app: &AppId, query: Query) -> Response {
+async fn answer(api: &Api, app: &AppId, caller: &Caller, query: Query) -> Response {
     api.reading.tails.add(1);
     let Some(app) = api.store.app(app) else { return StatusCode::NO_CONTENT.into_response() };
     let media_type = media_type(query.format, false);
     let quick = query.filter.is_empty() && query.lines <= QUICK;
-    let make = move || {
+    let make = move |turn: &mut Turn| {
         let mut out = Vec::new();
         let cursor = Cursor { epoch: app.epoch, history: i64::MIN, ..Cursor::default() };
         let mut lines = Lines::new(query.format, false, cursor);
-        tail(&app.log, &query.filter, query.lines, &mut lines, &mut out);
-        out
+        tail(&app.log, &query.filter, query.lines, &mut lines, &mut out, turn).map(|()| out)
     };
-    match api.answers.make(quick, make).await {
+    match api.answers.make(caller, quick, make).await {
         Ok((out, _)) if out.is_empty() => StatusCode::NO_CONTENT.into_response(),
         Ok((out, making)) => {
             let length = out.len();
-            let body = api.answers.body(out).await;
+            let body = api.answers.body(caller, out).await;
             // Not before: what waits for room is memory as well.
             drop(making);
-            let Some(body) = body else { return ending(Ending) };
+            let Some(body) = body else { return Unmade::Ending.into_response() };
             let headers = [
                 (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
                 (header::CONTENT_LENGTH, HeaderValue::from(length)),
             ];
             (headers, body).into_response()
         }
-        Err(error) => ending(error),
+        Err(unmade) => unmade.into_response(),
     }
 }
 
-/// Bounds what answers take in memory while they are made and sent.
+/// Bounds what answers take in memory while they are made and sent, and the time to make them.
 pub(crate) struct Answers {
-    making: Semaphore,
+    making: Shares,
     /// Kibibytes.
-    sending: Arc<Semaphore>,
+    sending: Shares,
+    turns: Arc<Turns>,
+    /// For looking through lines for one of them.
+    look: Duration,
 }
 
 impl Default for Answers {
     fn default() -> Self {
-        Self { making: Semaphore::new(MAKING), sending: Arc::new(Semaphore::new(SENDING)) }
+        let (making, sending) = (Shares::new(MAKING, MAKING / 4), Shares::new(SENDING, SENDING / 4));
+        Self { making, sending, turns: Arc::default(), look: LOOK }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+enum Unmade {
+    TooLong,
+    Ending,
+}
+
+impl From<Ending> for Unmade {
+    fn from(_: Ending) -> Self {
+        Self::Ending
+    }
+}
+
+impl IntoResponse for Unmade {
+    fn into_response(self) -> Response {
+        match self {
+            Self::TooLong => {
+                let text = format!(
+                    "It took more than {} s to look through the lines: ask with a simpler regex.\n",
+                    LOOK.as_secs()
+                );
+                (StatusCode::UNPROCESSABLE_ENTITY, text).into_response()
+            }
+            Self::Ending => ending(Ending),
+        }
     }
 }
 
 impl Answers {
-    /// Looks through an app's lines. Others wait as long as the permit is kept.
+    /// Looks through an app's lines. Others of the caller wait as long as the share is kept.
     async fn make<T: Send + 'static>(
         &self,
+        caller: &Caller,
         quick: bool,
-        make: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<(T, SemaphorePermit<'_>), Ending> {
-        let making = self.making.acquire().await.map_err(|_| Ending)?;
-        if quick {
-            return Ok((make(), making));
-        }
-        let made = tokio::task::spawn_blocking(make).await.map_err(|_| Ending)?;
-        Ok((made, making))
+        make: impl FnOnce(&mut Turn) -> Result<T, TooLong> + Send + 'static,
+    ) -> Result<(T, Share), Unmade> {
+        let making = self.making.acquire(caller, 1).await.map_err(|_| Unmade::Ending)?;
+        let made = if quick {
+            make(&mut Turn::unlimited())
+        } else {
+            self.turns.run(caller, self.look, make).await.map_err(|_| Unmade::Ending)?
+        };
+        Ok((made.map_err(|TooLong| Unmade::TooLong)?, making))
     }
 
     /// A body that gives back its room when it is sent.
-    async fn body(&self, out: Vec<u8>) -> Option<Body> {
-        let room = u32::try_from(out.len() / 1024).unwrap_or(u32::MAX).min(SENDING as u32);
-        let room = self.sending.clone().acquire_many_owned(room).await.ok()?;
+    async fn body(&self, caller: &Caller, out: Vec<u8>) -> Option<Body> {
+        let room = self.sending.acquire(caller, out.len() / 1024).await.ok()?;
         let pieces = futures::stream::unfold((Bytes::from(out), room), |(mut rest, room)| async {
             let piece = rest.split_to(rest.len().min(PIECE));
             let piece = (!piece.is_empty()).then_some(Ok::<_, Infallible>(piece))?;
@@ -172,15 +208,17 @@ async fn follow(
     grant: Grant,
     query: Query,
     events: bool,
-) -> Result<Response, Ending> {
+) -> Result<Response, Unmade> {
+    let caller = grant.caller(app);
     let follower = api.store.follow(app).await?;
     let media_type = media_type(query.format, events);
     let reading = api.reading.clone();
     reading.followed.add(1);
     let gone = Gone(reading.clone());
     let quick = query.filter.is_empty() || query.after.is_some();
-    let following = api.answers.make(quick, move || Following::new(follower, query, events));
-    let (following, making) = following.await?;
+    let turns = query.filter.is_slow().then(|| (api.answers.turns.clone(), caller.clone()));
+    let begin = move |turn: &mut Turn| Following::new(follower, query, events, turns, turn);
+    let (following, making) = api.answers.make(&caller, quick, begin).await?;
     drop(making);
     let stream = following
         .stream(move |missed| {
@@ -236,4 +274,43 @@ fn media_type(format: Format, events: bool) -> &'static str {
 
 fn ending(_: Ending) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, "logd is ending.\n").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    fn caller(name: &str) -> Caller {
+        Caller::of(&[name.to_owned()])
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_what_takes_too_long_is_told_so() {
+        let answers = Answers { look: Duration::ZERO, ..Answers::default() };
+        let long = |turn: &mut Turn| (0..1_000).try_for_each(|_| turn.go_on(1_000));
+        let unmade = answers.make(&caller("a"), false, long).await.unwrap_err();
+        let answer = unmade.into_response();
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let body = axum::body::to_bytes(answer.into_body(), 1_000).await.unwrap();
+        assert!(body.starts_with(b"It took more than 10 s to look through"), "{body:?}");
+    }
+
+    /// Those that are not read keep their room.
+    #[tokio::test]
+    async fn answers_that_one_caller_does_not_read_hold_nobody_else_off() {
+        let answers = Answers::default();
+        let mut unread = Vec::new();
+        let large = || vec![0; SENDING / 4 * 1024];
+        unread.push(answers.body(&caller("a"), large()).await);
+        let a = caller("a");
+        let mut next = Box::pin(answers.body(&a, large()));
+        assert!(next.as_mut().now_or_never().is_none(), "one caller has all the room");
+        for other in ["b", "c", "d"] {
+            unread.push(answers.body(&caller(other), large()).await);
+        }
+        drop(unread);
+        assert!(next.await.is_some());
+    }
 }

@@ -45,7 +45,7 @@ pub(super) async fn ledger(
     Path(path): Path<String>,
     parts: Parts,
 ) -> Response {
-    let app = match access::app(&api, &parts.headers, &path, Role::Read) {
+    let app = match access::app(&api, &parts, &path, Role::Read) {
         Ok((app, _)) => app,
         Err(answer) => return *answer,
     };

@@ -4,12 +4,16 @@ mod stream;
 
 use std::{sync::Arc, time::Duration};
 
-use fairlead_wire::{client::WireError, message::LogdHello, server};
+use fairlead_wire::{
+    client::WireError,
+    message::LogdHello,
+    server,
+    slots::{Slot, Slots},
+};
 use http::{StatusCode, request::Parts};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
@@ -19,7 +23,7 @@ use crate::{
     store::Store,
 };
 
-/// Connections at a time; further ones wait to be accepted.
+/// Connections at a time.
 const CONNECTIONS: usize = 4_096;
 /// Limit for a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -35,45 +39,46 @@ pub(crate) struct Senders {
 impl Senders {
     /// Serves senders for ever.
     pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
-        let permits = Arc::new(Semaphore::new(CONNECTIONS));
-        loop {
-            let Ok(permit) = permits.clone().acquire_owned().await else { return };
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept on the senders' address");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            };
+        let serve = |stream, slot| {
             let senders = self.clone();
-            tokio::spawn(async move {
+            async move {
                 // The sender left, or broke a limit: it comes again.
-                if let Err(error) = senders.connection(stream).await {
+                if let Err(error) = senders.connection(stream, slot).await {
                     tracing::debug!(%error, "a sender's connection ended");
                 }
-                drop(permit);
-            });
-        }
+            }
+        };
+        Slots::new(CONNECTIONS).serve(listener, "senders'", serve).await;
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream) -> Result<(), WireError> {
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        slot: Arc<Slot>,
+    ) -> Result<(), WireError> {
         let _ = stream.set_nodelay(true);
-        let Some(tls) = &self.tls else { return self.streams(stream, false).await };
+        let Some(tls) = &self.tls else { return self.streams(stream, slot, false).await };
         let Ok(Ok(stream)) = timeout(HANDSHAKE, tls.accept(stream)).await else { return Ok(()) };
         // The handshake has verified what it showed.
         let known = stream.get_ref().1.peer_certificates().is_some();
-        self.streams(stream, known).await
+        self.streams(stream, slot, known).await
     }
 
     /// `known`: its certificate says that it may send.
-    async fn streams<S>(self: Arc<Self>, stream: S, known: bool) -> Result<(), WireError>
+    async fn streams<S>(
+        self: Arc<Self>,
+        stream: S,
+        slot: Arc<Slot>,
+        known: bool,
+    ) -> Result<(), WireError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (auth, store) = (self.auth.clone(), self.store.clone());
         let authenticate = move |parts: &Parts| {
-            if known { Ok(Grant::ingest()) } else { grant(&auth, parts) }
+            let grant = if known { Grant::ingest() } else { grant(&auth, parts)? };
+            // It no longer gives way to those that nobody knows.
+            if slot.hold() { Ok(grant) } else { Err(StatusCode::SERVICE_UNAVAILABLE) }
         };
         let handle = move |stream| stream::take(store.clone(), stream);
         server::serve(stream, self.hello.clone(), authenticate, handle).await

@@ -53,6 +53,11 @@ impl Filter {
             && text.is_none()
     }
 
+    /// Whether it may take long to tell: substrings are found as fast as memory is read.
+    pub(crate) fn is_slow(&self) -> bool {
+        matches!(self.text, Some(Text::Regex(_)))
+    }
+
     pub(crate) fn matches(&self, entry: &Entry<'_, Origin>) -> bool {
         let record = &entry.record;
         if self.since.is_some_and(|since| record.time < since)

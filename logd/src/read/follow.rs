@@ -1,15 +1,23 @@
 //! Following an app: what was there, then what comes, as fast as the client takes it.
 
-use std::{ops::Range, pin::pin, time::Duration};
+use std::{ops::Range, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fairlead_ring::{Entry, Next, Reader, Record};
 use futures::Stream;
 use tokio::time::{Instant, sleep_until};
 
-use super::{cursor::Cursor, filter::Filter, line::Lines, query::Query, tail::newest};
+use super::{
+    cursor::Cursor,
+    filter::Filter,
+    line::Lines,
+    query::Query,
+    tail::newest,
+    turns::{TooLong, Turn, Turns},
+};
 use crate::{
     app::Follower,
+    auth::Caller,
     origin::{HISTORY, LACKING, Origin},
     store::notice,
     time,
@@ -19,7 +27,7 @@ use crate::{
 const PIECE: usize = 64 << 10;
 /// Records that are looked at before others get their turn.
 const TURN: usize = 4_096;
-/// Bytes of them: a regular expression may need its time for each.
+/// Bytes of them.
 const TURN_BYTES: usize = 256 << 10;
 /// After less than so many bytes, what comes is gathered for so long.
 const LITTLE: usize = 16 << 10;
@@ -31,13 +39,23 @@ const MERGE_WINDOW: i64 = 5_000_000_000;
 /// How many lines are left out is told after so long, of all together.
 const TELL: Duration = Duration::from_secs(1);
 
-/// Where and how somebody follows.
+/// Somebody who follows an app.
 pub(crate) struct Following {
     follower: Follower,
+    /// None while a turn has it.
+    look: Option<Look>,
+    /// Where looking may take long: whose turn it is to do so.
+    turns: Option<(Arc<Turns>, Caller)>,
+    events: bool,
+    /// Nothing is sent before.
+    not_before: Instant,
+}
+
+/// Where and how it looks through the app's lines.
+struct Look {
     reader: Reader<Origin>,
     filter: Filter,
     lines: Lines,
-    events: bool,
     /// Of what another ring had, lines before this time are left out.
     history: i64,
     /// All records before this number are shown.
@@ -49,13 +67,29 @@ pub(crate) struct Following {
     /// Event time of the last line shown.
     shown: i64,
     out: Vec<u8>,
-    /// Nothing is sent before.
-    not_before: Instant,
+}
+
+/// What a look has come to.
+struct Looked {
+    /// There is nothing more yet.
+    idle: bool,
+    /// So many records have left before they were looked at.
+    missed: u64,
 }
 
 impl Following {
-    /// Begins: with what was there, if something of it is asked for.
-    pub(crate) fn new(follower: Follower, query: Query, events: bool) -> Self {
+    /// Begins: with what was there, if something of it is asked for. Where looking through lines may
+    /// take long, it is done in `turns`.
+    ///
+    /// # Errors
+    /// When `turn` is over before what was there is looked through.
+    pub(crate) fn new(
+        follower: Follower,
+        query: Query,
+        events: bool,
+        turns: Option<(Arc<Turns>, Caller)>,
+        turn: &mut Turn,
+    ) -> Result<Self, TooLong> {
         let Query { lines: count, after, format, filter, .. } = query;
         let app = follower.app();
         let now = time::now();
@@ -67,7 +101,7 @@ impl Following {
             }
             Some(cursor) => (app.log.first(), 0, cursor.time.saturating_sub(MERGE_WINDOW)),
             None => {
-                let Range { start, end } = newest(&app.log, &filter, count);
+                let Range { start, end } = newest(&app.log, &filter, count, turn)?;
                 (start, end, now.saturating_sub(MERGE_WINDOW))
             }
         };
@@ -76,20 +110,9 @@ impl Following {
         let reader = app.log.reader(from);
         let shown = after.map_or(now, |cursor| cursor.time);
         let (not_before, tell_at) = (Instant::now(), Instant::now() + TELL);
-        Self {
-            follower,
-            reader,
-            filter,
-            lines,
-            events,
-            history,
-            seam,
-            after,
-            tell_at,
-            shown,
-            out: Vec::new(),
-            not_before,
-        }
+        let out = Vec::new();
+        let look = Look { reader, filter, lines, history, seam, after, tell_at, shown, out };
+        Ok(Self { follower, look: Some(look), turns, events, not_before })
     }
 
     /// The lines, in pieces.
@@ -98,105 +121,109 @@ impl Following {
         missed: impl Fn(u64) + Send + Sync + 'static,
     ) -> impl Stream<Item = Bytes> + Send {
         futures::stream::unfold((self, missed), |(mut following, missed)| async move {
-            let piece = following.piece(&missed).await;
+            let piece = following.piece(&missed).await?;
             Some((piece, (following, missed)))
         })
     }
 
-    /// The next piece, once there is one.
-    async fn piece(&mut self, missed: &(impl Fn(u64) + Sync)) -> Bytes {
+    /// The next piece, once there is one; none at the end of logd.
+    async fn piece(&mut self, missed: &(impl Fn(u64) + Sync)) -> Option<Bytes> {
         let heartbeat = Instant::now() + HEARTBEAT;
         sleep_until(self.not_before).await;
-        loop {
-            let Self {
-                follower,
-                reader,
-                filter,
-                lines,
-                history,
-                seam,
-                after,
-                tell_at,
-                shown,
-                out,
-                ..
-            } = self;
-            let untold = *lines.untold();
-            if untold > 0 && Instant::now() >= *tell_at {
-                *lines.untold() = 0;
-                lines.notice(out, &notice::left_out(untold, *history), reader.position());
-            }
-            let mut news = pin!(follower.news());
+        let look = loop {
+            let mut news = pin!(self.follower.news());
             // From here on nothing that is published goes unnoticed.
             news.as_mut().enable();
-            let mut idle = false;
-            let mut looked = 0;
-            for _ in 0..TURN {
-                if out.len() >= PIECE || looked >= TURN_BYTES {
-                    break;
+            let mut look = self.look.take()?;
+            let looked = match &self.turns {
+                None => look.on(&mut Turn::unlimited()),
+                Some((turns, caller)) => {
+                    let work = move |turn: &mut Turn| (look.on(turn), look);
+                    let (looked, back) = turns.run(caller, Duration::MAX, work).await.ok()?;
+                    look = back;
+                    looked
                 }
-                match reader.next() {
-                    Next::Entry(entry) => {
-                        looked += entry.record.payload.len();
-                        if lacks(&entry, *after, *history) {
-                            let pod = &entry.source.source.pod;
-                            let text = notice::lacking(pod, entry.record.time);
-                            lines.notice(out, &text, entry.no);
-                        }
-                        if !filter.matches(&entry) {
-                            continue;
-                        }
-                        let again = match again(&entry, *after, *history) {
-                            _ if entry.no < *seam => Again::No,
-                            again => again,
-                        };
-                        match again {
-                            Again::No => {
-                                *shown = entry.record.time;
-                                lines.entry(out, &entry);
-                            }
-                            Again::Maybe if after.is_some() => {
-                                if *lines.untold() == 0 {
-                                    *tell_at = Instant::now() + TELL;
-                                }
-                                *lines.untold() += 1;
-                            }
-                            Again::Maybe | Again::Yes => {}
-                        }
-                    }
-                    Next::Missed(count) => {
-                        missed(count);
-                        lines.notice(out, &notice::missed(count, *shown), reader.position());
-                    }
-                    Next::Idle => {
-                        idle = true;
-                        break;
-                    }
-                }
+            };
+            missed(looked.missed);
+            if !look.out.is_empty() && (looked.idle || look.out.len() >= PIECE) {
+                break self.look.insert(look);
             }
-            if !out.is_empty() && (idle || out.len() >= PIECE) {
-                break;
-            }
-            if !idle {
+            let look = self.look.insert(look);
+            if !looked.idle {
                 tokio::task::yield_now().await;
                 continue;
             }
-            let untold = *self.lines.untold() > 0;
+            let untold = *look.lines.untold() > 0;
             tokio::select! {
                 () = news => {}
-                () = sleep_until(self.tell_at), if untold => {}
+                () = sleep_until(look.tell_at), if untold => {}
                 () = sleep_until(heartbeat), if self.events => {
-                    self.out.extend_from_slice(b":\n\n");
-                    break;
+                    look.out.extend_from_slice(b":\n\n");
+                    break look;
                 }
             }
             sleep_until(self.not_before).await;
-        }
-        let piece = std::mem::take(&mut self.out);
+        };
+        let piece = std::mem::take(&mut look.out);
         if piece.len() < LITTLE {
             self.not_before = Instant::now() + GATHER;
         }
-        piece.into()
+        Some(piece.into())
+    }
+}
+
+impl Look {
+    /// Looks at what comes next, and writes what of it is wanted.
+    fn on(&mut self, turn: &mut Turn) -> Looked {
+        let Self { reader, filter, lines, history, seam, after, tell_at, shown, out } = self;
+        let untold = *lines.untold();
+        if untold > 0 && Instant::now() >= *tell_at {
+            *lines.untold() = 0;
+            lines.notice(out, &notice::left_out(untold, *history), reader.position());
+        }
+        let (mut looked, mut length, mut missed) = (0, 0, 0);
+        for _ in 0..TURN {
+            looked += length;
+            if out.len() >= PIECE || looked >= TURN_BYTES || turn.go_on(length).is_err() {
+                break;
+            }
+            match reader.next() {
+                Next::Entry(entry) => {
+                    length = entry.record.payload.len();
+                    if lacks(&entry, *after, *history) {
+                        let pod = &entry.source.source.pod;
+                        let text = notice::lacking(pod, entry.record.time);
+                        lines.notice(out, &text, entry.no);
+                    }
+                    if !filter.matches(&entry) {
+                        continue;
+                    }
+                    let again = match again(&entry, *after, *history) {
+                        _ if entry.no < *seam => Again::No,
+                        again => again,
+                    };
+                    match again {
+                        Again::No => {
+                            *shown = entry.record.time;
+                            lines.entry(out, &entry);
+                        }
+                        Again::Maybe if after.is_some() => {
+                            if *lines.untold() == 0 {
+                                *tell_at = Instant::now() + TELL;
+                            }
+                            *lines.untold() += 1;
+                        }
+                        Again::Maybe | Again::Yes => {}
+                    }
+                }
+                Next::Missed(count) => {
+                    missed += count;
+                    lines.notice(out, &notice::missed(count, *shown), reader.position());
+                }
+                Next::Idle => return Looked { idle: true, missed },
+            }
+        }
+        Looked { idle: false, missed }
     }
 }
 
@@ -235,7 +262,7 @@ fn again(entry: &Entry<'_, Origin>, after: Option<Cursor>, history: i64) -> Agai
 
 #[cfg(test)]
 mod tests {
-    use std::{pin::Pin, sync::Arc};
+    use std::pin::Pin;
 
     use fairlead_ring::{Limits, Log, Writer, ring};
     use fairlead_wire::{Incarnation, message::Source};
@@ -291,7 +318,8 @@ mod tests {
 
         fn follow(&self, query: Query) -> Shown {
             let query = Query { format: Format::Json, ..query };
-            let following = Following::new(Follower::new(self.app.clone()), query, false);
+            let (follower, turn) = (Follower::new(self.app.clone()), &mut Turn::unlimited());
+            let following = Following::new(follower, query, false, None, turn).unwrap();
             Shown { pieces: Box::pin(following.stream(|_| ())), waiting: Vec::new() }
         }
     }

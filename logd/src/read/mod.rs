@@ -6,3 +6,4 @@ pub(crate) mod follow;
 pub(crate) mod line;
 pub(crate) mod query;
 pub(crate) mod tail;
+pub(crate) mod turns;

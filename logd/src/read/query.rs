@@ -16,9 +16,11 @@ use super::{
 
 /// Lines of an answer where nothing is said.
 const LINES: usize = 100;
-/// Bytes of a pattern, and of its compiled form, at most.
+/// Bytes of a pattern, of its compiled form, and of what is remembered to match it fast, at most. A
+/// program of that size may need some tenths of a second for one line.
 const PATTERN: usize = 4 << 10;
-const COMPILED: usize = 1 << 20;
+const COMPILED: usize = 256 << 10;
+const REMEMBERED: usize = 1 << 20;
 
 /// What is asked for.
 #[derive(Debug, Default)]
@@ -91,7 +93,8 @@ impl Query {
                     filter.text = Some(Text::Substring(Finder::new(value).into_owned().into()));
                 }
                 "regex" => {
-                    let regex = RegexBuilder::new(value).size_limit(COMPILED).build();
+                    let mut regex = RegexBuilder::new(value);
+                    let regex = regex.size_limit(COMPILED).dfa_size_limit(REMEMBERED).build();
                     filter.text =
                         Some(Text::Regex(regex.map_err(|error| failed(&error.to_string()))?));
                 }
@@ -189,7 +192,7 @@ mod tests {
             ("after", "1.2.3"),
             ("stream", "stdin"),
             ("regex", "("),
-            ("regex", "\\w{1000}{1000}"),
+            ("regex", "[ab][^c]{500}[^d]{500}e"),
             ("contains", &long),
             ("format", "xml"),
         ] {

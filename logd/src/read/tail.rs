@@ -7,6 +7,7 @@ use fairlead_ring::{Entry, Log, View};
 use super::{
     filter::Filter,
     line::{Format, Lines},
+    turns::{TooLong, Turn},
 };
 use crate::origin::Origin;
 
@@ -18,13 +19,17 @@ const LINE: usize = 160;
 const LINE_JSON: usize = 400;
 
 /// Writes the newest `count` lines that are wanted, oldest first by event time.
+///
+/// # Errors
+/// When the turn is over before all is looked at.
 pub(crate) fn tail(
     log: &Log<Origin>,
     filter: &Filter,
     count: usize,
     lines: &mut Lines,
     out: &mut Vec<u8>,
-) {
+    turn: &mut Turn,
+) -> Result<(), TooLong> {
     let views = enough(log.backwards(), filter, count);
     // Newest view first; of each the entries as they came.
     let mut parts: Vec<Vec<Entry<'_, Origin>>> = Vec::new();
@@ -34,7 +39,13 @@ pub(crate) fn tail(
         Format::Json => LINE_JSON,
     };
     for view in &views {
-        let mut part: Vec<_> = view.entries().filter(|entry| filter.matches(entry)).collect();
+        let mut part = Vec::new();
+        for entry in view.entries() {
+            if filter.matches(&entry) {
+                part.push(entry);
+            }
+            turn.go_on(entry.record.payload.len())?;
+        }
         // The oldest ones over the bounds are not taken.
         let fits = part.iter().rev().take(left).take_while(|entry| {
             bytes += entry.record.payload.len() + line;
@@ -56,27 +67,41 @@ pub(crate) fn tail(
     let size = entries.iter().map(|entry| entry.record.payload.len() + 96).sum();
     out.reserve(size);
     entries.iter().for_each(|entry| lines.entry(out, entry));
+    Ok(())
 }
 
 /// The numbers of the records from the newest `count` on that are wanted.
-pub(crate) fn newest(log: &Log<Origin>, filter: &Filter, count: usize) -> Range<u64> {
+///
+/// # Errors
+/// When the turn is over before all is looked at.
+pub(crate) fn newest(
+    log: &Log<Origin>,
+    filter: &Filter,
+    count: usize,
+    turn: &mut Turn,
+) -> Result<Range<u64>, TooLong> {
     let back = log.backwards();
     let end = back.end();
     if filter.is_empty() {
-        return end.saturating_sub(count as u64).max(log.first().min(end))..end;
+        return Ok(end.saturating_sub(count as u64).max(log.first().min(end))..end);
     }
     let (mut from, mut left) = (end, count);
     for view in back {
         if left == 0 {
             break;
         }
-        let wanted = view.entries().filter(|entry| filter.matches(entry)).map(|entry| entry.no);
-        let wanted: Vec<u64> = wanted.collect();
+        let mut wanted = Vec::new();
+        for entry in view.entries() {
+            if filter.matches(&entry) {
+                wanted.push(entry.no);
+            }
+            turn.go_on(entry.record.payload.len())?;
+        }
         let newest = &wanted[wanted.len().saturating_sub(left)..];
         from = newest.first().copied().unwrap_or(from);
         left -= newest.len();
     }
-    from..end
+    Ok(from..end)
 }
 
 /// The views that can have lines for the answer, newest first.
@@ -125,7 +150,7 @@ mod tests {
         for (format, line) in [(Format::Text, LINE), (Format::Json, LINE_JSON)] {
             let (mut out, filter) = (Vec::new(), Filter::default());
             let mut lines = Lines::new(format, false, Cursor::default());
-            tail(&log, &filter, usize::MAX, &mut lines, &mut out);
+            tail(&log, &filter, usize::MAX, &mut lines, &mut out, &mut Turn::unlimited()).unwrap();
             let shown = out.iter().filter(|byte| **byte == b'\n').count();
             assert_eq!(shown, ANSWER / line);
             assert!(out.len() <= ANSWER, "{}", out.len());

@@ -1,9 +1,12 @@
 //! Reading what is there.
 
+use futures::future::join_all;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::support::{Client, FileName, SECOND, Sender, TEN, sender::batch, source, start, with};
+use crate::support::{
+    Client, FileName, SECOND, Sender, TEN, sender::batch, source, start, with, within,
+};
 
 async fn sent(logd: &fairlead_logd::Logd, lines: &[&str]) -> Sender {
     let mut sender = Sender::connect(logd).await;
@@ -131,4 +134,45 @@ async fn row_75_lines_keep_their_event_time_and_are_sorted_by_it() {
         json!(["2026-11-20T10:00:03.000000000Z", "a3"]),
     ];
     assert_eq!(lines, expected);
+}
+
+/// A pattern that takes minutes for the lines of the app that comes with it.
+async fn slow(logd: &fairlead_logd::Logd) -> (&'static str, Sender) {
+    let mut state = 1_u32;
+    let mut letter = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ["a", "b", "x", "y"][(state >> 30) as usize]
+    };
+    let lines: Vec<String> = (0..50).map(|_| (0..60_000).map(|_| letter()).collect()).collect();
+    let mut sender = sent(logd, &lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    sender.open(&FileName::new("b"), source("other/other", "web", "web-1-b")).await;
+    ("regex=(?-u)[ab][^c]{800}[^d]{800}e", sender)
+}
+
+#[tokio::test]
+async fn patterns_that_take_long_hold_neither_senders_nor_probes_nor_other_apps_up() {
+    let logd = start();
+    let (pattern, mut sender) = slow(&logd).await;
+    let client = Client::of(&logd);
+    let newest = client.get("/logs/web?log_lines=1&format=json").await.json();
+    let (epoch, _) = newest["cursor"].as_str().unwrap().split_once('.').unwrap();
+    // They look at all that is there.
+    let follow = format!("/logs/web?follow=true&{pattern}&after={epoch}.0.0.0.0.0.0.0");
+    let followers = join_all((0..4).map(|_| client.follow(&follow))).await;
+    let plain = format!("/logs/web?{pattern}");
+    let plain: Vec<_> = (0..20)
+        .map(|_| {
+            let (client, path) = (Client::of(&logd), plain.clone());
+            tokio::spawn(async move { client.get(&path).await })
+        })
+        .collect();
+    assert_eq!(client.get("/livez").await.status, StatusCode::OK);
+    within("what others send", sender.lines(2, 0, &["else"])).await;
+    let other = client.get("/logs/other?regex=e.se").await;
+    assert_eq!(other.lines().len(), 1);
+    assert!(plain.iter().all(|asked| !asked.is_finished()), "the pattern is not slow");
+    // Nobody goes on for those that have left.
+    drop(followers);
+    plain.iter().for_each(tokio::task::JoinHandle::abort);
+    assert_eq!(client.get("/logs/web?log_lines=3&regex=[ab].").await.lines().len(), 3);
 }

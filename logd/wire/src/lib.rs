@@ -24,6 +24,7 @@ pub mod members;
 pub mod message;
 pub mod record;
 pub mod server;
+pub mod slots;
 pub mod source;
 pub mod tls;
 

@@ -40,3 +40,17 @@ async fn the_ledger_adds_up() {
     assert_eq!(found, [(15, 100_070), (11, 50 + 65_536), (3, 15), (1, 5)]);
     assert_eq!(oversize, 100_000 - 65_536);
 }
+
+/// More of them than there are connections at a time.
+#[tokio::test]
+async fn it_is_healthy_though_strangers_connect_and_say_nothing() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let shipper = node.ship(&logd);
+    let address = shipper.admin_addr();
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(tokio::net::TcpStream::connect(address).await.unwrap());
+    }
+    assert_eq!(get(address, "/healthz").await, (200, "ok\n".to_owned()));
+    drop(silent);
+}
