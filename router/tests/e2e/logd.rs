@@ -12,6 +12,8 @@ use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -23,6 +25,8 @@ use crate::{
 /// A logd that stores whatever it is sent.
 #[derive(Clone, Default)]
 struct Logd {
+    /// It keeps its connections, takes nothing and acknowledges nothing.
+    stopped: Arc<watch::Sender<bool>>,
     opened: Arc<Mutex<Vec<Source>>>,
     lines: Arc<Mutex<Vec<String>>>,
     lost: Arc<Mutex<u64>>,
@@ -80,7 +84,9 @@ impl Logd {
     }
 
     async fn take(&self, mut stream: Stream<()>) -> Option<()> {
+        let mut stopped = self.stopped.subscribe();
         loop {
+            stopped.wait_for(|stopped| !stopped).await.ok()?;
             let answer = match stream.receiver.next().await.ok()?? {
                 FromSender::Open(open) => {
                     self.opened.lock().push(open.source);
@@ -172,6 +178,58 @@ async fn with_logd_stopped_requests_are_served_and_missing_lines_are_counted() {
     })
     .await;
     assert_eq!(lines + lost as usize, REQUESTS);
+    assert!(lost > 0, "the queue was never full");
+    let metrics = world.admin("/metrics").await.body;
+    let count = format!("fairlead_router_logd_dropped_lines_total {lost}\n");
+    assert!(metrics.contains(&count), "{count} is not in {metrics}");
+}
+
+/// Under load, at the rate that the machine allows.
+#[tokio::test]
+async fn with_a_logd_that_takes_nothing_any_more_requests_are_served_and_missing_lines_are_counted() {
+    const CLIENTS: usize = 16;
+    const EACH: usize = 200;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let logd = Logd::listen(listener);
+    let world = World::with(|options| {
+        options.logd = Some(url.parse().unwrap());
+        options.access_log = AccessFormat::Off;
+    })
+    .await;
+    let web = Backend::named("web").await;
+    world.apply(APP, &[("WEB", &web)]).await;
+    assert_eq!(world.get("http://web.example/first").await.status, 200);
+    eventually("a line at logd", async || {
+        let lines = logd.lines.lock().len();
+        if lines == 0 { Err(lines) } else { Ok(()) }
+    })
+    .await;
+
+    logd.stopped.send_replace(true);
+    let path = format!("/{}", "x".repeat(7000));
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let (mut connection, path) = (world.connect().await, path.clone());
+        clients.spawn(async move {
+            for _ in 0..EACH {
+                assert_eq!(connection.get("web.example", &path).await.status, 200);
+            }
+        });
+    }
+    while let Some(served) = clients.join_next().await {
+        served.unwrap();
+    }
+    assert_eq!(logd.lines.lock().len(), 1);
+
+    logd.stopped.send_replace(false);
+    let requests = 1 + CLIENTS * EACH;
+    let (lines, lost) = eventually("every line, or that it is lost", async || {
+        let (lines, lost) = (logd.lines.lock().len(), *logd.lost.lock());
+        if lines + lost as usize >= requests { Ok((lines, lost)) } else { Err((lines, lost)) }
+    })
+    .await;
+    assert_eq!(lines + lost as usize, requests);
     assert!(lost > 0, "the queue was never full");
     let metrics = world.admin("/metrics").await.body;
     let count = format!("fairlead_router_logd_dropped_lines_total {lost}\n");
