@@ -137,7 +137,8 @@ pub(crate) struct Answers {
 
 impl Default for Answers {
     fn default() -> Self {
-        let (making, sending) = (Shares::new(MAKING, MAKING / 4), Shares::new(SENDING, SENDING / 4));
+        let (making, sending) =
+            (Shares::new(MAKING, MAKING / 4), Shares::new(SENDING, SENDING / 4));
         Self { making, sending, turns: Arc::default(), look: LOOK }
     }
 }

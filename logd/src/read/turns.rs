@@ -54,7 +54,8 @@ impl Turns {
         let share = self.0.acquire(caller, 1).await.ok();
         let stop = StopOnDrop::default();
         let stopped = stop.0.clone();
-        spawn_blocking(move || work(&mut Turn { share, stopped, left: limit, ..Turn::unlimited() })).await
+        spawn_blocking(move || work(&mut Turn { share, stopped, left: limit, ..Turn::unlimited() }))
+            .await
     }
 }
 

@@ -76,6 +76,8 @@ pub struct Reading {
     pub at_end: bool,
     /// What comes before what is sent next is [lacking](LogFile::lacking).
     pub lacking: bool,
+    /// When something of it was read last.
+    pub looked: Option<Instant>,
 }
 
 /// What keeps a file from being read; nothing is its default.

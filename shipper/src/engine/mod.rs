@@ -40,6 +40,9 @@ const RESCAN_MISSING: Duration = Duration::from_secs(1);
 /// Events that wait to be taken.
 pub(crate) const QUEUE: usize = 256;
 
+/// Files that have grown are looked at so often.
+const TOGETHER: Duration = Duration::from_millis(5);
+
 /// Turns that are taken before others of this process may run.
 const BURST: usize = 8;
 
@@ -107,6 +110,8 @@ pub(crate) struct Engine {
     buffer: Vec<u8>,
     saver: Saver,
     rescan: Instant,
+    /// When it began.
+    begun: Instant,
     /// When to look how much of deleted files is open.
     held_check: Option<Instant>,
 }
@@ -138,6 +143,7 @@ impl Engine {
             timers: BTreeSet::new(),
             buffer: vec![0; TURN],
             rescan: now,
+            begun: now,
             held_check: None,
         })
     }
@@ -252,7 +258,8 @@ impl Engine {
                     && file.inode != at(&slot.container, file)
             });
         }
-        if let Some(at) = next.at {
+        let look = next.look.map(|at| self.together(at));
+        if let Some(at) = next.at.into_iter().chain(look).min() {
             self.time(id, &mut slot, at);
         }
         if next.blocked
@@ -267,6 +274,12 @@ impl Engine {
         if next.rescan || replaced {
             self.scan_container(id, Instant::now());
         }
+    }
+
+    /// The last moment up to `at` at which files are looked at: what they have goes in one message.
+    fn together(&self, at: Instant) -> Instant {
+        let over = at.saturating_duration_since(self.begun).as_nanos() % TOGETHER.as_nanos();
+        at - Duration::from_nanos(over as u64)
     }
 
     fn time(&mut self, id: u32, slot: &mut Slot, at: Instant) {

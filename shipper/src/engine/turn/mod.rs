@@ -32,6 +32,8 @@ pub(super) struct Next {
     pub(super) now: bool,
     /// Then, at the latest.
     pub(super) at: Option<Instant>,
+    /// About then, together with others.
+    pub(super) look: Option<Instant>,
     /// When its logd can take more.
     pub(super) blocked: bool,
     /// When its last file changes.
@@ -45,6 +47,10 @@ pub(super) struct Next {
 impl Next {
     fn at(&mut self, at: Instant) {
         self.at = Some(self.at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    fn look(&mut self, at: Instant) {
+        self.look = Some(self.look.map_or(at, |earlier| earlier.min(at)));
     }
 }
 

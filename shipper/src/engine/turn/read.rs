@@ -11,8 +11,11 @@ use crate::container::{Container, Place, Stage, Trouble};
 use crate::decode::{Pack, Position, Rule, Tally};
 use crate::file::read_head;
 
-/// How long a file that grew is looked at again before its next change is waited for.
-const WARM: Duration = Duration::from_millis(50);
+/// A file that grew is looked at again, without a word of its next change, once so many bytes are
+/// likely to have come, and between so soon and so late: a look costs as much as some lines do.
+const WORTH: u32 = 1024;
+const SOON: Duration = Duration::from_millis(10);
+const LATE: Duration = Duration::from_millis(50);
 
 impl Turn<'_> {
     pub(super) fn read(&mut self, container: &mut Container, index: usize) -> Step {
@@ -127,11 +130,12 @@ impl Turn<'_> {
             return Step::Stop;
         }
         if file.ending.is_some() {
-            self.next.at(self.now + WARM);
+            self.next.look(self.now + LATE);
             return Step::Pass;
         }
         if fed > 0 {
-            self.next.at(self.now + WARM);
+            let before = reading.looked.replace(self.now);
+            self.next.look(self.now + until_next_look(before.map(|at| self.now - at), fed));
         } else {
             self.next.changed |= last;
         }
@@ -210,4 +214,28 @@ pub(super) fn batch(
     let Position { to, open_stdout, open_stderr } = position;
     let records = records.into();
     Batch { file, from, to, open_stdout, open_stderr, history, records, losses, ..Batch::default() }
+}
+
+/// How long to wait with the next look at a file of which so many bytes came in so long.
+fn until_next_look(since: Option<Duration>, bytes: usize) -> Duration {
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).max(1);
+    let since = since.unwrap_or(LATE).min(LATE * bytes);
+    (since * WORTH / bytes).clamp(SOON, LATE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_grows_fast_is_looked_at_soon() {
+        let millis = Duration::from_millis;
+        assert_eq!(until_next_look(None, 100), LATE);
+        assert_eq!(until_next_look(None, 100_000), SOON);
+        assert_eq!(until_next_look(Some(millis(10)), 1024), SOON);
+        assert_eq!(until_next_look(Some(millis(10)), 512), millis(20));
+        assert_eq!(until_next_look(Some(millis(50)), 2048), millis(25));
+        assert_eq!(until_next_look(Some(Duration::MAX), usize::MAX), LATE);
+        assert_eq!(until_next_look(Some(Duration::ZERO), 1), SOON);
+    }
 }
