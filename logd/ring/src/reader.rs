@@ -76,7 +76,7 @@ impl<S> Reader<S> {
             (_, Some(new)) if self.next < end(&new) => {
                 let (_, bytes, _) = new.published();
                 self.offset =
-                    (new.first()..self.next).fold(0, |offset, _| record::read(bytes, offset).2);
+                    (new.first()..self.next).fold(0, |offset, _| record::next(bytes, offset));
                 self.chunk = Some(new);
             }
             // All of it is read, or it has left: it need not be held.

@@ -74,6 +74,15 @@ pub(crate) fn read(bytes: &[u8], offset: usize) -> (Record<'_>, u16, usize) {
     (record, (front >> 32) as u16, offset + OVERHEAD + length)
 }
 
+/// Where the record after the one at `offset` begins.
+///
+/// # Panics
+/// Where no record begins at `offset`.
+pub(crate) fn next(bytes: &[u8], offset: usize) -> usize {
+    let length = bytes[offset..].first_chunk().expect("whole records are published");
+    offset + OVERHEAD + u32::from_le_bytes(*length) as usize
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +95,6 @@ mod tests {
         bytes.extend_from_slice(record.payload);
         bytes.push(0xee);
         assert_eq!(read(&bytes, 3), (record, 0x1234, bytes.len() - 1));
+        assert_eq!(next(&bytes, 3), bytes.len() - 1);
     }
 }

@@ -86,15 +86,20 @@ impl<S> View<S> {
             let overhead = usize::from(self.extent.records) * OVERHEAD;
             return u64::from(self.extent.bytes) - overhead as u64;
         }
-        let entries = self.entries().filter(|entry| entry.no >= from);
-        entries.map(|entry| entry.record.payload.len() as u64).sum()
+        self.entries_from(from).map(|entry| entry.record.payload.len() as u64).sum()
     }
 
     /// The records, oldest first.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_, S>> {
+        self.entries_from(self.first())
+    }
+
+    /// Those from a number on, which lies in the view.
+    pub fn entries_from(&self, no: u64) -> impl Iterator<Item = Entry<'_, S>> {
         let (_, bytes, sources) = self.chunk.published();
         let bytes = &bytes[..self.extent.bytes as usize];
-        let (mut no, mut offset) = (self.chunk.first(), 0);
+        let mut no = no.clamp(self.first(), self.end());
+        let mut offset = (self.chunk.first()..no).fold(0, |offset, _| record::next(bytes, offset));
         std::iter::from_fn(move || {
             let (record, source, next) =
                 (offset < bytes.len()).then(|| record::read(bytes, offset))?;
@@ -102,6 +107,5 @@ impl<S> View<S> {
             (no, offset) = (no + 1, next);
             Some(entry)
         })
-        .skip(self.skipped.into())
     }
 }

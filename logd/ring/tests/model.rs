@@ -209,6 +209,10 @@ impl World {
                 let bytes: usize = entries.map(|entry| entry.record.payload.len()).sum();
                 assert_eq!(view.payload_bytes(from), bytes as u64);
             }
+            let newest = numbers.len() / 2;
+            let from = view.entries_from(numbers[newest]).map(|entry| entry.no);
+            assert_eq!(from.collect::<Vec<_>>(), numbers[newest..]);
+            assert!(view.entries_from(view.end()).next().is_none());
             numbers.into_iter().rev().for_each(|no| backward.push_front(no));
         }
         assert_eq!(backward, expected);

@@ -39,8 +39,11 @@ pub(crate) fn tail(
         Format::Json => LINE_JSON,
     };
     for view in &views {
+        // Without a filter it is known how many are wanted.
+        let wanted = if filter.is_empty() { left } else { usize::MAX };
+        let from = view.first().max(view.end().saturating_sub(wanted as u64));
         let mut part = Vec::new();
-        for entry in view.entries() {
+        for entry in view.entries_from(from) {
             if filter.matches(&entry) {
                 part.push(entry);
             }

@@ -86,8 +86,9 @@ impl Logd {
     async fn take(&self, mut stream: Stream<()>) -> Option<()> {
         let mut stopped = self.stopped.subscribe();
         loop {
+            let message = stream.receiver.next().await.ok()??;
             stopped.wait_for(|stopped| !stopped).await.ok()?;
-            let answer = match stream.receiver.next().await.ok()?? {
+            let answer = match message {
                 FromSender::Open(open) => {
                     self.opened.lock().push(open.source);
                     FromLogd::Opened(Opened { file: open.file, ..Opened::default() })
@@ -186,7 +187,8 @@ async fn with_logd_stopped_requests_are_served_and_missing_lines_are_counted() {
 
 /// Under load, at the rate that the machine allows.
 #[tokio::test]
-async fn with_a_logd_that_takes_nothing_any_more_requests_are_served_and_missing_lines_are_counted() {
+async fn with_a_logd_that_takes_nothing_any_more_requests_are_served_and_missing_lines_are_counted()
+{
     const CLIENTS: usize = 16;
     const EACH: usize = 200;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

@@ -150,7 +150,8 @@ impl Turn<'_> {
             file.stored = Some(position);
             let mut decoder = Decoder::resume(position, identity.multiline);
             decoder.assume(self.settings.clock.nanoseconds());
-            let reading = Reading { decoder, sent: position, at_end: false, lacking: false, looked: None };
+            let reading =
+                Reading { decoder, sent: position, at_end: false, lacking: false, looked: None };
             file.stage = Stage::Reading(0, reading.into());
             return self.read(container, index);
         };
@@ -245,7 +246,10 @@ impl Turn<'_> {
                 Stage::Ending(number)
             } else {
                 let lacking = known.is_none() && file.lacking;
-                Stage::Reading(number, Reading { decoder, sent, at_end: false, lacking, looked: None }.into())
+                Stage::Reading(
+                    number,
+                    Reading { decoder, sent, at_end: false, lacking, looked: None }.into(),
+                )
             };
         }
         self.tell_gap(container, index);

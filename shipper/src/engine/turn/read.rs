@@ -95,6 +95,8 @@ impl Turn<'_> {
         file.drained = drained;
         reading.at_end = at_end;
         reading.sent = position;
+        let looked = if fed > 0 { reading.looked.replace(self.now) } else { None };
+        let since = looked.map(|looked| self.now - looked);
         let (number, deadline) = (*number, reading.decoder.deadline());
         self.metrics.add(tally);
         if position.to > from.to {
@@ -134,8 +136,7 @@ impl Turn<'_> {
             return Step::Pass;
         }
         if fed > 0 {
-            let before = reading.looked.replace(self.now);
-            self.next.look(self.now + until_next_look(before.map(|at| self.now - at), fed));
+            self.next.look(self.now + until_next_look(since, fed));
         } else {
             self.next.changed |= last;
         }
