@@ -289,6 +289,8 @@ impl Connection {
             self.progress = Instant::now();
         }
         if self.left(stall).is_zero() {
+            // The same lines go over another connection: once is enough for who reads at last.
+            self.stream.reset_on_drop()?;
             let text = format!("has taken nothing for {stall:?}");
             return Err(io::Error::new(io::ErrorKind::TimedOut, text));
         }

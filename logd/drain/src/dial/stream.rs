@@ -66,6 +66,15 @@ impl Stream {
         let counted = self.counted();
         Ok(counted.written.saturating_sub(outq::unacknowledged(&counted.tcp)?))
     }
+
+    /// What is not acknowledged is dropped with it, and with no word to the receiver but a reset:
+    /// without this the system goes on sending it for minutes.
+    ///
+    /// # Errors
+    /// Where the system does not take it.
+    pub fn reset_on_drop(&self) -> io::Result<()> {
+        self.counted().tcp.set_zero_linger()
+    }
 }
 
 impl Counted {

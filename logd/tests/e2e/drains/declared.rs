@@ -208,3 +208,34 @@ async fn while_the_api_is_away_drains_stay_as_they_are() {
     assert_eq!(receiver.text().await, "hello");
     web.settled().await;
 }
+
+/// Not even where it says all that a drain does.
+#[tokio::test]
+async fn a_secret_without_the_label_is_no_drain_and_one_that_loses_it_none_any_more() {
+    let api = Api::start().await;
+    let (mut receiver, mut other) = (Receiver::start().await, Receiver::start().await);
+    api.drain("shop", "drain", json!({"url": receiver.url()}));
+    api.secret("shop", "secret", json!({}), json!({"url": other.url()}));
+    let labels = json!({"fairlead.dev/drain": "false"});
+    api.secret("fairlead", "another", labels, json!({"url": other.url()}));
+    let logd = api.logd(|_| {}).await;
+    let client = Client::of(&logd);
+    let all = client.until("/drains", |answer| answer.json()["complete"] == true).await.json();
+    let ids: Vec<&str> =
+        all["drains"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!((ids, &all["refused"]), (vec!["shop/drain"], &json!([])));
+    let mut web = App::open(&logd, "shop/web", "a").await;
+    web.write(&["one"]).await;
+    assert_eq!(receiver.text().await, "one");
+    web.settled().await;
+    // The label is given to one and taken from the other.
+    api.drain("shop", "secret", json!({"url": other.url()}));
+    api.secret("shop", "drain", json!({}), json!({"url": receiver.url()}));
+    shown(&client, "shop/secret", |_| true).await;
+    let gone = |answer: &Answer| answer.status == StatusCode::NOT_FOUND;
+    client.until("/drains/shop/drain", gone).await;
+    web.write(&["two"]).await;
+    assert_eq!(other.text().await, "two");
+    web.settled().await;
+    assert!(receiver.is_quiet() && other.is_quiet());
+}

@@ -1,12 +1,9 @@
 //! Receivers that are away or not to be trusted, and logds that end.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use fairlead_logd::PlatformDrain;
-use fairlead_wire::tls::{Identity, server_config};
 use serde_json::{Value, json};
-use tokio::{io::AsyncReadExt as _, net::TcpListener, sync::oneshot};
-use tokio_rustls::TlsAcceptor;
 
 use super::{App, balances, shown, until_drain};
 use crate::support::{
@@ -163,39 +160,15 @@ async fn each_drain_gets_what_was_not_settled_when_logd_was_killed() {
     assert!(late.is_quiet() && steady.is_quiet());
 }
 
-/// A receiver by TLS, and what it gets up to `hello`.
-async fn by_tls(identity: &Identity) -> (SocketAddr, oneshot::Receiver<String>) {
-    let acceptor = TlsAcceptor::from(server_config(identity, None).unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (got, text) = oneshot::channel();
-    tokio::spawn(async move {
-        let mut got = Some(got);
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            // Who does not trust it ends the handshake.
-            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-            let (mut all, mut buffer) = (Vec::new(), [0; 4_096]);
-            while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-                all.extend_from_slice(&buffer[..length]);
-                if let Some(got) = got.take_if(|_| all.ends_with(b"hello")) {
-                    got.send(String::from_utf8(all.clone()).unwrap()).unwrap();
-                }
-            }
-        }
-    });
-    (address, text)
-}
-
 #[tokio::test]
 async fn a_certificate_that_is_not_trusted_is_told_in_the_stream_and_one_by_the_secret_s_ca_is() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let [own, other] = [0, 1].map(|index: usize| Certificates::new(folders[index].path()));
-    let (address, received) = by_tls(&own.identity("receiver")).await;
+    let mut receiver = Receiver::secure(&own.identity("receiver")).await;
     let api = Api::start().await;
     let drain = |by: &Certificates<'_>| {
         let ca = std::fs::read_to_string(&by.authority).unwrap();
-        json!({"url": format!("syslog+tls://{address}"), "app": "web", "ca.crt": ca})
+        json!({"url": receiver.url(), "app": "web", "ca.crt": ca})
     };
     api.drain("shop", "tls", drain(&other));
     let logd = api.logd(|_| {}).await;
@@ -209,6 +182,6 @@ async fn a_certificate_that_is_not_trusted_is_told_in_the_stream_and_one_by_the_
     assert_eq!(error["last_error"]["kind"], "certificate");
     // Mended, it goes at once.
     api.drain("shop", "tls", drain(&own));
-    assert!(within("the line", received).await.unwrap().ends_with(" hello"));
+    assert_eq!(receiver.text().await, "hello");
     web.settled().await;
 }

@@ -1,10 +1,17 @@
 //! Drains: declared by Secrets in a cluster, to real receivers.
 
+mod answers;
 mod declared;
 mod deis;
 mod faults;
+mod killed;
 mod many;
+mod names;
+mod pages;
+mod slow;
+mod trust;
 mod unknown;
+mod written;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -18,10 +25,14 @@ use crate::support::{Answer, Api, Client, FileName, Sender, source, with};
 impl Api {
     /// Declares a drain, or changes it.
     fn drain(&self, namespace: &str, name: &str, data: Value) {
+        self.secret(namespace, name, json!({"fairlead.dev/drain": "true"}), data);
+    }
+
+    fn secret(&self, namespace: &str, name: &str, labels: Value, data: Value) {
         let by = WriteOptions::by("test");
         let registry = self.cluster.registry();
         let secret = json!({
-            "metadata": {"name": name, "labels": {"fairlead.dev/drain": "true"}},
+            "metadata": {"name": name, "labels": labels},
             "stringData": data,
         });
         let of = Some(namespace);

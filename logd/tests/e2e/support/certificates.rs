@@ -28,10 +28,20 @@ impl<'a> Certificates<'a> {
         self.identity_for(name, "127.0.0.1")
     }
 
+    /// One that is no longer valid.
+    pub(crate) fn expired(&self, name: &str) -> Identity {
+        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        self.signed(name, &params)
+    }
+
     /// A certificate for a host and its key, in files of this name.
     pub(crate) fn identity_for(&self, name: &str, host: &str) -> Identity {
+        self.signed(name, &CertificateParams::new(vec![host.to_owned()]).unwrap())
+    }
+
+    fn signed(&self, name: &str, params: &CertificateParams) -> Identity {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let file = |kind: &str, text: String| {
             let path = self.folder.join(format!("{name}.{kind}"));

@@ -7,7 +7,7 @@ mod node;
 mod process;
 mod receiver;
 pub(crate) mod sender;
-mod web;
+pub(crate) mod web;
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -19,7 +19,7 @@ pub(crate) use self::{
     client::{Answer, Client},
     node::{Container, Node, metric, until_metric},
     process::Process,
-    receiver::{Receiver, nobody},
+    receiver::{Pace, Receiver, nobody},
     sender::{FileName, Sender, source},
     web::Web,
 };

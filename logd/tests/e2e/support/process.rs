@@ -29,6 +29,17 @@ impl Process {
 
     /// One with these flags.
     pub(crate) fn with(api: &Api, name: &str, folder: &Path, args: &[&str]) -> Self {
+        Self::within(api, name, folder, args, &[])
+    }
+
+    /// One with these flags, and these variables in its environment.
+    pub(crate) fn within(
+        api: &Api,
+        name: &str,
+        folder: &Path,
+        args: &[&str],
+        variables: &[(&str, &Path)],
+    ) -> Self {
         let kubeconfig = folder.join(name);
         std::fs::write(&kubeconfig, api.kubeconfig()).unwrap();
         let any = "127.0.0.1:0";
@@ -37,6 +48,7 @@ impl Process {
             .args(args)
             .env("FAIRLEAD_LOGD_LOG", "debug")
             .env("KUBECONFIG", &kubeconfig)
+            .envs(variables.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
