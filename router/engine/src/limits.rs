@@ -31,8 +31,9 @@ pub struct EngineLimits {
     /// Responses that a worker compresses at a time; further ones are passed on as they are. Each takes
     /// up to 2.7 MB. 128.
     pub compressions: usize,
-    /// Whether requests are checked by `fairlead_router_core::strict` before they are passed on.
-    /// Without, the tests show what Pingora does by itself; nothing else turns it off. `true`.
+    /// Whether requests are checked by `fairlead_router_core::strict` before they are passed on, and
+    /// connections to endpoints kept apart by who may share them. Without, the tests show what Pingora
+    /// does by itself; nothing else turns it off. `true`.
     pub strict: bool,
     /// Idle connections to endpoints kept per worker, the least recently used one closed first. 512.
     pub upstream_idle: usize,

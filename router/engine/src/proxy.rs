@@ -221,7 +221,10 @@ impl ProxyHttp for Proxy {
         let timeouts = rule.timeouts;
         let http2 = rule.upstream.as_ref().is_some_and(|upstream| upstream.http2);
         let without_body = session.is_body_empty();
-        let pool = if let Some(number) = self.bound(context) {
+        let strict = self.shared.limits.strict;
+        let pool = if !strict {
+            Pool::Repeatable
+        } else if let Some(number) = self.bound(context) {
             Pool::Bound(number)
         } else if context.upstream.attempts.fresh {
             Pool::Fresh(1 + self.fresh.fetch_add(1, Relaxed))
@@ -237,7 +240,11 @@ impl ProxyHttp for Proxy {
         }
         let kept = self.shared.limits.upstream_idle_time;
         let spoken = rule.upstream.as_deref();
-        Ok(upstream::peer(address, timeouts, pool, kept, context.upgrade, spoken))
+        let mut peer = upstream::peer(address, timeouts, pool, kept, context.upgrade, spoken);
+        if !strict {
+            peer.group_key = 0;
+        }
+        Ok(peer)
     }
 
     fn fail_to_connect(
@@ -254,7 +261,7 @@ impl ProxyHttp for Proxy {
             if !matches!(error.etype(), ErrorType::InvalidCert | ErrorType::TLSHandshakeFailure) {
                 lease.failed(self.shared.now());
             }
-            again = self.retry(context, Failure::Connect(address));
+            again = self.shared.limits.strict && self.retry(context, Failure::Connect(address));
         }
         error.set_retry(again);
         error
@@ -272,7 +279,8 @@ impl ProxyHttp for Proxy {
         // HTTP/2 says which requests it has not seen (RFC 9113 §6.8), and others share the connection.
         let http2 = context.speaks_http2();
         let once = !http2 && !session.req_header().method.is_idempotent();
-        context.upstream.doubtful = (reused && once).then_some(fd);
+        let checked = self.shared.limits.strict && reused && once;
+        context.upstream.doubtful = checked.then_some(fd);
         if !http2 && let Some(body) = silence::Body::of(session.req_header()) {
             body.sent_to(fd);
         }
@@ -295,7 +303,7 @@ impl ProxyHttp for Proxy {
         if context.findings != Findings::default() {
             strict::strip(request, context.findings, client.trusted);
         }
-        if origin.http2 && !context.speaks_http2() {
+        if origin.http2 && !context.speaks_http2() && self.shared.limits.strict {
             hop::join_cookies(request)?;
         }
         client.tell(request, origin)?;
@@ -337,11 +345,15 @@ impl ProxyHttp for Proxy {
             error.etype(),
             ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed
         );
+        let repeatable = session.req_header().method.is_idempotent()
+            && !session.as_ref().retry_buffer_truncated();
+        if !self.shared.limits.strict {
+            error.retry.decide_reuse(reused && repeatable);
+            return error;
+        }
         let failure = if *error.etype() == upstream::STALE {
             Failure::Stale
         } else {
-            let repeatable = session.req_header().method.is_idempotent()
-                && !session.as_ref().retry_buffer_truncated();
             let answered = context.upstream.answered;
             Failure::Broken { reused: reused && broken, repeatable, answered }
         };

@@ -3,12 +3,8 @@
 //! The library that reads the frames ends the connection with PROTOCOL_ERROR where the standard has a code
 //! of its own for it, and where a stream alone could be reset (§5.4.2 allows that).
 
-use std::os::fd::AsFd;
-
-use tokio::{io::AsyncWriteExt, net::TcpStream};
-
 use crate::support::{
-    Backend, Router, Setup,
+    Backend,
     backend::OK,
     frames::{
         ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GET, GOAWAY, HEADERS, PADDED, PING,
@@ -34,13 +30,10 @@ enum Refusal {
 }
 use Refusal::{Closed, Connection, Served, Status, Stream};
 
-const NO_ERROR: u32 = 0;
 const PROTOCOL_ERROR: u32 = 1;
 const FLOW_CONTROL_ERROR: u32 = 3;
 const STREAM_CLOSED: u32 = 5;
 const FRAME_SIZE_ERROR: u32 = 6;
-const REFUSED_STREAM: u32 = 7;
-const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// Sends `frames` on a connection whose settings are agreed, and says what came of stream 1 or the
 /// connection.
@@ -400,184 +393,5 @@ async fn section_6_7_a_ping_is_answered_as_it_came() {
             assert_eq!((flags, payload.as_slice()), (ACK, &b"fairlead"[..]));
             return;
         }
-    }
-}
-
-/// Streams above those agreed are refused, and those below are served.
-#[tokio::test]
-async fn section_5_1_2_more_streams_than_agreed() {
-    let backend = Backend::start(|mut conn, _| async move {
-        conn.request().await?;
-        conn.closed().await;
-        Some(())
-    })
-    .await;
-    let router = web(&[&backend]);
-    let mut raw = Raw::open(router.http).await;
-    let all = (0..101).map(|n| headers(END_HEADERS | END_STREAM, 2 * n + 1, &get(&[])));
-    raw.send(&all.collect::<Vec<_>>().concat()).await;
-    assert_eq!(raw.said().await, Some(Said::Reset { stream: 201, code: REFUSED_STREAM }));
-}
-
-/// RFC 9113 §10.5: what costs a client little and us much ends the connection.
-pub(crate) mod floods {
-    use super::*;
-
-    /// The code with which the connection ends, however often `part` is sent.
-    async fn ended(parts: impl Fn(u32) -> Vec<u8>) -> u32 {
-        let backend = Backend::answering(OK).await;
-        let router = web(&[&backend]);
-        let mut raw = Raw::open(router.http).await;
-        for n in 0..200 {
-            let many = (0..100).map(|m| parts(n * 100 + m)).collect::<Vec<_>>().concat();
-            let sent = tokio::io::AsyncWriteExt::write_all(&mut raw.stream, &many).await;
-            if sent.is_err() {
-                break;
-            }
-        }
-        loop {
-            match raw.said().await {
-                Some(Said::Goaway { code }) => return code,
-                Some(_) => {}
-                None => return NO_ERROR,
-            }
-        }
-    }
-
-    /// A stream that is reset as soon as it is opened.
-    fn opened_and_reset(n: u32) -> Vec<u8> {
-        let open = headers(END_HEADERS | END_STREAM, 2 * n + 1, &get(&[]));
-        [open, frame(RST_STREAM, 0, 2 * n + 1, &[0, 0, 0, 8])].concat()
-    }
-
-    /// Headers that go on and on.
-    fn continued(n: u32) -> Vec<u8> {
-        match n {
-            0 => headers(0, 1, &get(&[])),
-            _ => frame(CONTINUATION, 0, 1, &fields(&[("x", &"y".repeat(1000))])),
-        }
-    }
-
-    /// Continuations with nothing in them.
-    fn continued_with_nothing(n: u32) -> Vec<u8> {
-        if n == 0 { headers(0, 1, &get(&[])) } else { frame(CONTINUATION, 0, 1, &[]) }
-    }
-
-    /// Data with nothing in it.
-    fn nothing(n: u32) -> Vec<u8> {
-        if n == 0 { post() } else { frame(DATA, 0, 1, &[]) }
-    }
-
-    /// A stream that makes the server reset it.
-    fn reset_by_us(n: u32) -> Vec<u8> {
-        headers(END_HEADERS | END_STREAM, 2 * n + 1, &get(&[("content-length", "1")]))
-    }
-
-    #[tokio::test]
-    async fn streams_that_are_reset_as_soon_as_they_are_opened() {
-        assert_eq!(ended(opened_and_reset).await, ENHANCE_YOUR_CALM);
-    }
-
-    #[tokio::test]
-    async fn headers_that_go_on_and_on() {
-        assert_eq!(ended(continued).await, ENHANCE_YOUR_CALM);
-    }
-
-    #[tokio::test]
-    async fn continuations_with_nothing_in_them() {
-        assert_eq!(ended(continued_with_nothing).await, ENHANCE_YOUR_CALM);
-    }
-
-    #[tokio::test]
-    async fn data_with_nothing_in_it() {
-        assert_eq!(ended(nothing).await, ENHANCE_YOUR_CALM);
-    }
-
-    #[tokio::test]
-    async fn streams_that_make_the_server_reset_them() {
-        assert_eq!(ended(reset_by_us).await, ENHANCE_YOUR_CALM);
-    }
-
-    /// Frames that must each be acknowledged (§6.5.3, §6.7): the server takes more only as fast as
-    /// its answers are taken, so that they cost no memory, and serves everybody else meanwhile.
-    async fn acknowledged(kind: u8, part: &[u8]) {
-        const MANY: usize = 50_000;
-        let backend = Backend::answering(OK).await;
-        let mut router = Router::start(Setup { workers: 1, ..Setup::default() });
-        router.app("web", &[], &[backend.addr]);
-        let mut raw = Raw::open(router.http).await;
-        let twin = raw.stream.as_fd().try_clone_to_owned().unwrap();
-        let mut writer = TcpStream::from_std(twin.into()).unwrap();
-        let flood = [part.repeat(MANY), headers(END_HEADERS | END_STREAM, 1, &get(&[]))].concat();
-        let sent = tokio::spawn(async move { writer.write_all(&flood).await });
-        for _ in 0..10 {
-            let answer = router.ask("GET / HTTP/1.1\r\nHost: web.example\r\n\r\n").await;
-            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        }
-        let mut acknowledged = 0;
-        loop {
-            let (got, flags, stream, _) = raw.frame().await.expect("the connection lives");
-            match got {
-                _ if got == kind && flags & ACK != 0 => acknowledged += 1,
-                HEADERS if stream == 1 => break,
-                _ => {}
-            }
-        }
-        sent.await.unwrap().unwrap();
-        // Of settings the first were acknowledged as well.
-        assert!((MANY..=MANY + 1).contains(&acknowledged), "{acknowledged}");
-    }
-
-    fn ping() -> Vec<u8> {
-        frame(PING, 0, 0, b"fairlead")
-    }
-
-    /// SETTINGS_INITIAL_WINDOW_SIZE, which concerns every stream.
-    fn settings() -> Vec<u8> {
-        frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0xff, 0xff])
-    }
-
-    #[tokio::test]
-    async fn pings_without_end() {
-        acknowledged(PING, &ping()).await;
-    }
-
-    #[tokio::test]
-    async fn settings_without_end() {
-        acknowledged(SETTINGS, &settings()).await;
-    }
-
-    /// What is sent without end, where the standard speaks of it, and what comes of it; for
-    /// `docs/security.md`.
-    pub(crate) async fn outcomes() -> Vec<[String; 3]> {
-        type Part = fn(u32) -> Vec<u8>;
-        let floods: [(&str, &str, Part); 5] = [
-            (
-                "streams that are reset as soon as they are opened",
-                "RFC 9113 §10.5",
-                opened_and_reset,
-            ),
-            ("streams that make the server reset them", "RFC 9113 §10.5", reset_by_us),
-            ("headers that go on and on", "RFC 9113 §6.10", continued),
-            ("continuations with nothing in them", "RFC 9113 §6.10", continued_with_nothing),
-            ("data with nothing in it", "RFC 9113 §10.5", nothing),
-        ];
-        let mut rows = Vec::new();
-        for (name, section, part) in floods {
-            let outcome = match ended(part).await {
-                ENHANCE_YOUR_CALM => "GOAWAY ENHANCE_YOUR_CALM".to_owned(),
-                code => format!("GOAWAY {code}"),
-            };
-            rows.push([name.to_owned(), section.to_owned(), outcome]);
-        }
-        for (name, section, kind, part) in [
-            ("pings", "RFC 9113 §6.7", PING, ping()),
-            ("settings", "RFC 9113 §6.5.3", SETTINGS, settings()),
-        ] {
-            acknowledged(kind, &part).await;
-            let outcome = "acknowledged as fast as it is read; others are served";
-            rows.push([name, section, outcome].map(ToOwned::to_owned));
-        }
-        rows
     }
 }

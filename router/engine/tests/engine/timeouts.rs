@@ -1,11 +1,11 @@
 //! Waits that end.
 
-use std::{os::fd::AsFd, time::Duration};
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::net::TcpStream;
 
-use crate::support::{Backend, Client, Router, Setup, backend::OK};
+use crate::support::{Backend, Router, Setup, backend::OK};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: web.example\r\n\r\n";
 const GATEWAY_TIMEOUT: &str = "HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 40\r\nContent-Type: text/plain; charset=utf-8\r\n\
@@ -149,53 +149,6 @@ fn impatient(backend: &Backend) -> Router {
     router
 }
 
-/// Sends a byte again and again, `times` at most, until the other side has closed.
-fn drip(client: &Client<TcpStream>, times: usize) -> tokio::task::JoinHandle<()> {
-    let twin = client.stream.as_fd().try_clone_to_owned().unwrap();
-    let mut stream = TcpStream::from_std(twin.into()).unwrap();
-    tokio::spawn(async move {
-        for _ in 0..times {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            if stream.write_all(b"x").await.is_err() {
-                return;
-            }
-        }
-    })
-}
-
-/// What comes of a body that drips for ever, be it of known length or not.
-pub(crate) async fn drips() -> &'static str {
-    let backend = Backend::start(|mut conn, _| async move {
-        conn.head().await?;
-        conn.closed().await;
-        Some(())
-    })
-    .await;
-    let router = impatient(&backend);
-    for (framing, start) in
-        [("Content-Length: 100000", ""), ("Transfer-Encoding: chunked", "fffff\r\n")]
-    {
-        let mut client = router.connect().await;
-        client
-            .send(format!("POST / HTTP/1.1\r\nHost: web.example\r\n{framing}\r\n\r\n{start}"))
-            .await;
-        let dripping = drip(&client, usize::MAX);
-        assert_eq!(
-            client.response().await.text(),
-            "HTTP/1.1 408 Request Timeout\r\nContent-Length: 47\r\nContent-Type: text/plain; charset=utf-8\r\n\
-             Connection: close\r\n\r\nThe rest of this request did not come in time.\n"
-        );
-        client.rest().await;
-        dripping.await.unwrap();
-    }
-    "408"
-}
-
-#[tokio::test]
-async fn a_body_that_drips_for_ever_is_408() {
-    drips().await;
-}
-
 /// `Expect: 100-continue` is the client's to send, and nearly every server answers it.
 #[tokio::test]
 async fn a_body_that_drips_after_an_interim_answer_is_408() {
@@ -211,7 +164,7 @@ async fn a_body_that_drips_after_an_interim_answer_is_408() {
         let mut client = router.connect().await;
         client.send("POST / HTTP/1.1\r\nHost: web.example\r\nExpect: 100-continue\r\nContent-Length: 6000\r\n\r\n").await;
         assert_eq!(client.head().await.unwrap(), format!("HTTP/1.1 {interim}\r\n\r\n"));
-        let dripping = drip(&client, usize::MAX);
+        let dripping = client.drip(b"x");
         assert_eq!(client.response().await.status(), 408);
         dripping.abort();
     }

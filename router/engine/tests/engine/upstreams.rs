@@ -38,13 +38,13 @@ use crate::{
 type Body = BoxBody<Bytes, std::convert::Infallible>;
 
 /// An authority, and what it signs.
-struct Authority {
+pub(crate) struct Authority {
     pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -60,7 +60,7 @@ impl Authority {
     }
 
     /// An acceptor with a certificate for `name`, which speaks `protocol`.
-    fn acceptor(&self, name: &str, protocol: &[u8]) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self, name: &str, protocol: &[u8]) -> TlsAcceptor {
         self.acceptor_of(name, protocol, None)
     }
 
@@ -98,7 +98,7 @@ impl Authority {
     }
 
     /// The Secret `shop/<name>`.
-    fn secret(&self, name: &str) -> Change {
+    pub(crate) fn secret(&self, name: &str) -> Change {
         let key = Key::new("shop", name);
         let authorities = Some(self.pem.clone().into());
         let secret = Secret { key: key.clone(), certificate: None, private_key: None, authorities };
@@ -107,8 +107,8 @@ impl Authority {
 }
 
 /// A server that tells what it was asked, and ends as gRPC does.
-struct Server {
-    addr: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) addr: SocketAddr,
     connections: Arc<AtomicUsize>,
     seen: Shared<Vec<Request<String>>>,
     task: JoinHandle<()>,
@@ -121,7 +121,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    async fn start(tls: Option<TlsAcceptor>, http2: bool) -> Self {
+    pub(crate) async fn start(tls: Option<TlsAcceptor>, http2: bool) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (connections, seen) = (Arc::<AtomicUsize>::default(), Shared::<Vec<_>>::default());
@@ -264,7 +264,7 @@ async fn status(router: &Router, host: &str) -> u16 {
     answer.split(' ').nth(1).unwrap().parse().unwrap()
 }
 
-fn tls<'a>(ca: &'a str, name: &'a str) -> [(&'static str, &'a str); 3] {
+pub(crate) fn tls<'a>(ca: &'a str, name: &'a str) -> [(&'static str, &'a str); 3] {
     [
         ("router.fairlead.dev/upstreamProtocol", "https"),
         ("router.fairlead.dev/upstreamCA", ca),

@@ -107,8 +107,7 @@ impl World {
             }
         })
         .await;
-        let mut setup = Setup::default();
-        setup.limits.strict = strict;
+        let setup = if strict { Setup::default() } else { Setup::bare() };
         let mut router = Router::start(setup);
         router.app("web", &[], &[backend.addr]);
         Self { router, received, _backend: backend }

@@ -33,9 +33,7 @@ async fn got(strict: bool, request: &str, given: &'static str) -> String {
         conn.write(given).await
     })
     .await;
-    let mut setup = Setup::default();
-    setup.limits.strict = strict;
-    let mut router = Router::start(setup);
+    let mut router = Router::start(if strict { Setup::default() } else { Setup::bare() });
     router.app("web", &[], &[backend.addr]);
     let mut client = router.connect().await;
     client.send(request).await;

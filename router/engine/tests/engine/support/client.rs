@@ -1,10 +1,11 @@
 //! An HTTP/1 client that sends what it is told, byte for byte.
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, os::fd::AsFd, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
+    task::JoinHandle,
 };
 
 use super::within;
@@ -56,6 +57,23 @@ impl Client<TcpStream> {
         stream.set_nodelay(true).unwrap();
         Self::new(stream)
     }
+
+    /// Sends `piece` again and again.
+    pub(crate) fn drip(&self, piece: &[u8]) -> JoinHandle<()> {
+        drip(&self.stream, piece)
+    }
+}
+
+/// Sends `piece` again and again, until the other side has closed.
+pub(crate) fn drip(stream: &TcpStream, piece: &[u8]) -> JoinHandle<()> {
+    let twin = stream.as_fd().try_clone_to_owned().unwrap();
+    let mut stream = TcpStream::from_std(twin.into()).unwrap();
+    let piece = piece.to_vec();
+    tokio::spawn(async move {
+        while stream.write_all(&piece).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {

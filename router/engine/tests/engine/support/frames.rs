@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
@@ -84,8 +84,8 @@ pub(crate) enum Said {
 }
 
 /// A connection with prior knowledge.
-pub(crate) struct Raw {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Raw<S = TcpStream> {
+    pub(crate) stream: S,
 }
 
 impl Raw {
@@ -104,7 +104,9 @@ impl Raw {
         raw.send(&frame(SETTINGS, ACK, 0, &[])).await;
         raw
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
     /// Sends as much of `bytes` as the server takes.
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         let _ = within(self.stream.write_all(bytes)).await;

@@ -19,6 +19,7 @@ use fairlead_router_listen::{
     Limits, ListenerSpec, Protocol, Workers, start,
     tls::{Tls, install_default_provider},
 };
+use ipnet::IpNet;
 use tokio::net::TcpStream;
 
 use super::{Client, eventually, tls};
@@ -29,6 +30,40 @@ pub(crate) struct Setup {
     pub(crate) settings: Settings,
     pub(crate) limits: EngineLimits,
     pub(crate) edge: Limits,
+    /// Who has to speak the PROXY protocol.
+    pub(crate) proxies: Vec<IpNet>,
+}
+
+/// Longer than any test.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
+
+impl Setup {
+    /// Without the rules and bounds of the router, so that what is left is Pingora's. Its own are the
+    /// list of 64 KiB and the 100 streams.
+    pub(crate) fn bare() -> Self {
+        let limits = EngineLimits {
+            body_read: NEVER,
+            body_grace: NEVER,
+            body_write: NEVER,
+            requests: u32::MAX,
+            age: NEVER,
+            h2_streams: 100,
+            h2_header_list: 64 * 1024,
+            strict: false,
+            ..EngineLimits::default()
+        };
+        let edge = Limits {
+            handshake: NEVER,
+            first_byte: NEVER,
+            head: NEVER,
+            head_bytes: usize::MAX,
+            idle: NEVER,
+            write: NEVER,
+            max_connections: usize::MAX,
+            max_connections_per_client: usize::MAX,
+        };
+        Self { limits, edge, ..Self::default() }
+    }
 }
 
 impl Default for Setup {
@@ -38,6 +73,7 @@ impl Default for Setup {
             settings: Settings::default(),
             limits: EngineLimits::default(),
             edge: Limits::default(),
+            proxies: Vec::new(),
         }
     }
 }
@@ -114,6 +150,7 @@ impl Router {
             started: Instant::now(),
         });
         let tls = Tls::new(tls::resolver()).unwrap();
+        let edge = setup.edge.clone();
         let spec = |name: &str, protocol| ListenerSpec {
             name: name.into(),
             addr: ([127, 0, 0, 1], 0).into(),
@@ -123,6 +160,7 @@ impl Router {
         let workers =
             start(setup.workers, specs, setup.edge, move |id| Engine::new(id.0, shared.clone()))
                 .unwrap();
+        workers.configure(edge, &setup.proxies);
         let [http, https] = ["http", "https"].map(|name| workers.addr(name).unwrap());
         Self { http, https, workers, compiler, table, metrics, log }
     }
