@@ -158,8 +158,7 @@ async fn body_of_http_2(hardened: bool, shorten: fn(&mut Setup), drips: bool) ->
         (":authority", "web.example"),
     ]);
     raw.send(&frame(HEADERS, END_HEADERS, 1, &post)).await;
-    let dripping =
-        drips.then(|| drip_bytes(&raw.stream, &frame(DATA, 0, 1, b"x")));
+    let dripping = drips.then(|| drip_bytes(&raw.stream, &frame(DATA, 0, 1, b"x")));
     let ended = ending(hardened, said(&mut raw)).await;
     dripping.inspect(|dripping| dripping.abort());
     ended
@@ -254,7 +253,8 @@ async fn closed_window(hardened: bool) -> String {
 async fn begun_by_http_2(hardened: bool, kind: u8, drips: bool) -> String {
     let (router, _backend) = unanswered(setup(hardened, |setup| setup.edge.head = LIMIT)).await;
     let mut raw = Raw::open(router.http).await;
-    raw.send(&frame(kind, END_HEADERS | END_STREAM, 1, &[0; 16_384])[..9]).await;
+    let (flags, stream) = if kind == HEADERS { (END_HEADERS | END_STREAM, 1) } else { (0, 0) };
+    raw.send(&frame(kind, flags, stream, &[0; 16_380])[..9]).await;
     let dripping = drips.then(|| drip_bytes(&raw.stream, b"\0"));
     let ended = ending(hardened, said(&mut raw)).await;
     dripping.inspect(|dripping| dripping.abort());
