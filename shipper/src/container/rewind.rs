@@ -6,49 +6,40 @@ use super::{Begin, Container};
 use crate::decode::Position;
 
 impl Container {
-    /// Goes back to what is not settled, or to where the last `history` bytes begin if that is
-    /// earlier, as far as the files reach. What was stored before was stored elsewhere.
+    /// Goes back to what is not settled, and to where the last `history` bytes begin if that is earlier, as
+    /// far as the files reach. What was stored before was stored elsewhere.
     pub fn rewind(&mut self, instance: &Arc<str>, history: u64) {
         let earlier = self.instance.replace(instance.clone()).is_some();
         let mut left = history;
-        // Files from here on are sent, this one from there on.
-        let mut start = (self.files.len(), Begin::At(Position::at(0)));
-        for (index, file) in self.files.iter().enumerate().rev() {
+        // The oldest of which something is sent, or else the one that is written.
+        let mut first = self.files.len().saturating_sub(1);
+        for (index, file) in self.files.iter_mut().enumerate().rev() {
             let size = file.size();
-            if left > 0 && file.path(&self.directory).is_some() {
-                let near = size.saturating_sub(left);
-                left = left.saturating_sub(size);
-                let begin = if near == 0 { Begin::At(Position::at(0)) } else { Begin::Near(near) };
-                start = (index, begin);
+            // What is deleted is not read once more for readers.
+            let history = if file.path(&self.directory).is_some() { left.min(size) } else { 0 };
+            left -= history;
+            let near = size - history;
+            file.begin = match near {
+                _ if history == 0 || near >= file.settled.to => Begin::At(file.settled),
+                0 => Begin::At(Position::at(0)),
+                _ => Begin::Near(near),
+            };
+            let (Begin::At(Position { to, .. }) | Begin::Near(to)) = file.begin;
+            if to < size {
+                first = index;
             }
-            if file.complete.is_none_or(|size| file.settled.to < size) {
-                let begin = match start {
-                    (reached, Begin::Near(near)) if reached == index && near < file.settled.to => {
-                        Begin::Near(near)
-                    }
-                    (reached, Begin::At(position)) if reached == index => Begin::At(position),
-                    _ => Begin::At(file.settled),
-                };
-                start = (index, begin);
-            }
-        }
-        let (Begin::At(Position { to, .. }) | Begin::Near(to)) = start.1;
-        let any = self.forgot || to > 0 || self.files[..start.0].iter().any(|file| file.size() > 0);
-        for (index, file) in self.files.iter_mut().enumerate() {
-            file.lacking = earlier && any && index == start.0;
+            (file.lacking, file.stored) = (false, None);
             file.marks.clear();
             // What is not sent counts as if it had been.
-            let skipped = file.complete.filter(|_| index < start.0).map(Position::at);
-            file.stored = skipped;
-            file.begin = match skipped {
-                Some(end) => Begin::At(end),
-                None if index == start.0 => start.1,
-                // No history is left of it.
-                None if file.content.is_none() && file.path(&self.directory).is_none() => {
-                    Begin::At(file.settled)
-                }
-                None => Begin::At(Position::at(0)),
-            };
+            if let Some(end) = file.complete.filter(|end| to >= *end) {
+                file.stored = Some(Position::at(end));
+                file.begin = Begin::At(Position::at(end));
+            }
+        }
+        let before = self.files.iter().take(first).any(|file| file.size() > 0);
+        if let Some(file) = self.files.get_mut(first) {
+            let (Begin::At(Position { to, .. }) | Begin::Near(to)) = file.begin;
+            file.lacking = earlier && (self.forgot || to > 0 || before);
         }
     }
 }

@@ -139,6 +139,7 @@ impl Engine {
                 up: self.links.get_mut(link).and_then(|link| link.up.as_mut()),
                 metrics: &self.metrics,
                 next: Next::default(),
+                history: 0,
             };
             turn.opened(&mut slot.container, index, opened);
             self.saver.changed();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 
 use fairlead_wire::Members;
 use fairlead_wire::members::Member;
@@ -18,6 +19,9 @@ const COMBINED: usize = 512 * 1024;
 /// Buffers of batches that are kept to be used again.
 const SPARE: usize = 4;
 
+/// Since when an app is sent of what drains had, and how many bytes at most.
+pub(super) type Begins = HashMap<String, (i64, u64)>;
+
 /// A logd, and the connection to it if there is one.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -33,7 +37,10 @@ pub(super) struct Link {
 pub(super) struct Up {
     out: mpsc::UnboundedSender<FromSender>,
     pub(super) instance: Arc<str>,
+    /// Bytes of an app that it may be sent of what drains had, where no pod says otherwise.
     pub(super) history: u64,
+    /// Since when that is, by app; and when this was found out.
+    pub(super) begins: Option<(Instant, Begins)>,
     last_number: u32,
     /// Containers and files by their numbers on this connection.
     pub(super) numbers: HashMap<u32, (u32, u64)>,
@@ -56,6 +63,7 @@ impl Up {
             out,
             instance: hello.instance.into(),
             history: hello.history,
+            begins: None,
             last_number: 0,
             numbers: HashMap::new(),
             batches: Vec::new(),

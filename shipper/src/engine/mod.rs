@@ -7,6 +7,7 @@ mod checkpoint;
 mod events;
 mod fetch;
 mod held;
+mod history;
 mod links;
 mod save;
 mod scan;
@@ -300,6 +301,7 @@ impl Engine {
             up: None,
             metrics: &self.metrics,
             next: Next::default(),
+            history: 0,
         };
         if !turn.identify(&mut slot.container) {
             return turn.next;
@@ -312,11 +314,10 @@ impl Engine {
                 slot.link = self.links.owner(&app);
             }
             let link = slot.link.and_then(|link| self.links.get_mut(link));
-            turn.up = link.and_then(|link| link.up.as_mut());
             // What it waits for is an event.
-            if turn.up.is_none() {
-                return turn.next;
-            }
+            let Some(up) = link.and_then(|link| link.up.as_mut()) else { return turn.next };
+            turn.history = history::of(&slot.container, up, &self.slots);
+            turn.up = Some(up);
         }
         turn.run(&mut slot.container);
         turn.fetch(&mut slot.container, &mut slot.fetches);

@@ -10,6 +10,7 @@ mod crash;
 mod docker;
 mod faults;
 mod files;
+mod history;
 mod owners;
 mod pods;
 mod process;

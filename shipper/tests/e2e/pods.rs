@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::support::{Api, ContainerLog, Logd, Manner, NODE, Node, State, metric, until_metric};
 
-async fn start(node: &Node, logd: &Logd, api: &Api) -> Shipper {
+pub(crate) async fn start(node: &Node, logd: &Logd, api: &Api) -> Shipper {
     start_with(node, logd, api, |_| ()).await
 }
 

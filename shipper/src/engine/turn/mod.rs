@@ -72,6 +72,8 @@ pub(super) struct Turn<'a> {
     pub(super) up: Option<&'a mut Up>,
     pub(super) metrics: &'a Metrics,
     pub(super) next: Next,
+    /// How much of the container its logd may be sent once more.
+    pub(super) history: u64,
 }
 
 impl Turn<'_> {
@@ -81,7 +83,7 @@ impl Turn<'_> {
             && container.instance.as_ref() != Some(&up.instance)
         {
             container.disconnected();
-            container.rewind(&up.instance, up.history);
+            container.rewind(&up.instance, self.history);
             self.next.dirty = true;
         }
         for index in 0..container.files.len() {

@@ -150,8 +150,9 @@ impl Logd {
 
     /// Is another instance from now on, with nothing in its memory.
     pub(crate) fn restart(&self, instance: &str) {
-        self.forget();
+        // Whoever comes back is told so.
         self.be(|manner| manner.instance = instance.to_owned());
+        self.forget();
     }
 
     /// Forgets all files, though it is the same instance.
