@@ -23,6 +23,10 @@ use crate::{Credentials, Failure, FailureKind, Network, Stage};
 /// Addresses of a name that are tried, at most.
 const ADDRESSES: usize = 8;
 
+/// Bytes that the system keeps for a receiver before they are on their way, at most: what it takes in
+/// between is sent without us, and what it does not take stays where it is in memory once.
+const UNSENT: u32 = 128 << 10;
+
 /// Connects to one receiver. Each time its name is asked for again, all addresses are checked and
 /// one of them is connected to: by its address, so that nobody is asked twice.
 pub struct Dialer {
@@ -184,7 +188,7 @@ impl Dialer {
     async fn secure(&self, tcp: TcpStream) -> Result<Stream, Failure> {
         // Batches are written whole: waiting for more of them to fill a packet helps nobody.
         tcp.set_nodelay(true).map_err(|error| self.failure(&error))?;
-        keep_alive(&tcp).map_err(|error| self.failure(&error))?;
+        prepare(&tcp).map_err(|error| self.failure(&error))?;
         let Some((config, name)) = &self.tls else { return Ok(Stream::plain(tcp)) };
         let connector = TlsConnector::from(config.clone());
         let connected = connector.connect(name.clone(), stream::Counted::new(tcp)).await;
@@ -216,10 +220,13 @@ impl Dialer {
     }
 }
 
-/// A silent connection is looked after, so that a receiver that went away without a word is noticed.
-fn keep_alive(tcp: &TcpStream) -> io::Result<()> {
+/// A silent connection is looked after, so that a receiver that went away without a word is noticed, and
+/// the system keeps little for one that takes nothing.
+fn prepare(tcp: &TcpStream) -> io::Result<()> {
     let often = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60));
-    socket2::SockRef::from(tcp).set_tcp_keepalive(&often)
+    let tcp = socket2::SockRef::from(tcp);
+    tcp.set_tcp_keepalive(&often)?;
+    tcp.set_tcp_notsent_lowat(UNSENT)
 }
 
 fn kind(error: &io::Error) -> FailureKind {

@@ -16,6 +16,7 @@ mod ledger;
 mod manager;
 mod notice;
 mod options;
+mod pace;
 mod pump;
 mod ranges;
 mod reading;

@@ -23,6 +23,7 @@ use super::{
     feed::{Scope, Subscription},
     flight::{Flight, Key},
     host::{Caller, Host},
+    pace::Pace,
     reading::{self, Turn},
     refusals::Refusals,
     status::Status,
@@ -95,6 +96,7 @@ pub(super) struct Pump {
     due: Option<Instant>,
     breaker: Breaker,
     refusals: Refusals,
+    pace: Pace,
     /// When the failures began, and when they were told.
     failing_since: Option<i64>,
     failure_told: Option<Instant>,
@@ -149,6 +151,7 @@ impl Pump {
             due: None,
             breaker: Breaker::new(0),
             refusals: Refusals::default(),
+            pace: Pace::default(),
             failing_since: None,
             failure_told: None,
             tell_at: None,
@@ -252,7 +255,7 @@ impl Pump {
         self.breaker = Breaker::new(0);
         if !Arc::ptr_eq(&before.settings, &self.order.settings) {
             self.receiver = Caller::new(self.order.settings.host.clone());
-            self.refusals = Refusals::default();
+            (self.refusals, self.pace) = (Refusals::default(), Pace::default());
             self.sink = None;
             self.rewind(true);
         }
@@ -336,7 +339,7 @@ impl Pump {
     /// Adds lines to the batch until it is full, or no app has any. True where it is full.
     fn fill(&mut self, probe: bool) -> bool {
         let sink = self.sink.get_or_insert_with(|| self.order.settings.sinks.open());
-        let mut limits = sink.limits();
+        let mut limits = self.pace.limits(sink.limits());
         if probe {
             limits.lines = 1;
         }
@@ -383,11 +386,15 @@ impl Pump {
         self.due = None;
         let Self { sink, batch, orders, order, .. } = self;
         let Some(sink) = sink else { return };
+        let (lines, bytes, begin) = (batch.len(), batch.bytes.len(), Instant::now());
         let sent = tokio::select! {
             sent = sink.send(batch) => Some(sent),
             () = recalled(orders, order) => None,
         };
         self.batch.clear();
+        if let Some(Ok(verdicts)) = &sent {
+            self.pace.sent(lines, bytes, begin.elapsed(), verdicts.len());
+        }
         match sent {
             Some(Ok(verdicts)) if self.refusals.go_again(&verdicts, Instant::now()) => {
                 let said = self.sink.as_mut().and_then(|sink| sink.complaint());
@@ -438,6 +445,7 @@ impl Pump {
         self.tell_done();
         if verdicts.contains(&Verdict::Again) {
             // Its receiver takes some, and asks for a break.
+            self.pace.failed();
             let wait = self.breaker.failed(Instant::now(), fastrand::f64(), None);
             tracing::debug!(drain = &*self.id, ?wait, "a receiver took only some lines");
             self.rewind(true);
@@ -446,6 +454,7 @@ impl Pump {
                 (self.failing_since, self.failure_told) = (None, None);
                 tracing::info!(drain = &*self.id, "lines arrive again");
             }
+            self.pace.confirmed(verdicts.len());
             self.receiver.succeeded();
             self.status.succeeded();
         }
@@ -471,6 +480,7 @@ impl Pump {
 
     async fn failed(&mut self, failure: &Failure) {
         self.sink = None;
+        self.pace.failed();
         self.rewind(failure.stage == Stage::Sent);
         let now = Instant::now();
         self.receiver.failed(failure.stage, now);

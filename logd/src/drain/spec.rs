@@ -71,6 +71,10 @@ pub(crate) enum Problem {
     Credentials(#[from] CredentialsError),
     #[error("{0}")]
     Open(OpenError),
+    #[error(
+        "there are {0} older drains in this namespace, and there may be no more: delete one of them"
+    )]
+    TooMany(usize),
 }
 
 /// What the drains of an owner are given to work with.

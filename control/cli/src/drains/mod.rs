@@ -45,7 +45,9 @@ pub(crate) fn run(args: DrainsArgs) -> Result<(), DrainsError> {
             DrainsCommand::Add(add) => {
                 let (namespace, name) = named(&add.drain);
                 secret::add(&add, namespace, name).await?;
-                format!("{namespace}/{name} is declared; `fairlead drains test {namespace}/{name}` tries it\n")
+                format!(
+                    "Secret {namespace}/{name} declares a drain, where logd reads Secrets of {namespace}; `fairlead drains test {namespace}/{name}` tries it\n"
+                )
             }
             DrainsCommand::Remove(remove) => {
                 let (namespace, name) = named(&remove.drain);

@@ -207,6 +207,22 @@ async fn an_owner_s_open_questions_are_bounded_and_are_no_receiver_s_failure() {
     address.stream().await.map(|_| ()).unwrap();
 }
 
+/// Of what a receiver does not take the system keeps little.
+#[tokio::test]
+async fn little_is_kept_for_who_reads_nothing() {
+    let (listener, port) = listener().await;
+    let network = network(answers(&[&["127.0.0.1"]]), Guard::platform());
+    let mut stream = plain(&format!("syslog+tcp://logs:{port}"), &network).stream().await.unwrap();
+    let _silent = listener.accept().await.unwrap();
+    let some = vec![0; 16 << 10];
+    let patience = Duration::from_millis(300);
+    while let Ok(written) = timeout(patience, stream.write(&some)).await {
+        written.unwrap();
+    }
+    let kept = stream.written() - stream.acknowledged().unwrap();
+    assert!(kept > 0 && kept <= 2 * u64::from(UNSENT), "{kept}");
+}
+
 /// A receiver that accepts and says nothing, where TLS is expected.
 #[tokio::test]
 async fn a_handshake_that_is_not_answered_ends_in_time() {

@@ -73,7 +73,7 @@ impl Encoder {
 
 impl Encode for Encoder {
     fn limits(&self) -> Limits {
-        Limits { lines: 1024, bytes: 128 * 1024, linger: Duration::from_millis(100) }
+        Limits { lines: 1024, bytes: 32 * 1024, linger: Duration::from_millis(100) }
     }
 
     fn encode(&mut self, line: &Line<'_>, batch: &mut Batch) -> Option<Verdict> {
