@@ -37,12 +37,18 @@ fn logs_writes_a_section_for_each_scenario() {
         "read",
         "follow",
         "drain",
+        "drains",
     ];
     assert_eq!(names, all);
     let peers = 1 + usize::from(find_peer("rsyslogd").is_some());
     for name in ["forward", "steady", "idle", "killed"] {
         let scenario = scenarios.iter().find(|scenario| scenario["name"] == name).unwrap();
         assert_eq!(scenario["rows"].as_array().unwrap().len(), peers, "{scenario}");
+    }
+    // With TLS, and without.
+    for (name, rows) in [("drain", 1 + peers), ("drains", 2)] {
+        let scenario = scenarios.iter().find(|scenario| scenario["name"] == name).unwrap();
+        assert_eq!(scenario["rows"].as_array().unwrap().len(), rows, "{scenario}");
     }
     let markdown = fs::read_to_string(folder.path().join("logs.md")).unwrap();
     for scenario in scenarios {

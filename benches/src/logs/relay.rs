@@ -73,7 +73,10 @@ async fn take(mut connection: impl AsyncRead + Unpin, arrivals: &Arrivals) -> io
 }
 
 /// The first message that has come wholly, and what is behind it.
-fn first(bytes: &[u8]) -> io::Result<Option<(&[u8], &[u8])>> {
+///
+/// # Errors
+/// Where there is no length in front of it, or one that no message here has.
+pub fn first(bytes: &[u8]) -> io::Result<Option<(&[u8], &[u8])>> {
     let Some(space) = bytes.iter().take(8).position(|byte| *byte == b' ') else {
         return Ok(None);
     };

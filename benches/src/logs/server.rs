@@ -24,7 +24,18 @@ impl Server {
         F: Fn(TcpStream) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Self::on(TcpListener::bind("127.0.0.1:0").await?, serve)
+    }
+
+    /// Serves each connection that a listener gets.
+    ///
+    /// # Errors
+    /// Where it does not listen.
+    pub fn on<F, Fut>(listener: TcpListener, serve: F) -> io::Result<Self>
+    where
+        F: Fn(TcpStream) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
         let address = listener.local_addr()?;
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {

@@ -1,6 +1,15 @@
 //! What tests and benchmarks of every room share: finding the programs they compare with, and
 //! telling `./dev` what was skipped and what was measured.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    feature = "syslog",
+    allow(clippy::unwrap_used, reason = "a test that cannot go on panics")
+)]
+
+#[cfg(feature = "syslog")]
+pub mod authority;
+#[cfg(feature = "syslog")]
+pub mod syslog;
 
 use std::env;
 use std::fs::OpenOptions;

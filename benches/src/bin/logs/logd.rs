@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -42,8 +43,23 @@ impl Logd {
         flags: &[&str],
         cores: &Cores,
     ) -> Result<Self, BenchError> {
-        let (http, wire) = (address()?, address()?);
+        Self::run(program.command(), flags, cores).await
+    }
+
+    /// The same of one that trusts a certificate.
+    pub(crate) async fn trusting(
+        program: &Program,
+        flags: &[&str],
+        certificate: &Path,
+        cores: &Cores,
+    ) -> Result<Self, BenchError> {
         let mut command = program.command();
+        command.env("SSL_CERT_FILE", certificate);
+        Self::run(command, flags, cores).await
+    }
+
+    async fn run(mut command: Command, flags: &[&str], cores: &Cores) -> Result<Self, BenchError> {
+        let (http, wire) = (address()?, address()?);
         command.args(["--no-auth", "--shards", "1", "--log", "error"]).args(flags);
         command.arg("--http").arg(http.to_string()).arg("--wire").arg(wire.to_string());
         let process = Process::start("logd", &mut command, cores)?;

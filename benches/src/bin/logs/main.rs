@@ -90,7 +90,7 @@ fn compare(options: &Options) -> Result<(), BenchError> {
         machine,
         programs: stage.programs(),
         subject: "Fairlead",
-        references: vec!["rsyslog", "locked queue"],
+        references: vec!["rsyslog", "locked queue", scenarios::drains::ALONE],
         scenarios: Vec::new(),
     };
     for scenario in scenarios {

@@ -50,6 +50,8 @@ pub(crate) struct Extent {
     pub(crate) pods: usize,
     /// Answers in a turn.
     pub(crate) reads: u32,
+    /// Drains of a logd.
+    pub(crate) drains: usize,
     /// Whether rates have to be reached for figures to count.
     pub(crate) rates: bool,
 }
@@ -64,6 +66,7 @@ const FULL: Extent = Extent {
     ring: 64 << 20,
     pods: 100,
     reads: 50,
+    drains: 1_000,
     rates: true,
 };
 
@@ -80,6 +83,7 @@ const TINY: Extent = Extent {
     ring: 1 << 20,
     pods: 2,
     reads: 1,
+    drains: 20,
     rates: false,
 };
 

@@ -1,8 +1,8 @@
 //! rsyslog and syslog-ng as receivers.
 
 use fairlead_drain::{Keys, Timeouts};
+use fairlead_test_support::syslog::{Kind, Program, Received, Transport};
 
-use crate::support::programs::{Kind, Program, Received, Transport};
 use crate::support::pump::Pump;
 use crate::support::{number, sink_with, text};
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fairlead_drain::{Batch, FailureKind, Keys, Sink, Timeouts, Verdict};
+use fairlead_test_support::authority::Authority;
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
@@ -12,7 +13,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::certificates::Authority;
 use crate::support::pump::Pump;
 use crate::support::{PATIENCE, line, number, sink, sink_with, text};
 
@@ -238,7 +238,7 @@ async fn what_is_cancelled_in_the_midst_of_a_batch_is_not_gone_on_with() {
 /// in between: that is not sent.
 #[tokio::test]
 async fn what_a_receiver_refuses_behind_the_handshake_is_not_sent() {
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let (certificate, key) = authority.pair();
     let provider = || Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = rustls::RootCertStore::empty();
@@ -287,7 +287,7 @@ async fn what_a_receiver_refuses_behind_the_handshake_is_not_sent() {
 /// GELF over TCP: a NUL behind each message.
 #[tokio::test]
 async fn row_40_graylog_takes_messages_over_tcp_and_tls() {
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let (certificate, key) = authority.pair();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)

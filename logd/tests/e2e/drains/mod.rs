@@ -8,6 +8,7 @@ mod killed;
 mod many;
 mod names;
 mod pages;
+mod programs;
 mod slow;
 mod trust;
 mod unknown;

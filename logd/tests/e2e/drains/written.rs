@@ -79,7 +79,7 @@ impl Written {
 
 /// The text of a line: its number, and as much as makes lines of all lengths.
 pub(super) fn text(number: usize) -> String {
-    format!("{number} {}", "x".repeat(number % 200))
+    format!("{number} {}.", "x".repeat(number % 200))
 }
 
 /// The number of a line; none of what logd tells itself.
@@ -109,6 +109,12 @@ impl Got {
         while let Some((_, line)) = receiver.try_numbered() {
             self.0.extend(number(&line));
         }
+    }
+
+    /// Those of the first `lines` that are not there.
+    pub(super) fn missing(&self, lines: usize) -> Vec<usize> {
+        let distinct = self.distinct();
+        (0..lines).filter(|number| !distinct.contains(number)).collect()
     }
 
     fn distinct(&self) -> BTreeSet<usize> {

@@ -1,6 +1,7 @@
 //! What it costs to pass syslog messages on.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,21 +89,8 @@ async fn pass_on(
     count: u64,
 ) -> Result<Duration, BenchError> {
     let folder = stage.folder()?;
-    let certificate = folder.join("ca.crt");
-    let acceptor = match relay {
-        Relay::LogdTls => {
-            let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])
-                .map_err(|error| BenchError::Logd(error.to_string()))?;
-            std::fs::write(&certificate, key.cert.pem())?;
-            let (chain, key) = (vec![key.cert.der().clone()], key.signing_key.serialize_der());
-            let config = ServerConfig::builder()
-                .with_no_client_auth()
-                .with_single_cert(chain, PrivateKeyDer::Pkcs8(key.into()))
-                .map_err(|error| BenchError::Logd(error.to_string()))?;
-            Some(TlsAcceptor::from(Arc::new(config)))
-        }
-        _ => None,
-    };
+    let (certificate, acceptor) = identity(&folder)?;
+    let acceptor = matches!(relay, Relay::LogdTls).then_some(acceptor);
     let relayed = relay::start(arrivals.clone(), acceptor).await?;
     let from = address()?;
     let mut process = match relay {
@@ -135,4 +123,19 @@ async fn connect(address: SocketAddr) -> TcpStream {
             Err(_) => sleep(LOOK).await,
         }
     }
+}
+
+/// A certificate that signs itself, in a file, and who shows it.
+pub(super) fn identity(folder: &Path) -> Result<(PathBuf, TlsAcceptor), BenchError> {
+    let failed = |error: &dyn std::error::Error| BenchError::Logd(error.to_string());
+    let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])
+        .map_err(|error| failed(&error))?;
+    let certificate = folder.join("ca.crt");
+    std::fs::write(&certificate, key.cert.pem())?;
+    let (chain, key) = (vec![key.cert.der().clone()], key.signing_key.serialize_der());
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, PrivateKeyDer::Pkcs8(key.into()))
+        .map_err(|error| failed(&error))?;
+    Ok((certificate, TlsAcceptor::from(Arc::new(config))))
 }

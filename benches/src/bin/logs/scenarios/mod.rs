@@ -2,6 +2,7 @@
 
 mod append;
 mod drain;
+pub(crate) mod drains;
 mod first;
 mod follow;
 mod forward;
@@ -30,10 +31,11 @@ pub(crate) enum Kind {
     Read,
     Follow,
     Drain,
+    Drains,
 }
 
 /// All of them, in their order.
-pub(crate) const ALL: [(&str, Kind); 12] = [
+pub(crate) const ALL: [(&str, Kind); 13] = [
     (forward::NAME, Kind::Forward),
     (stored::NAME, Kind::Stored),
     (steady::STEADY, Kind::Steady),
@@ -46,6 +48,7 @@ pub(crate) const ALL: [(&str, Kind); 12] = [
     (read::NAME, Kind::Read),
     (follow::NAME, Kind::Follow),
     (drain::NAME, Kind::Drain),
+    (drains::NAME, Kind::Drains),
 ];
 
 impl Kind {
@@ -64,6 +67,7 @@ impl Kind {
             Self::Read => read::run(stage).await,
             Self::Follow => follow::run(stage).await,
             Self::Drain => drain::run(stage).await,
+            Self::Drains => drains::run(stage).await,
         }
     }
 }

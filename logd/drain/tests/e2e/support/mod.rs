@@ -1,7 +1,5 @@
 //! What the tests share.
 
-pub(crate) mod certificates;
-pub(crate) mod programs;
 pub(crate) mod pump;
 
 use std::io;

@@ -1,4 +1,4 @@
-//! rsyslog and syslog-ng, which write what they receive into a file.
+//! rsyslog and syslog-ng as receivers: they write what they receive into a file.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,40 +10,53 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-use super::PATIENCE;
-use super::certificates::Authority;
+use crate::authority::Authority;
+
+/// For what ends at once, or never.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Which program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// rsyslogd
     Rsyslog,
+    /// syslog-ng
     SyslogNg,
 }
 
 /// How it listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Transport {
+pub enum Transport {
+    /// A message is a datagram.
     Udp,
+    /// In the clear.
     Tcp,
+    /// With a certificate of its own [`Authority`](crate::authority::Authority).
     Tls,
 }
 
 /// A message as it was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Received {
-    pub(crate) priority: String,
-    pub(crate) host: String,
-    pub(crate) app: String,
-    pub(crate) process: String,
-    pub(crate) text: String,
+pub struct Received {
+    /// Facility and severity.
+    pub priority: String,
+    /// HOSTNAME
+    pub host: String,
+    /// APP-NAME
+    pub app: String,
+    /// PROCID
+    pub process: String,
+    /// MSG
+    pub text: String,
     /// Structured data, as the program shows it.
-    pub(crate) data: String,
+    pub data: String,
     /// As RFC 3339.
-    pub(crate) time: String,
+    pub time: String,
 }
 
 /// A program that runs, on a port of its own.
-pub(crate) struct Program {
+#[derive(Debug)]
+pub struct Program {
     kind: Kind,
     transport: Transport,
     lf: bool,
@@ -51,7 +64,8 @@ pub(crate) struct Program {
     modules: Option<PathBuf>,
     folder: TempDir,
     authority: Authority,
-    pub(crate) port: u16,
+    /// Where it listens, at 127.0.0.1.
+    pub port: u16,
     child: Option<Child>,
     /// Each time it writes to a file of its own: one that is killed may leave half a line.
     starts: usize,
@@ -59,25 +73,23 @@ pub(crate) struct Program {
 
 impl Program {
     /// Starts it; `None` where it is not there, which is recorded.
-    pub(crate) async fn start(
-        test: &str,
-        kind: Kind,
-        transport: Transport,
-        lf: bool,
-    ) -> Option<Self> {
+    ///
+    /// # Panics
+    /// Where it does not listen.
+    pub async fn start(test: &str, kind: Kind, transport: Transport, lf: bool) -> Option<Self> {
         let name = if kind == Kind::Rsyslog { "rsyslogd" } else { "syslog-ng" };
-        let program = fairlead_test_support::peer(test, name)?;
+        let program = crate::peer(test, name)?;
         let modules = modules(kind, &program);
         if kind == Kind::Rsyslog && transport == Transport::Tls {
             let folder =
                 modules.clone().unwrap_or_else(|| "/usr/lib/x86_64-linux-gnu/rsyslog".into());
             if !folder.join("lmnsd_ossl.so").is_file() {
-                fairlead_test_support::skip(test, "rsyslog's module for TLS is not installed");
+                crate::skip(test, "rsyslog's module for TLS is not installed");
                 return None;
             }
         }
         let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::new();
+        let authority = Authority::generate();
         authority.files(folder.path());
         let mut it = Self {
             kind,
@@ -102,7 +114,10 @@ impl Program {
     }
 
     /// Starts it again on its port; whether it listens there.
-    pub(crate) async fn restart(&mut self) -> bool {
+    ///
+    /// # Panics
+    /// Where it cannot be started.
+    pub async fn restart(&mut self) -> bool {
         self.starts += 1;
         let mut child = self.command().spawn().unwrap();
         let listens = timeout(PATIENCE, async {
@@ -125,7 +140,7 @@ impl Program {
     }
 
     /// `kill -9`
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
@@ -133,12 +148,17 @@ impl Program {
     }
 
     /// The certificate that signed its own.
-    pub(crate) fn ca(&self) -> String {
+    #[must_use]
+    pub fn ca(&self) -> String {
         self.authority.pem()
     }
 
-    /// What it has received so far.
-    pub(crate) fn received(&self) -> Vec<Received> {
+    /// What it has received so far, but for what is not written whole.
+    ///
+    /// # Panics
+    /// Where it has written something else.
+    #[must_use]
+    pub fn received(&self) -> Vec<Received> {
         (1..=self.starts).flat_map(|start| self.received_in(start)).collect()
     }
 
@@ -150,8 +170,11 @@ impl Program {
         whole.lines().map(received).collect()
     }
 
-    /// When it has received so many.
-    pub(crate) async fn until(&self, count: usize) -> Vec<Received> {
+    /// What it has received once that is so much.
+    ///
+    /// # Panics
+    /// Where it does not come.
+    pub async fn until(&self, count: usize) -> Vec<Received> {
         let received = timeout(PATIENCE, async {
             loop {
                 let received = self.received();
