@@ -219,14 +219,13 @@ impl HttpServerApp for Http2 {
         if session.is_body_empty() {
             return self.proxy.process_new_http(session, shutdown);
         }
-        let body = Body::of_request(session.req_header_mut());
+        let body = Body::of_request(session.req_header_mut(), self.body_read);
         let proxied = self.proxy.process_new_http(session, shutdown);
-        let limit = self.body_read;
         Box::pin(async move {
             tokio::select! {
                 biased;
                 reused = proxied => reused,
-                () = body.silent(limit) => {
+                () = body.silent() => {
                     tracing::debug!("a request was dropped: nothing came of its body");
                     None
                 }

@@ -11,7 +11,9 @@ use fairlead_router_core::{
     strict::{Findings, Violation},
 };
 
-use crate::{compress::Compressing, connection::Origin, forwarded::Client, retry::Attempts};
+use crate::{
+    compress::Compressing, connection::Origin, forwarded::Client, record::Parting, retry::Attempts,
+};
 
 /// Made when a request's head is complete, dropped when its answer is.
 pub(crate) struct Context {
@@ -43,6 +45,8 @@ pub(crate) struct Context {
     pub(crate) own_answer: bool,
     /// A probe that nobody wants to read of.
     pub(crate) unrecorded: bool,
+    /// There where the request may be dropped before its end.
+    pub(crate) parting: Option<Box<Parting>>,
     pub(crate) upstream: Upstream,
 }
 
@@ -84,6 +88,7 @@ impl Context {
             upgrade: false,
             own_answer: false,
             unrecorded: false,
+            parting: None,
             upstream: Upstream::default(),
         }
     }
@@ -100,6 +105,14 @@ impl Context {
     pub(crate) fn speaks_http2(&self) -> bool {
         let upstream = self.flight.as_ref().and_then(|flight| flight.rule.upstream.as_ref());
         upstream.is_some_and(|upstream| upstream.http2)
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if let Some(parting) = self.parting.take() {
+            parting.record(self);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! concern one connection, and what HTTP/2 forbids, are taken out by Pingora.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode, Version,
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH, COOKIE, TRAILER, TRANSFER_ENCODING, UPGRADE},
 };
 use pingora_error::{Error, ErrorType, Result};
@@ -102,6 +102,16 @@ pub(crate) fn join_cookies(request: &mut RequestHeader) -> Result<()> {
     }
     let joined = lines.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
     request.insert_header(COOKIE, joined)
+}
+
+/// Whether nothing follows a response's head, as far as that can be told by it: a head of gRPC with a
+/// status is one that has the place of trailers.
+pub(crate) fn is_whole(request: &RequestHeader, response: &ResponseHeader) -> bool {
+    let length = response.headers.get(CONTENT_LENGTH);
+    request.method == Method::HEAD
+        || matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || length.is_some_and(|length| length == "0")
+        || response.headers.contains_key("grpc-status")
 }
 
 /// One length at most, no length where there is no body, chunks in no other coding, and none in HTTP/1.0.

@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use fairlead_router_core::{Reply, strict::Findings};
-use http::{StatusCode, Version, header::TRANSFER_ENCODING};
+use http::{HeaderMap, StatusCode, Version, header::TRANSFER_ENCODING};
 use pingora_core::{protocols::Digest, upstreams::peer::HttpPeer};
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -25,7 +25,7 @@ use crate::{
     connection::Origin,
     context::Context,
     hop,
-    record::status,
+    record::{Parting, status},
     respond,
     retry::Failure,
     route::{Route, target_for_server},
@@ -117,6 +117,28 @@ impl Proxy {
         Ok(())
     }
 
+    /// How long a client that sends no more has for the rest of its answer.
+    fn to_take(&self) -> Duration {
+        let limits = &self.shared.limits;
+        limits.body_read.max(limits.body_write)
+    }
+
+    /// The final answer to `request`, whose `body` is still on its way, has begun.
+    fn answered(
+        &self,
+        body: &silence::Body,
+        request: &RequestHeader,
+        response: &ResponseHeader,
+        context: &Context,
+    ) {
+        if hop::is_whole(request, response) {
+            return body.ended(self.to_take());
+        }
+        let tcp = context.flight.as_ref().map(|flight| flight.rule.timeouts.tcp);
+        // Pingora has the same limit on the wait for more of the answer, and is to be first.
+        body.answered(tcp.unwrap_or_default() + self.shared.limits.body_read);
+    }
+
     /// Decides about another attempt and counts.
     fn retry(&self, context: &mut Context, failure: Failure) -> bool {
         let again = context.upstream.attempts.retry(failure);
@@ -164,6 +186,8 @@ impl ProxyHttp for Proxy {
             // RFC 9110 §15.2: not for HTTP/1.0 clients.
             let old = session.req_header().version < Version::HTTP_11;
             session.set_ignore_info_resp(old);
+        } else if silence::Body::of(session.req_header()).is_some() {
+            context.parting = Some(Box::new(Parting::new(self, session.req_header())));
         }
         if limits.strict {
             match strict::check(session, origin.http2) {
@@ -323,7 +347,7 @@ impl ProxyHttp for Proxy {
         context: &mut Box<Context>,
     ) -> Result<()> {
         if let Some(watched) = silence::Body::of(session.req_header()) {
-            if end { watched.over() } else { watched.moved() }
+            if end { watched.whole() } else { watched.moved() }
         }
         context.receive(body.as_ref().map_or(0, Bytes::len), &self.shared.limits)?;
         // Pingora would write an empty last part as an end of the body, and then the end itself.
@@ -387,8 +411,13 @@ impl ProxyHttp for Proxy {
         hop::clean_response(response, self.shared.limits.strict)?;
         let interim = response.status.is_informational();
         context.upstream.concluded = !interim;
-        if !interim && let Some(body) = silence::Body::of(session.req_header()) {
-            body.over();
+        if !interim {
+            if let Some(parting) = &mut context.parting {
+                parting.answered(response.status);
+            }
+            if let Some(body) = silence::Body::of(session.req_header()) {
+                self.answered(body, session.req_header(), response, context);
+            }
         }
         if response.status == StatusCode::CONTINUE {
             // Only once: nobody moves the deadline again and again.
@@ -419,11 +448,17 @@ impl ProxyHttp for Proxy {
 
     fn response_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
         context: &mut Box<Context>,
     ) -> Result<Option<Duration>> {
+        if let Some(watched) = silence::Body::of(session.req_header()) {
+            if end { watched.ended(self.to_take()) } else { watched.moved() }
+        }
+        if let (Some(parting), Some(body)) = (&mut context.parting, body.as_ref()) {
+            parting.sends(body.len());
+        }
         if let Some(compressing) = &mut context.compressing {
             compressing.piece(body, end);
             if end {
@@ -443,6 +478,18 @@ impl ProxyHttp for Proxy {
     ) -> Result<Option<Duration>> {
         if end {
             context.upstream.ended = Some(Instant::now());
+        }
+        Ok(None)
+    }
+
+    async fn response_trailer_filter(
+        &self,
+        session: &mut Session,
+        _trailers: &mut HeaderMap,
+        _: &mut Box<Context>,
+    ) -> Result<Option<Bytes>> {
+        if let Some(watched) = silence::Body::of(session.req_header()) {
+            watched.ended(self.to_take());
         }
         Ok(None)
     }

@@ -7,6 +7,7 @@ mod support;
 mod answers;
 mod client_limits;
 mod compression;
+mod conversations;
 mod drain;
 mod forwarded;
 mod http1;

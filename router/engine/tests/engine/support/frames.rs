@@ -1,6 +1,6 @@
 //! HTTP/2 in raw frames (RFC 9113 §4.1).
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, os::fd::AsFd};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -103,6 +103,12 @@ impl Raw {
         raw.send(&frame(SETTINGS, 0, 0, &[])).await;
         raw.send(&frame(SETTINGS, ACK, 0, &[])).await;
         raw
+    }
+
+    /// The same connection once more, to send by.
+    pub(crate) fn twin(&self) -> Self {
+        let twin = self.stream.as_fd().try_clone_to_owned().unwrap();
+        Self { stream: TcpStream::from_std(twin.into()).unwrap() }
     }
 }
 
