@@ -26,7 +26,8 @@ pub struct WaitFlags {
     revision: u64,
 
     /// The kind of the object that was written with it: kinds are watched apart, and one may be ahead
-    /// of another
+    /// of another. Of ConfigMaps, and of any kind with several --namespaces, several watches are one
+    /// kind, and the fastest counts
     #[arg(long, default_value = "Service", value_name = "KIND", value_parser = [
         "Service", "EndpointSlice", "Secret", "ConfigMap", "Deployment", "DaemonSet", "StatefulSet", "Pod",
     ], ignore_case = true)]

@@ -33,7 +33,8 @@ const SETTINGS_HEAD: &str = "
 Settings of the router as a whole are read from one object: the one that `--settings` names, else the Deployment, DaemonSet or StatefulSet that
 owns the router's pod. A change is in effect as fast as one of a Service. There, each is written `router.fairlead.dev/NAME`, or
 `router.deis.io/nginx.NAME` as on the Deployment of Deis's router. Each is a [flag](router-flags.md) as well, which holds where the object
-says nothing.
+says nothing. What restricts clients and cannot be read is as strict as it can be: `enforceWhitelists`, `whitelistMode`, `rateLimit` (`1/s`),
+`rateBurst` and `concurrencyLimit` (1).
 
 | Annotation | Flag | Value | Default | Meaning |
 |---|---|---|---|---|

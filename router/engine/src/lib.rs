@@ -23,6 +23,7 @@ mod hop;
 mod io;
 mod limits;
 mod metrics;
+mod pace;
 mod proxy;
 mod record;
 mod respond;

@@ -13,7 +13,9 @@ pub struct EngineLimits {
     pub body_grace: Duration,
     /// Bytes per second that a request body has to come at in the long run. 500.
     pub body_rate: u32,
-    /// A response of which the client takes nothing. 60 s.
+    /// A part of a response over HTTP/2, at most 64 KiB, that the client's windows do not let pass, or several
+    /// with less than 30,000 bytes in all; then the stream is reset. Whether bytes leave at all is seen to by
+    /// `fairlead_router_listen::Limits::write`. 60 s.
     pub body_write: Duration,
     /// How long the rest of a body is still read when it was answered without having been read;
     /// to close on unread bytes could cost the client the answer (RFC 9112 §9.6). 1 s.

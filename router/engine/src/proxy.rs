@@ -176,9 +176,14 @@ impl ProxyHttp for Proxy {
     ) -> Result<()> {
         let origin = Origin::of(session).ok_or_else(out_of_order)?.clone();
         let limits = &self.shared.limits;
-        session.set_write_timeout(Some(limits.body_write));
         session.set_total_drain_timeout(Some(limits.body_discard));
-        if !origin.http2 {
+        if origin.http2 {
+            // Of HTTP/1 the stream sees to that.
+            session.set_write_timeout(Some(limits.body_write));
+            if silence::Body::of(session.req_header()).is_some() {
+                context.parting = Some(Box::new(Parting::new(self, session.req_header())));
+            }
+        } else {
             origin.phase.busy();
             origin.count();
             session.set_read_timeout(Some(limits.body_read));
@@ -186,8 +191,6 @@ impl ProxyHttp for Proxy {
             // RFC 9110 §15.2: not for HTTP/1.0 clients.
             let old = session.req_header().version < Version::HTTP_11;
             session.set_ignore_info_resp(old);
-        } else if silence::Body::of(session.req_header()).is_some() {
-            context.parting = Some(Box::new(Parting::new(self, session.req_header())));
         }
         if limits.strict {
             match strict::check(session, origin.http2) {
@@ -456,15 +459,18 @@ impl ProxyHttp for Proxy {
         if let Some(watched) = silence::Body::of(session.req_header()) {
             if end { watched.ended(self.to_take()) } else { watched.moved() }
         }
-        if let (Some(parting), Some(body)) = (&mut context.parting, body.as_ref()) {
-            parting.sends(body.len());
-        }
         if let Some(compressing) = &mut context.compressing {
             compressing.piece(body, end);
             if end {
                 // The client may take its time; the encoder's memory is not to wait for it.
                 context.compressing = None;
             }
+        }
+        if let (Some(parting), Some(body)) = (&mut context.parting, body.as_ref()) {
+            parting.sends(body.len());
+        }
+        if session.as_downstream().is_http2() {
+            context.pace.next(body, self.shared.limits.body_write)?;
         }
         Ok(None)
     }

@@ -13,7 +13,11 @@ use crate::counters::Counters;
 /// More than there are cores, so that two workers seldom meet at one lock. It is taken twice in a connection's life.
 const SHARDS: usize = 64;
 
-/// Counts open connections against two limits.
+/// Connections that a client may have however few places are left.
+const ALWAYS: usize = 100;
+
+/// Counts open connections against two limits. The second becomes smaller with the places that are left, so that some clients
+/// at their limits do not take all: the rule by which switches share their buffers (dynamic thresholds).
 #[derive(Debug)]
 pub(crate) struct Caps {
     total: usize,
@@ -86,9 +90,10 @@ impl Caps {
 
     /// Counts one more connection of `client`.
     fn enter(&self, client: Client) -> Result<(), Refusal> {
+        let limit = self.limit();
         let mut shard = self.shard(client).lock();
         let open = shard.entry(client).or_insert(0);
-        if *open >= self.per_client {
+        if *open >= limit {
             if *open == 0 {
                 shard.remove(&client);
             }
@@ -96,6 +101,19 @@ impl Caps {
         }
         *open += 1;
         Ok(())
+    }
+
+    /// Connections that a client may have now: such a part of the places left that one client, with nobody else there, comes to
+    /// `per_client`.
+    fn limit(&self) -> usize {
+        let Some(others) = self.total.checked_sub(self.per_client).filter(|others| *others > 0)
+        else {
+            return self.per_client;
+        };
+        let open = usize::try_from(self.counters.open.get()).unwrap_or(usize::MAX);
+        let left = self.total.saturating_sub(open);
+        let part = (left as u128 * self.per_client as u128).div_ceil(others as u128);
+        self.per_client.min(usize::try_from(part).unwrap_or(usize::MAX).max(ALWAYS))
     }
 
     /// Counts one connection of `client` less.
@@ -169,6 +187,36 @@ mod tests {
         assert!(caps.admit(ip("192.0.2.2")).is_ok());
         drop(a);
         assert!(caps.admit(ip("192.0.2.1")).is_ok());
+    }
+
+    #[test]
+    fn some_clients_at_their_limits_leave_places_for_others() {
+        let caps = caps(4_000, 1_000);
+        let mut taken = Vec::new();
+        let take = |client: u8, taken: &mut Vec<Permit>| {
+            let before = taken.len();
+            taken.extend(std::iter::from_fn(|| caps.admit(ip(&format!("192.0.2.{client}"))).ok()));
+            taken.len() - before
+        };
+        assert_eq!(take(1, &mut taken), 1_000, "who is alone has the whole limit");
+        for client in 2..9 {
+            take(client, &mut taken);
+        }
+        // Nobody is refused a few, until there are none.
+        for client in 10..13 {
+            assert!((100..=110).contains(&take(client, &mut taken)), "{}", taken.len());
+        }
+        for client in 13..20 {
+            take(client, &mut taken);
+        }
+        assert_eq!(taken.len(), 4_000);
+    }
+
+    #[test]
+    fn where_one_client_may_have_all_it_has() {
+        let caps = caps(300, 300);
+        let all: Vec<_> = std::iter::from_fn(|| caps.admit(ip("192.0.2.1")).ok()).collect();
+        assert_eq!(all.len(), 300);
     }
 
     #[test]

@@ -11,6 +11,10 @@ use std::{
 /// How long an endpoint that refused a connection is avoided, in milliseconds.
 const SUSPECT: u64 = 1_000;
 
+/// Requests that may be under way to one endpoint. Each has a connection, unless HTTP/2 is spoken, and a system has some 28,000
+/// ports for those to one address: without them connecting fails, and that would look like a fault of the endpoint.
+pub(super) const MOST: u32 = 25_000;
+
 /// An address with its health record, shared by all routes that lead to it.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -29,6 +33,11 @@ impl Endpoint {
     /// Requests sent to it that are not finished.
     pub fn outstanding(&self) -> u32 {
         self.outstanding.load(Relaxed)
+    }
+
+    /// Whether it may have another one.
+    pub fn has_room(&self) -> bool {
+        self.outstanding() < MOST
     }
 
     /// A connection to it failed at `now`.

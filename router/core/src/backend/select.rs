@@ -12,11 +12,13 @@ pub(super) fn pick(
     avoid: Option<SocketAddr>,
     now: u64,
 ) -> Option<&Arc<Endpoint>> {
-    let usable =
-        |endpoint: &&Arc<Endpoint>| Some(endpoint.address) != avoid && !endpoint.is_suspect(now);
+    let usable = |endpoint: &&Arc<Endpoint>| {
+        Some(endpoint.address) != avoid && !endpoint.is_suspect(now) && endpoint.has_room()
+    };
+    let any = |endpoint: &&Arc<Endpoint>| Some(endpoint.address) != avoid && endpoint.has_room();
     match endpoints {
         [] => None,
-        [only] => Some(only),
+        [only] => Some(only).filter(|only| only.has_room()),
         _ => (0..DRAWS)
             .find_map(|_| {
                 let (one, other) = two(endpoints);
@@ -29,7 +31,7 @@ pub(super) fn pick(
             .or_else(|| {
                 endpoints.iter().filter(usable).min_by_key(|endpoint| endpoint.outstanding())
             })
-            .or_else(|| endpoints.iter().find(|endpoint| Some(endpoint.address) != avoid)),
+            .or_else(|| endpoints.iter().find(any)),
     }
 }
 
@@ -41,7 +43,10 @@ fn two(endpoints: &[Arc<Endpoint>]) -> (&Arc<Endpoint>, &Arc<Endpoint>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Lease, *};
+    use super::{
+        super::{Lease, endpoint::MOST},
+        *,
+    };
 
     fn endpoints(n: u16) -> Vec<Arc<Endpoint>> {
         (0..n).map(|i| Arc::new(Endpoint::new(([10, 0, 0, 1], 8000 + i).into()))).collect()
@@ -71,6 +76,19 @@ mod tests {
         // The failure is forgotten after a second.
         assert!(!set[0].is_suspect(1_000));
         assert!(pick(&[], None, 0).is_none());
+    }
+
+    #[test]
+    fn an_endpoint_has_so_many_requests_and_no_more() {
+        let set = endpoints(2);
+        let mut leases: Vec<_> = (0..MOST).map(|_| Lease::new(set[0].clone())).collect();
+        for _ in 0..100 {
+            assert_eq!(pick(&set, None, 0).unwrap().address, set[1].address);
+        }
+        assert!(pick(&set, Some(set[1].address), 0).is_none());
+        assert!(pick(&set[..1], None, 0).is_none());
+        leases.pop();
+        assert!(pick(&set[..1], None, 0).is_some());
     }
 
     #[test]

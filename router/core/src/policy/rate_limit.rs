@@ -47,6 +47,9 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// The least that still lets everybody in.
+    pub(crate) const STRICTEST: Self = Self { requests: 1, time: Duration::from_secs(1) };
+
     /// The limit with `burst`, else as many at once as the rate names.
     pub fn limit(self, burst: Option<u32>) -> RateLimit {
         RateLimit::new(self.requests, self.time, burst.unwrap_or(self.requests))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::support::*;
-use fairlead_router_core::{Change, Compiler, Key, Settings};
+use fairlead_router_core::{Change, Compiler, Key, Settings, Severity, dialect::router::SETTINGS};
 
 #[test]
 fn a_routable_service_with_domains_is_served() {
@@ -221,6 +221,41 @@ fn an_unreadable_access_list_denies_everyone() {
     let (_, table) = compiled([set_service(web)]);
     let route = fairlead_router_core::view::routes(&table).pop().unwrap();
     assert_eq!(route.policies, ["access-list []", "require-endpoint"]);
+}
+
+#[test]
+fn an_unreadable_limit_on_clients_is_the_strictest() {
+    let limits = [("rateLimit", "ten a second"), ("rateBurst", "some"), ("concurrencyLimit", "-1")];
+    for (name, text) in limits {
+        let annotation = format!("router.fairlead.dev/{name}");
+        let web = [(DOMAINS, "web.example"), (annotation.as_str(), text)];
+        let (compiler, table) = compiled([set_service(service("web", &web))]);
+        let told = &compiler.diagnostics()[0];
+        assert_eq!((told.severity, compiler.diagnostics().len()), (Severity::Error, 1));
+        assert!(told.reason.ends_with(". Until then the strictest value holds"), "{told}");
+        let rule = table.host("web.example").unwrap().route("/").unwrap();
+        let policies: Vec<_> = rule.policies.iter().map(ToString::to_string).collect();
+        let limited = policies.contains(&"rate-limit every 1s burst 1".to_owned());
+        assert_eq!(
+            (limited, rule.concurrency),
+            match name {
+                "rateLimit" => (true, None),
+                "concurrencyLimit" => (false, Some(1)),
+                _ => (false, None),
+            }
+        );
+        // As a setting of the router the same holds for all apps.
+        let mut settings = Settings::default();
+        let setting = SETTINGS.iter().find(|setting| setting.name == name).unwrap();
+        assert_eq!(setting.set(&mut settings, text).unwrap_err().severity, Severity::Error);
+        let rate = settings.rate.map(|rate| rate.limit(None).to_string());
+        let expected = match name {
+            "rateLimit" => (Some("rate-limit every 1s burst 1".to_owned()), None, None),
+            "rateBurst" => (None, Some(1), None),
+            _ => (None, None, Some(1)),
+        };
+        assert_eq!((rate, settings.rate_burst, settings.concurrency), expected);
+    }
 }
 
 #[test]

@@ -47,6 +47,29 @@ async fn a_peer_that_is_not_trusted_speaks_for_itself_only() {
     }
 }
 
+/// Most balancers set none of these, and pass those of their clients on: it is theirs to take them out.
+#[tokio::test]
+async fn what_a_trusted_peer_claims_in_other_fields_passes() {
+    const CLAIMS: [&str; 5] = [
+        "Forwarded: for=192.0.2.1",
+        "X-Real-IP: 192.0.2.1",
+        "X-Forwarded-Host: other.example",
+        "X-Original-URL: /admin",
+        "X-Rewrite-URL: /admin",
+    ];
+    for (trusted, passes) in [("127.0.0.0/8", true), ("192.0.2.0/24", false)] {
+        let backend = Backend::answering(OK).await;
+        let mut setup = Setup::default();
+        setup.settings.trusted = vec![trusted.parse().unwrap()];
+        let mut router = Router::start(setup);
+        router.app("web", &[], &[backend.addr]);
+        let fields = CLAIMS.join("\r\n");
+        router.ask(&format!("GET / HTTP/1.1\r\nHost: web.example\r\n{fields}\r\n\r\n")).await;
+        let request = backend.requests().pop().unwrap();
+        assert_eq!(CLAIMS.map(|claim| request.contains(claim)), [passes; 5], "{request}");
+    }
+}
+
 #[tokio::test]
 async fn a_trusted_peer_is_believed_and_added_to_the_chain() {
     let (told, client) = told("127.0.0.0/8,10.0.0.0/8", SPOOFED, false).await;

@@ -20,6 +20,7 @@ mod rfc9113;
 mod rolling;
 mod routing;
 mod scenes;
+mod slow_readers;
 mod streaming;
 mod strict;
 mod timeouts;

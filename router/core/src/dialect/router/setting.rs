@@ -38,7 +38,7 @@ impl Setting {
     /// Sets what `text` says.
     ///
     /// # Errors
-    /// For a value that cannot be read. Then all is as before, but for what restricts access: that is
+    /// For a value that cannot be read. Then all is as before, but for what restricts clients: that is
     /// as strict as it can be.
     pub fn set(&self, settings: &mut Settings, text: &str) -> Result<(), Problem> {
         (self.apply)(settings, text)

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     dialect::value,
-    policy::{ListMode, ReferrerPolicy},
+    policy::{ListMode, Rate, ReferrerPolicy},
 };
 
 /// Sets a field of [`Settings`] to what a function reads of the text.
@@ -226,7 +226,9 @@ pub const SETTINGS: &[Setting] = &[
         default: "none",
         meaning: "Requests of one client, an IPv4 address or IPv6 /64, to one app, where the app does not say; \
                   429 beyond.",
-        apply: set!(rate = value::rate),
+        apply: |settings, text| {
+            strictly(&mut settings.rate, value::rate(text), Some(Rate::STRICTEST))
+        },
     },
     Setting {
         name: "rateBurst",
@@ -234,7 +236,9 @@ pub const SETTINGS: &[Setting] = &[
         syntax: "number",
         default: "that of rateLimit",
         meaning: "How many of these may come at once.",
-        apply: set!(rate_burst = Some(value::count)),
+        apply: |settings, text| {
+            strictly(&mut settings.rate_burst, value::count(text).map(Some), Some(1))
+        },
     },
     Setting {
         name: "concurrencyLimit",
@@ -242,7 +246,9 @@ pub const SETTINGS: &[Setting] = &[
         syntax: "number, 0 for none",
         default: "none",
         meaning: "Requests and WebSockets of one client to one app that may be under way; 503 beyond.",
-        apply: set!(concurrency = value::count_or_none),
+        apply: |settings, text| {
+            strictly(&mut settings.concurrency, value::count_or_none(text), Some(1))
+        },
     },
     Setting {
         name: "gzip.enabled",

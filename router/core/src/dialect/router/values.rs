@@ -40,7 +40,7 @@ pub(super) fn default_service_ip(settings: &mut Settings, text: &str) -> Result<
     Ok(())
 }
 
-/// What restricts access is as strict as it can be where the value cannot be read: nobody is let in by
+/// What restricts clients is as strict as it can be where the value cannot be read: nobody is let in by
 /// a slip of the pen.
 pub(super) fn strictly<T>(
     setting: &mut T,

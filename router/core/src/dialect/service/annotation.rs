@@ -14,7 +14,7 @@ use crate::{
     host::HostRegex,
     object::{Key, Kind},
     path::PathMatch,
-    policy::{AccessList, ReferrerPolicy},
+    policy::{AccessList, Rate, ReferrerPolicy},
     strict,
     upstream::Protocol,
 };
@@ -210,29 +210,31 @@ pub const ANNOTATIONS: &[Annotation] = &[
         syntax: "number/s, /m or /h, or none",
         default: "the router's, none",
         meaning: "Requests of one client (an IPv4 address or IPv6 /64) in a second, minute or hour: `10/s`; 429 with \
-                  `Retry-After` beyond.",
+                  `Retry-After` beyond. What cannot be read is `1/s`.",
         apply: |draft, text| {
-            draft.take(value::rate(text), |options, value| options.rate = Some(value));
+            let (rate, strictest) = (value::rate(text), Some(Rate::STRICTEST));
+            draft.take_strictly(rate, strictest, |options, value| options.rate = Some(value));
         },
     },
     Annotation {
         name: "rateBurst",
         syntax: "number",
         default: "the router's, else that of `rateLimit`",
-        meaning: "How many of these may come at once.",
+        meaning: "How many of these may come at once. What cannot be read is 1.",
         apply: |draft, text| {
             let burst = value::count(text);
-            draft.take(burst, |options, value| options.rate_burst = Some(value));
+            draft.take_strictly(burst, 1, |options, value| options.rate_burst = Some(value));
         },
     },
     Annotation {
         name: "concurrencyLimit",
         syntax: "number, 0 for none",
         default: "the router's, none",
-        meaning: "Requests and WebSockets of one client that may be under way; 503 with `Retry-After` beyond.",
+        meaning: "Requests and WebSockets of one client that may be under way; 503 with `Retry-After` beyond. \
+                  What cannot be read is 1.",
         apply: |draft, text| {
             let limit = value::count_or_none(text);
-            draft.take(limit, |options, value| options.concurrency = Some(value));
+            draft.take_strictly(limit, Some(1), |options, value| options.concurrency = Some(value));
         },
     },
     Annotation {

@@ -81,6 +81,22 @@ impl Draft<'_> {
             Err(error) => self.report(Severity::Warning, format!("{error}. The default stands")),
         }
     }
+
+    /// Sets what was read; where a limit on clients cannot be, the strictest that there is, by which the
+    /// app still answers.
+    pub(super) fn take_strictly<T>(
+        &mut self,
+        value: Result<T, ValueError>,
+        strictest: T,
+        set: impl FnOnce(&mut Options, T),
+    ) {
+        let value = value.unwrap_or_else(|error| {
+            let reason = format!("{error}. Until then the strictest value holds");
+            self.report(Severity::Error, reason);
+            strictest
+        });
+        set(&mut self.options, value);
+    }
 }
 
 /// Reads `service`. Depends on nothing else, so it is done once per change of it.
