@@ -47,11 +47,12 @@ impl<E: Encode> DatagramSink<E> {
 
     async fn send_all(
         &mut self,
-        batch: &Batch,
+        batch: &mut Batch,
         verdicts: &mut Vec<Verdict>,
     ) -> Result<(), Failure> {
         let stall = self.dialer.timeouts().stall;
         let socket = self.socket().await?;
+        batch.left = true;
         let mut failed = None;
         let mut start = 0;
         'lines: for end in &batch.ends {

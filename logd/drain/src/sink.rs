@@ -14,6 +14,8 @@ pub struct Batch {
     pub bytes: Vec<u8>,
     /// Where each ends in `bytes`.
     pub ends: Vec<usize>,
+    /// Whether any of it may have left: said by the sink that sends it, also for who gives that up.
+    pub left: bool,
 }
 
 impl Batch {
@@ -38,6 +40,7 @@ impl Batch {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
+        self.left = false;
     }
 }
 

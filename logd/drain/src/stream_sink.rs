@@ -115,6 +115,7 @@ impl<E: Encode> Sink for StreamSink<E> {
             Ok(connection) => connection,
             Err(failure) => return self.told(verdicts, failure),
         };
+        batch.left = true;
         let written = connection.write(batch, self.dialer.timeouts().stall).await;
         let written = written.and_then(|()| connection.look());
         connection.judge(&mut verdicts);

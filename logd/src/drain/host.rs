@@ -12,7 +12,7 @@ use fairlead_drain::Stage;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::breaker::{Breaker, Pass, THRESHOLD};
+use super::breaker::{Breaker, Pass, State, THRESHOLD};
 
 /// All receivers, by scheme, host and port.
 #[derive(Debug, Default)]
@@ -112,6 +112,11 @@ impl Host {
             self.breaker.lock().succeeded();
             self.failing.store(false, Relaxed);
         }
+    }
+
+    /// Whether it is tried, for all drains that lead to it.
+    pub(super) fn state(&self, now: Instant) -> State {
+        if self.failing.load(Relaxed) { self.breaker.lock().state(now) } else { State::Closed }
     }
 
     /// There is no connection to it.

@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::{
+    breaker::State,
     feed::{Feed, Feeds, Scope},
     pump::{Order, Phase, Pump, Settings},
     spec::SpecError,
@@ -66,6 +67,13 @@ pub(crate) struct Running {
     pub(crate) declared: Declared,
     pub(crate) feed: Arc<Feed>,
     pub(crate) status: Arc<Status>,
+}
+
+impl Running {
+    /// Whether its receiver is tried, by all drains that lead there.
+    pub(crate) fn receiver(&self) -> State {
+        self.declared.settings.host.state(Instant::now())
+    }
 }
 
 /// What a source of drains says.

@@ -391,9 +391,11 @@ impl Pump {
             sent = sink.send(batch) => Some(sent),
             () = recalled(orders, order) => None,
         };
-        self.batch.clear();
         if let Some(Ok(verdicts)) = &sent {
             self.pace.sent(lines, bytes, begin.elapsed(), verdicts.len());
+        }
+        if matches!(sent, Some(Ok(_))) || batch.left {
+            batch.clear();
         }
         match sent {
             Some(Ok(verdicts)) if self.refusals.go_again(&verdicts, Instant::now()) => {
@@ -418,7 +420,8 @@ impl Pump {
         while self.flight.under_way() > self.batch.len() {
             match timeout_at(end, confirmed(&mut self.sink, true)).await {
                 Ok(Ok(verdicts)) => self.decided(&verdicts),
-                Ok(Err(_)) | Err(_) => break,
+                // It is not waited for.
+                Ok(Err(_)) | Err(_) => return,
             }
         }
         if let Some(sink) = &mut self.sink {

@@ -348,6 +348,7 @@ impl Sink for Scripted {
         };
         let lines: Vec<String> = starts.into_iter().zip(&batch.ends).map(text).collect();
         self.under_way += lines.len();
+        batch.left = true;
         let (reply, answer) = oneshot::channel();
         let gone = |_| Failure::new(FailureKind::Connect, "the test has ended");
         self.calls.send(Call { lines, reply }).map_err(|_| gone(()))?;

@@ -78,6 +78,8 @@ struct Drain {
     filter: Option<String>,
     /// `closed`, `open` or `half_open`.
     breaker: crate::drain::State,
+    /// The same of its receiver, shared by all drains that lead there.
+    receiver: crate::drain::State,
     /// Attempts that failed, in a row.
     failures: u32,
     lag: Lag,
@@ -201,6 +203,7 @@ fn drain(running: &Running, lag: Lag, refused: Option<&SpecError>) -> Drain {
         url: declared.shown.url.clone(),
         filter: declared.shown.filter.clone(),
         breaker,
+        receiver: running.receiver(),
         failures,
         lag,
         lines: ledger,

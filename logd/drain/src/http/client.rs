@@ -67,6 +67,8 @@ struct Connection {
     end: oneshot::Sender<()>,
     made: Instant,
     used: Instant,
+    /// Nothing was sent over it so far.
+    new: bool,
 }
 
 /// Why there is no answer.
@@ -82,6 +84,18 @@ impl Client {
         Self { dialer, settings, connection: None }
     }
 
+    /// Connects where there is no connection that can be used.
+    ///
+    /// # Errors
+    /// Where there is none then.
+    pub(crate) async fn connect(&mut self) -> Result<(), Failure> {
+        self.connection = match self.kept() {
+            Some(kept) => Some(kept),
+            None => Some(self.connected().await?),
+        };
+        Ok(())
+    }
+
     /// Posts a request and gives its answer, whatever its status is. A kept connection may have been
     /// closed by the receiver: what was not sent then goes over a new one, and so does what may have
     /// been sent if it is `repeatable`.
@@ -95,7 +109,11 @@ impl Client {
     ) -> Result<Answer, Failure> {
         let request = self.settings.request(request).await?;
         let mut sent = false;
-        if let Some(kept) = self.kept() {
+        let (new, kept) = match self.kept() {
+            Some(new) if new.new => (Some(new), None),
+            kept => (None, kept),
+        };
+        if let Some(kept) = kept {
             match self.exchange(kept, request.clone()).await {
                 Ok(answer) => return Ok(answer),
                 Err(Unanswered::Unsent(_)) => {}
@@ -107,7 +125,10 @@ impl Client {
                 Err(Unanswered::Unknown(failure)) => return Err(failure),
             }
         }
-        let new = self.connected().await;
+        let new = match new {
+            Some(new) => Ok(new),
+            None => self.connected().await,
+        };
         let new = new.map_err(|failure| if sent { failure.at(Stage::Sent) } else { failure })?;
         self.exchange(new, request).await.map_err(|unanswered| match unanswered {
             Unanswered::Unsent(failure) if !sent => failure.at(Stage::Reached),
@@ -140,7 +161,7 @@ impl Client {
     fn kept(&mut self) -> Option<Connection> {
         let kept = self.connection.as_ref()?;
         let young = kept.made.elapsed() < self.dialer.timeouts().age && kept.used.elapsed() < IDLE;
-        if !young || !kept.sender.is_ready() {
+        if !young || !kept.new && !kept.sender.is_ready() {
             self.close();
         }
         self.connection.take()
@@ -162,7 +183,7 @@ impl Client {
             }
         });
         let made = Instant::now();
-        Ok(Connection { sender, end, made, used: made })
+        Ok(Connection { sender, end, made, used: made, new: true })
     }
 
     /// Posts over a connection, and keeps it if it can be used again.
@@ -189,7 +210,7 @@ impl Client {
         // Who does not take a request may not have read it to its end, and never do so.
         let whole = body.is_ok() && head.status.is_success();
         if whole && matches!(timeout(READY, connection.sender.ready()).await, Ok(Ok(()))) {
-            connection.used = Instant::now();
+            (connection.used, connection.new) = (Instant::now(), false);
             self.connection = Some(connection);
         }
         let retry_after = retry_after::of(&head.headers, SystemTime::now());

@@ -182,6 +182,8 @@ impl<F: Format> Sink for HttpSink<F> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
+        self.client.connect().await.map_err(|failure| self.client.discreet(failure))?;
+        batch.left = true;
         let end = Instant::now() + BATCH;
         let mut verdicts = Vec::with_capacity(batch.len());
         // The oldest on top.

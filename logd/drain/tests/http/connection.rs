@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fairlead_drain::{
-    Credentials, FailureKind, Guard, Keys, Network, OpenError, Reason, Verdict, open,
+    Credentials, FailureKind, Guard, Keys, Network, OpenError, Reason, Stage, Verdict, open,
     target::Target,
 };
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
@@ -249,6 +249,30 @@ async fn who_may_not_send_is_told_so_until_that_is_mended() {
         assert_eq!(failure.kind, FailureKind::Denied);
         assert_eq!(failure.message, format!("status {status} {reason}"));
     }
+}
+
+/// Who gives up to send learns whether anything may have left.
+#[tokio::test]
+async fn a_batch_says_whether_it_may_have_left() {
+    let nobody = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap()
+    };
+    let mut sender = Sender::new(&format!("json+http://{nobody}/"));
+    let failure = sender.send(&["a"]).await.unwrap_err();
+    assert_eq!((failure.stage, sender.batch.left), (Stage::Unreached, false));
+    let receiver = Receiver::new(|_: &Request| Reply::Silence).await;
+    let mut sender = json(&receiver);
+    let asked = async {
+        while receiver.requests().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        _ = sender.send(&["a"]) => panic!("nobody answers"),
+        () = asked => {}
+    }
+    assert!(sender.batch.left);
 }
 
 /// What a receiver repeats of a request has no secret in it, and is apart from what all may know.

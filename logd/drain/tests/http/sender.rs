@@ -16,7 +16,7 @@ pub(crate) struct Sender {
     pub(crate) sink: Box<dyn Sink>,
     pub(crate) source: Source,
     incarnation: Incarnation,
-    batch: Batch,
+    pub(crate) batch: Batch,
 }
 
 impl Sender {

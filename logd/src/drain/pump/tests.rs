@@ -428,6 +428,7 @@ async fn drains_of_one_receiver_probe_it_one_at_a_time() {
     };
     assert_eq!(probe.lines, ["one"]);
     assert!(other.is_quiet());
+    assert_eq!(rig.drains.seen().running[0].receiver(), State::HalfOpen);
     probe.fail_at(Stage::Unreached);
     let (probe, mut first, mut other) = tokio::select! {
         call = first.call() => (call, first, other),
