@@ -1,6 +1,10 @@
 //! A sender's stream.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use fairlead_wire::{
     Incarnation,
@@ -14,16 +18,15 @@ use crate::{
     auth::{Grant, remaining},
     origin,
     store::{
-        Ending, Store,
+        Ending, Share, Store,
         message::{Message, OpenFile},
         outbox::{self, Answers, Outbox},
     },
 };
 
-/// Files that a sender may have open on one stream.
+/// Files that a sender may have open on one stream. Names and labels of those of all streams are bounded
+/// together.
 const FILES: usize = 65_536;
-/// Bytes of their names and labels.
-const FILES_BYTES: usize = 64 << 20;
 /// Answers are gathered for so long.
 const GATHER: Duration = Duration::from_millis(5);
 
@@ -36,10 +39,6 @@ enum StreamError {
     NotOpen(u32),
     #[error("file {0} is open already")]
     Open(u32),
-    #[error(
-        "more than {FILES} files are open, or names and labels of more than {FILES_BYTES} bytes"
-    )]
-    TooMany,
     #[error("file {0}: {1}")]
     Records(u32, fairlead_wire::record::RecordsError),
     #[error("the token has ended")]
@@ -59,8 +58,14 @@ pub(super) async fn take(store: Store, stream: Stream<Grant>) {
     let Stream { identity: grant, hello, mut receiver, sender } = stream;
     let expires = grant.expires;
     let (outbox, answers) = outbox::channel();
-    let mut files =
-        Files { store, grant, outbox: Arc::new(outbox), open: HashMap::new(), bytes: 0 };
+    let mut files = Files {
+        store,
+        grant,
+        outbox: Arc::new(outbox),
+        open: HashMap::new(),
+        full: false,
+        refused: HashSet::new(),
+    };
     let take = async move {
         while let Some(message) = receiver.next().await? {
             files.take(message).await?;
@@ -109,10 +114,15 @@ struct Files {
     store: Store,
     grant: Grant,
     outbox: Arc<Outbox>,
-    open: HashMap<u32, (Arc<OpenFile>, usize)>,
-    /// Bytes of the names and labels of those that are open.
-    bytes: usize,
+    open: HashMap<u32, (Arc<OpenFile>, Share)>,
+    /// There was no room for one, which was told.
+    full: bool,
+    /// Apps that the sender may not send for, which was told: it asks again and again.
+    refused: HashSet<(String, String)>,
 }
+
+/// Apps that are told as refused, of a stream.
+const REFUSED: usize = 256;
 
 impl Files {
     async fn take(&mut self, message: FromSender) -> Result<(), StreamError> {
@@ -126,9 +136,10 @@ impl Files {
             }
             FromSender::Gap(gap) => self.gap(gap).await?,
             FromSender::Close(Close { file }) => {
-                let (file, bytes) = self.open.remove(&file).ok_or(StreamError::NotOpen(file))?;
-                self.bytes -= bytes;
-                self.store.put(&file.app.clone(), Message::Close(file)).await?;
+                // One that was refused is none.
+                if let Some((file, _)) = self.open.remove(&file) {
+                    self.store.put(&file.app.clone(), Message::Close(file)).await?;
+                }
             }
         }
         Ok(())
@@ -146,7 +157,16 @@ impl Files {
             refused => {
                 let Source { namespace, app: name, pod, .. } = source;
                 let known = refused.is_ok();
-                tracing::warn!(namespace, app = name, pod, known, "the sender may not send for it");
+                let told = (namespace.clone(), name.clone());
+                if self.refused.len() < REFUSED && self.refused.insert(told) {
+                    tracing::warn!(
+                        namespace,
+                        app = name,
+                        pod,
+                        known,
+                        "the sender may not send for it"
+                    );
+                }
                 return Ok(());
             }
         };
@@ -157,13 +177,22 @@ impl Files {
             first_line: incarnation.first_line,
         };
         let bytes = origin::size(&incarnation, &source);
-        if self.open.len() >= FILES || self.bytes + bytes > FILES_BYTES {
-            return Err(StreamError::TooMany);
-        }
-        self.bytes += bytes;
+        let room = self.store.shared.names.take(bytes).filter(|_| self.open.len() < FILES);
+        let Some(share) = room else {
+            // Not answered either: it is asked for again, when others may be closed.
+            if !std::mem::replace(&mut self.full, true) {
+                tracing::warn!(
+                    app = %app,
+                    open = self.open.len(),
+                    "a file is not taken: names and labels of open files have an eighth of the memory, and a stream {FILES} files"
+                );
+            }
+            return Ok(());
+        };
+        self.full = false;
         let outbox = Some(self.outbox.clone());
         let file = Arc::new(OpenFile { app: app.clone(), incarnation, number, outbox });
-        self.open.insert(number, (file.clone(), bytes));
+        self.open.insert(number, (file.clone(), share));
         Ok(self.store.put(&app, Message::Open(file, source)).await?)
     }
 

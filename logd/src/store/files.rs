@@ -9,7 +9,7 @@ use std::{
 
 use fairlead_wire::{
     Incarnation,
-    message::{Ack, Source},
+    message::{Ack, Limits, Source},
 };
 
 use super::{message::OpenFile, position::Position, settled::Settled};
@@ -73,6 +73,18 @@ impl Files {
                 used: now,
             })),
         }
+    }
+
+    /// What pods say of the app's limits: the largest of each, over all files that were not read to their
+    /// ends; 0 where none says.
+    pub(super) fn limits(&self) -> Limits {
+        let files = self.0.values().filter(|file| !file.closed);
+        let said = files.filter_map(|file| file.origin.source.limits);
+        said.fold(Limits::default(), |one, other| Limits {
+            bytes: one.bytes.max(other.bytes),
+            lines: one.lines.max(other.lines),
+            age: one.age.max(other.age),
+        })
     }
 
     pub(super) fn get(&self, name: &Incarnation) -> Option<&File> {

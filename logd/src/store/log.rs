@@ -94,15 +94,24 @@ impl AppLog {
         APP + files + told + drains + self.arrivals.memory() + self.writer.memory()
     }
 
-    pub(super) fn open(&mut self, file: &Arc<OpenFile>, source: Source) -> Opened {
-        let used = Instant::now();
-        if let Some(limits) = source.limits {
-            self.limits = self.defaults.with(limits);
-            let AppLimits { bytes, lines, .. } = self.limits;
+    pub(super) fn open(
+        &mut self,
+        file: &Arc<OpenFile>,
+        source: Source,
+        counters: &Counters,
+    ) -> Opened {
+        let known = self.files.open(file, source, &self.origins, Instant::now());
+        let opened = known.position.opened(file.number, known.settled.to());
+        let limits = self.defaults.with(self.files.limits());
+        if limits != self.limits {
+            self.limits = limits;
+            let AppLimits { bytes, lines, .. } = limits;
             self.writer.set_limits(Limits { bytes, lines });
+            if self.writer.held().records > 0 {
+                self.publish(counters);
+            }
         }
-        let known = self.files.open(file, source, &self.origins, used);
-        known.position.opened(file.number, known.settled.to())
+        opened
     }
 
     /// Takes what is new of a batch; none where the file is not known.

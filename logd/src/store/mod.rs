@@ -9,6 +9,7 @@ mod inbox;
 pub(crate) mod ledger;
 mod log;
 pub(crate) mod message;
+mod names;
 pub(crate) mod notice;
 pub(crate) mod outbox;
 mod position;
@@ -33,6 +34,7 @@ use crate::{
     drain::Feeds,
     options::AppLimits,
 };
+pub(crate) use names::{Names, Share};
 
 /// What the shards share.
 pub(crate) struct Shared {
@@ -40,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) instance: Arc<str>,
     pub(crate) apps: Apps,
     pub(crate) budget: Budget,
+    pub(crate) names: Names,
     /// One for each shard.
     pub(crate) counters: Box<[Counters]>,
     limits: AppLimits,
@@ -73,6 +76,7 @@ impl Store {
             instance: uuid::Uuid::new_v4().simple().to_string().into(),
             apps: Apps::default(),
             budget: Budget::new(memory, shards),
+            names: Names::of(memory),
             counters: (0..shards).map(|_| Counters::default()).collect(),
             limits,
             herald,

@@ -60,7 +60,8 @@ impl Shard {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Open(file, source) => {
-                let opened = self.app(&file.app).open(&file, source);
+                let (shared, index) = (self.shared.clone(), self.index);
+                let opened = self.app(&file.app).open(&file, source, &shared.counters[index]);
                 if let Some(outbox) = &file.outbox {
                     outbox.opened(opened);
                 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use fairlead_logd::Logd;
-use fairlead_wire::message::{Batch, Limits, Loss, LossReason};
+use fairlead_wire::message::{Batch, Close, FromSender, Limits, Loss, LossReason};
 
 use crate::support::{Client, FileName, SECOND, Sender, TEN, sender::batch, source, with, within};
 
@@ -119,6 +119,47 @@ async fn limits_of_one_app_are_not_another_s() {
     let client = Client::of(&logd);
     assert_eq!(client.get("/logs/a").await.lines().len(), 1);
     assert_eq!(client.get("/logs/b").await.lines().len(), 2);
+}
+
+/// What pods of an app say differently: the largest counts, and what is said no more has no effect.
+#[tokio::test]
+async fn the_largest_limit_that_pods_state_counts_as_long_as_one_states_it() {
+    let logd = with(|logd| logd.limits.lines = 4);
+    let client = Client::of(&logd);
+    let mut sender = Sender::connect(&logd).await;
+    let said = |lines: Option<u64>| {
+        let mut source = source("web/web", "web", "web-1-a");
+        source.limits = lines.map(|lines| Limits { bytes: 0, lines, age: 0 });
+        source
+    };
+    let mut from = 0;
+    let mut file = 0;
+    let lines: Vec<String> = (0..10).map(|number| number.to_string()).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    for (name, states, left) in [
+        ("a", None, 4),
+        ("a", Some(2), 2),
+        ("b", Some(7), 7),
+        ("a", Some(3), 7),
+        ("b", None, 3),
+        ("a", None, 4),
+    ] {
+        let opened = sender.open(&FileName::new(name), said(states)).await;
+        file += 1;
+        // It holds before anything comes.
+        let now = client.get("/logs/web?log_lines=1000").await.lines().len();
+        assert!(now <= left, "{now} lines, {name} says {states:?}");
+        from = opened.to.unwrap_or(from);
+        from = sender.lines(file, from, &lines).await.stored;
+        let held = client.get("/logs/web?log_lines=1000").await.lines().len();
+        assert_eq!(held, left, "{name} says {states:?}");
+    }
+    // One that is read to its end says nothing any more.
+    sender.open(&FileName::new("c"), said(Some(9))).await;
+    sender.say(FromSender::Close(Close { file: file + 1 })).await;
+    sender.open(&FileName::new("d"), said(None)).await;
+    sender.lines(file + 2, 0, &lines).await;
+    assert_eq!(client.get("/logs/web?log_lines=1000").await.lines().len(), 4);
 }
 
 struct Killed(Child);

@@ -58,6 +58,7 @@ impl Container {
     /// Takes what its directory holds now. New files get numbers from `ids`.
     pub fn reconcile(&mut self, entries: &[Entry], ids: &mut u64, now: Instant) {
         let mut found = vec![false; self.files.len()];
+        let mut new = Vec::new();
         for entry in entries {
             let known = self.known(entry, &found);
             if let Some(index) = known {
@@ -65,7 +66,7 @@ impl Container {
                 self.files[index].place = entry.place();
                 continue;
             }
-            let Some(file) = self.discover(entry, ids, now) else { continue };
+            let Some(file) = self.discover(entry, now) else { continue };
             // Renamed or compressed while nobody looked.
             let same = |old: &LogFile| {
                 old.head.is_some() && old.head == file.head && old.restart == file.restart
@@ -79,11 +80,14 @@ impl Container {
                         (old.content, old.inode) = (file.content, file.inode);
                     }
                 }
-                None => {
-                    self.files.push(file);
-                    found.push(true);
-                }
+                None => new.push(file),
             }
+        }
+        for mut file in chronological(new) {
+            file.id = *ids;
+            *ids += 1;
+            self.files.push(file);
+            found.push(true);
         }
         for (file, found) in self.files.iter_mut().zip(found) {
             if found {
@@ -118,9 +122,9 @@ impl Container {
         open.or_else(|| by_inode(false).filter(free))
     }
 
-    fn discover(&self, entry: &Entry, ids: &mut u64, now: Instant) -> Option<LogFile> {
+    fn discover(&self, entry: &Entry, now: Instant) -> Option<LogFile> {
         let path = self.directory.join(entry.name.to_string());
-        let mut file = LogFile::new(*ids, entry.name.restart, entry.place(), now);
+        let mut file = LogFile::new(0, entry.name.restart, entry.place(), now);
         match Content::open(&path, entry.name.compressed) {
             Ok(mut content) => {
                 // By now it may be another one than was listed.
@@ -138,20 +142,13 @@ impl Container {
             // Opened when it is its turn, or else missing.
             Err(_) => (file.inode, file.trouble.unread) = (Some(entry.inode), !entry.empty),
         }
-        *ids += 1;
         Some(file)
     }
 
-    /// Puts files in order: what is gone is older than what is there, what is written is the newest.
+    /// Puts files in order: what was found earlier is older, what is written is the newest. Names tell the
+    /// local time, which is set back in autumn.
     fn order(&mut self, now: Instant) {
-        self.files.sort_by_key(|file| {
-            let place = match file.place {
-                Place::Gone => (0, None),
-                Place::Rotated(at, _) => (1, Some(at)),
-                Place::Live => (2, None),
-            };
-            (file.restart, place)
-        });
+        self.files.sort_by_key(|file| (file.restart, file.place == Place::Live, file.id));
         let last = self.files.len().saturating_sub(1);
         for (index, file) in self.files.iter_mut().enumerate() {
             let ends = index < last || file.place == Place::Gone;
@@ -159,6 +156,21 @@ impl Container {
         }
         self.settle_tails();
     }
+}
+
+/// Puts files that were found at one look, in the order of their names, in that of their first lines.
+fn chronological(files: Vec<LogFile>) -> impl Iterator<Item = LogFile> {
+    let mut last = (0, i64::MIN);
+    let key = |file: LogFile| {
+        let time = file.head.map(|head| head.time).filter(|time| *time != 0);
+        // One of which that is not known stays behind the one before it.
+        let before = if last.0 == file.restart { last.1 } else { i64::MIN };
+        last = (file.restart, time.unwrap_or(before));
+        ((file.restart, file.place == Place::Live, last.1), file)
+    };
+    let mut keyed: Vec<_> = files.into_iter().map(key).collect();
+    keyed.sort_by_key(|(key, _)| *key);
+    keyed.into_iter().map(|(_, file)| file)
 }
 
 #[cfg(test)]
@@ -243,10 +255,38 @@ mod tests {
         std::fs::remove_file(directory.path.join("0.log.20260101-000000.gz")).unwrap();
         assert_eq!(
             directory.look(),
-            named(&[(1, "gone"), (2, "0.log.20260101-000001.gz"), (4, "0.log"), (5, "1.log")])
+            named(&[(1, "gone"), (2, "0.log.20260101-000001.gz"), (3, "0.log"), (4, "1.log")])
         );
         let ending = directory.container.files.iter().map(|file| file.ending.is_some());
         assert_eq!(ending.collect::<Vec<_>>(), [true, true, true, false]);
+    }
+
+    #[test]
+    fn an_hour_that_comes_twice_changes_no_order() {
+        let at = |hour: u8, directory: &Directory, name: &str| {
+            let line = format!("2026-10-25T{hour:02}:30:00.000000000Z stdout F {hour}\n");
+            std::fs::write(directory.path.join(name), line).unwrap();
+        };
+        // Two were rotated before anybody looked, in the order of these times.
+        let mut directory = Directory::new();
+        at(0, &directory, "0.log.20261025-025900");
+        at(1, &directory, "0.log.20261025-020100");
+        std::fs::write(directory.path.join("0.log.20261025-030000"), "").unwrap();
+        at(2, &directory, "0.log");
+        let [first, second, empty] =
+            ["0.log.20261025-025900", "0.log.20261025-020100", "0.log.20261025-030000"];
+        let found = directory.look();
+        assert_eq!(found, named(&[(1, first), (2, empty), (3, second), (4, "0.log")]));
+        // And one while somebody did.
+        let mut directory = Directory::new();
+        at(0, &directory, "0.log");
+        directory.look();
+        directory.rename("0.log", first);
+        at(1, &directory, "0.log");
+        directory.look();
+        directory.rename("0.log", second);
+        at(2, &directory, "0.log");
+        assert_eq!(directory.look(), named(&[(1, first), (2, second), (3, "0.log")]));
     }
 
     #[test]

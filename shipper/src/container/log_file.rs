@@ -135,6 +135,9 @@ pub struct LogFile {
     pub gone: Option<Instant>,
     /// What keeps it from being read.
     pub trouble: Trouble,
+    /// Whether this process saw that it reaches as far as logd has it; if not, how long it is: the machine
+    /// lost its power, and with it the end of the file.
+    pub reaches: Result<(), u64>,
     /// From where to send it to a logd that never had it.
     pub begin: Begin,
     /// What came before what of it is sent an earlier logd had, and this one does not get.
@@ -145,6 +148,8 @@ pub struct LogFile {
     pub tail: Option<Gap>,
     /// What is being done with it.
     pub stage: Stage,
+    /// When logd was asked how far it has it.
+    pub asked: Instant,
 }
 
 impl LogFile {
@@ -168,11 +173,13 @@ impl LogFile {
             since: now,
             gone: None,
             trouble: Trouble { unread: false, failures: 0, retry: None },
+            reaches: Err(u64::MAX),
             begin: Begin::At(Position::at(0)),
             lacking: false,
             gap: None,
             tail: None,
             stage: Stage::Waiting,
+            asked: now,
         }
     }
 

@@ -104,8 +104,10 @@ impl Engine {
             let Some(slot) = self.slots.get_mut(&id) else { continue };
             let new = identity(&slot.container, &self.pods, &self.settings);
             let Some(new) = new else { continue };
-            let goes = |identity: &Identity| (identity.source.app.clone(), identity.excluded);
-            // The rest is for files that are opened from now on.
+            // What logd is told again. The rest is for files that are opened from now on.
+            let goes = |identity: &Identity| {
+                (identity.source.app.clone(), identity.source.limits, identity.excluded)
+            };
             if slot.container.identity.as_ref().is_some_and(|old| goes(old) != goes(&new)) {
                 let link = slot.link.take().and_then(|link| self.links.get_mut(link));
                 if let Some(up) = link.and_then(|link| link.up.as_mut()) {

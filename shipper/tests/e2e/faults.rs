@@ -8,7 +8,7 @@ use fairlead_shipper::{Clock, Shipper};
 use fairlead_wire::message::{GapReason, LossReason};
 use fairlead_wire::record::Flags;
 
-use crate::support::{Logd, Manner, Node, WEB, metric, until_metric};
+use crate::support::{Logd, Manner, Node, State, WEB, metric, until_metric};
 
 #[tokio::test]
 async fn bytes_stay_bytes() {
@@ -121,6 +121,65 @@ async fn a_truncated_file_begins_anew_and_leaves_no_gap_where_all_of_it_was_read
         assert_eq!(state.files.len(), 2);
         assert!(state.gaps.is_empty() && state.faults.is_empty(), "{state:?}");
     });
+}
+
+/// A machine lost its power, and with it the end of a file that logd has.
+#[tokio::test]
+async fn a_file_that_is_shorter_than_what_logd_has_lacks_nothing() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let mut web = node.container(WEB, "web");
+    let first = web.raw("stdout", "F", b"one");
+    web.write(&["two", "three"]);
+    let shipper = node.ship(&logd);
+    logd.lines(&["one", "two", "three"]).await;
+    shipper.shutdown().await;
+    // In the middle of its second line.
+    let file = std::fs::File::options().append(true).open(web.live()).unwrap();
+    file.set_len(first + 10).unwrap();
+    let shipper = node.ship(&logd);
+    let connections = "fairlead_shipper_connections";
+    until_metric(shipper.admin_addr(), connections, |count| count == 1).await;
+    // The container is started again.
+    web.restart = 1;
+    web.write(&["four"]);
+    logd.lines(&["one", "two", "three", "four"]).await;
+    logd.until("the first file is done with", |state| state.with("one")?.closed.then_some(()))
+        .await;
+    assert!(logd.look(|state| state.gaps.is_empty() && state.faults.is_empty()));
+}
+
+/// It is written to after all: what stands where logd has something else nobody gets.
+#[tokio::test]
+async fn a_file_that_was_shorter_than_what_logd_has_and_grows_is_a_gap() {
+    let (node, logd) = (Node::new(), Logd::start(Manner::default()).await);
+    let mut web = node.container(WEB, "web");
+    let first = web.raw("stdout", "F", b"one");
+    web.raw("stdout", "F", &[b'x'; 60_000]);
+    let shipper = node.ship(&logd);
+    let two = |state: &State| (state.with("one")?.lines.len() == 2).then_some(());
+    logd.until("two lines", two).await;
+    shipper.shutdown().await;
+    let file = std::fs::File::options().append(true).open(web.live()).unwrap();
+    file.set_len(first).unwrap();
+    let _shipper = node.ship(&logd);
+    let gap = async {
+        loop {
+            // Of the other one it is told, before and after it was found to be cut.
+            let live = web.restart;
+            web.restart = 0;
+            web.write(&["more"]);
+            web.restart = 1;
+            if live == 0 {
+                web.write(&["of the next one"]);
+            }
+            if let Some(gap) = logd.look(|state| state.gaps.first().cloned()) {
+                break gap;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let gap = tokio::time::timeout(Duration::from_secs(20), gap).await.unwrap();
+    assert_eq!(gap.reason, i32::from(GapReason::Truncated));
 }
 
 #[tokio::test]

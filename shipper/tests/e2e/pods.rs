@@ -6,7 +6,7 @@ use std::time::Duration;
 use fairlead_cluster::ClusterOptions;
 use fairlead_cluster::logs::LogRotation;
 use fairlead_shipper::{Shipper, ShipperOptions};
-use fairlead_wire::message::{LossReason, Source};
+use fairlead_wire::message::{Limits, LossReason, Source};
 use fairlead_wire::record::Flags;
 use serde_json::json;
 
@@ -177,6 +177,29 @@ async fn a_pod_that_claims_anothers_uid_has_none_of_its_lines() {
         let apps: BTreeSet<_> = state.files.values().map(|file| &*file.source.app).collect();
         assert_eq!(apps, ["store"].into());
     });
+}
+
+#[tokio::test]
+async fn limits_of_an_app_are_told_when_they_change_and_when_they_are_gone() {
+    let (node, logd, api) = (Node::new(), Logd::start(Manner::default()).await, Api::start().await);
+    let pod = api.pod("web-1", json!({}));
+    let _shipper = start(&node, &logd, &api).await;
+    let mut log = node.container(&pod, "web");
+    log.write(&["one"]);
+    logd.lines(&["one"]).await;
+    let own = Limits { bytes: 0, lines: 7, age: 0 };
+    for (annotations, limits) in
+        [(vec![("fairlead.dev/log-lines", "7")], Some(own)), (vec![], None)]
+    {
+        api.annotate("web-1", &annotations.into_iter().collect());
+        logd.until(&format!("{limits:?}"), |state| {
+            (state.with("one")?.source.limits == limits).then_some(())
+        })
+        .await;
+    }
+    log.write(&["two"]);
+    logd.lines(&["one", "two"]).await;
+    assert!(logd.look(|state| state.gaps.is_empty() && state.faults.is_empty()));
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! What is missing, and how logd is told.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use fairlead_wire::message::{FromSender, GapReason};
 
 use super::Turn;
-use crate::container::{Container, Edge, Gap, LogFile};
+use crate::container::{Container, Edge, Gap, LogFile, Stage};
 
 impl Turn<'_> {
     /// Tells logd what is missing before a file, and behind it.
@@ -19,7 +21,7 @@ impl Turn<'_> {
         }
     }
 
-    /// A file's content from an offset on is lost.
+    /// A file's content from an offset on is lost; for certain where it was being read.
     pub(super) fn lose(
         &mut self,
         container: &mut Container,
@@ -28,6 +30,7 @@ impl Turn<'_> {
         reason: GapReason,
         bytes: Option<u64>,
     ) {
+        let certain = matches!(container.files[index].stage, Stage::Reading(..));
         let file = &container.files[index];
         // Behind a symbolic link the runtime rotates files where nobody can tell them apart.
         let live = container.directory.join(format!("{}.log", file.restart));
@@ -39,8 +42,16 @@ impl Turn<'_> {
         if let Some(up) = &mut self.up {
             up.forget(container.files[index].unacknowledged());
         }
-        container.lose(index, offset, Gap { reason, before, bytes, certain: false });
+        container.lose(index, offset, Gap { reason, before, bytes, certain });
         self.next.dirty = true;
+        if certain {
+            self.metrics.gaps[reason as usize].fetch_add(1, Relaxed);
+            // The file after it may be open already; one that is none is told with its opening.
+            let next = container.files.get(index + 1).map(|next| &next.stage);
+            if matches!(next, Some(Stage::Reading(..) | Stage::Ending(_))) {
+                self.tell_gap(container, index + 1);
+            }
+        }
     }
 }
 

@@ -22,6 +22,9 @@ pub(super) const TURN: usize = 256 * 1024;
 /// How long a file that was renamed or deleted may still be written to.
 const LINGER: Duration = Duration::from_secs(5);
 
+/// How long logd is given to say how far it has a file, before it is asked again.
+const REFUSED: Duration = Duration::from_secs(60);
+
 /// How long a file must have been gone: between two names it seems to be.
 pub(super) const GONE: Duration = Duration::from_secs(1);
 
@@ -114,7 +117,18 @@ impl Turn<'_> {
                 Step::Pass
             }
             Stage::Waiting => self.open(container, index),
-            Stage::Opening(_) => Step::Stop,
+            Stage::Opening(number) => {
+                // What logd refuses now it may take later: it has no room, or the token is another one.
+                let (number, again) = (*number, file.asked + REFUSED);
+                if again > self.now {
+                    self.next.at(again);
+                } else if let Some(up) = &mut self.up {
+                    up.close(number, self.metrics);
+                    file.stage = Stage::Waiting;
+                    return self.open(container, index);
+                }
+                Step::Stop
+            }
             Stage::Reading(..) => self.read(container, index),
             Stage::Ending(_) => {
                 self.end(container, index);

@@ -167,7 +167,7 @@ impl Turn<'_> {
         let source = Source { container_id, ..identity.source.as_ref().clone() };
         let number = up.number(self.id, file.id);
         up.say(FromSender::Open(Open { file: number, incarnation, source }), self.metrics);
-        file.stage = Stage::Opening(number);
+        (file.stage, file.asked) = (Stage::Opening(number), self.now);
         Step::Stop
     }
 

@@ -57,8 +57,17 @@ impl Turn<'_> {
         };
         file.trouble = Trouble::default();
         let at_end = read < want;
-        if read == 0 && content.size().is_ok_and(|size| size < at) && !content.is_complete() {
-            return self.truncated(container, index);
+        let short = content.size().ok().filter(|size| read == 0 && *size < at);
+        match short.filter(|_| !content.is_complete()) {
+            // It was never longer while this process looked: logd has all that it ever held.
+            Some(size)
+                if file.reaches.is_err_and(|before| before == size || before == u64::MAX)
+                    && read_head(content, false).is_ok_and(|head| head == file.head) =>
+            {
+                file.reaches = Err(size);
+            }
+            Some(_) => return self.truncated(container, index),
+            None => file.reaches = Ok(()),
         }
         // One that was cut and has grown beyond this position since is told by its first line. The
         // runtime cuts none that it has renamed.
@@ -151,7 +160,8 @@ impl Turn<'_> {
         let sent = reading.sent.to;
         tracing::warn!(container = %container.directory.display(), "log file was truncated");
         // Where more was there when it was last looked at, nobody knows how much there was in the end.
-        let missing = reading.at_end.then(|| reading.decoder.at() - sent);
+        let known = reading.at_end && file.reaches.is_ok();
+        let missing = known.then(|| reading.decoder.at() - sent);
         (file.place, file.inode) = (Place::Gone, None);
         file.gone = Some(self.now);
         if missing == Some(0) {
