@@ -1,10 +1,11 @@
 //! A request as one line of JSON.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, io, time::Duration};
 
 use fairlead_router_engine::AccessEntry;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+use serde_json::ser::Formatter;
 
 /// The fields of a line, in this order; see `docs/reference/access-log.md`.
 #[derive(Serialize)]
@@ -51,12 +52,38 @@ pub(super) fn write(line: &mut Vec<u8>, entry: &AccessEntry<'_>) {
         referer: entry.referer.map(String::from_utf8_lossy),
         user_agent: entry.user_agent.map(String::from_utf8_lossy),
     };
-    if serde_json::to_writer(&mut *line, &fields).is_err() {
+    let mut json = serde_json::Serializer::with_formatter(&mut *line, Visible);
+    if fields.serialize(&mut json).is_err() {
         // A Vec takes every byte and the fields are plain; should it happen, no half line is left.
         line.truncate(start);
         return;
     }
     line.push(b'\n');
+}
+
+/// Escapes every control character. JSON asks for those below U+0020 alone (RFC 8259 §7), and terminals take
+/// those from U+007F to U+009F for commands as well.
+struct Visible;
+
+impl Formatter for Visible {
+    fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
+    where
+        W: ?Sized + io::Write,
+    {
+        // Every one of them begins so in UTF-8.
+        if !fragment.bytes().any(|byte| matches!(byte, 0x7f | 0xc2)) {
+            return writer.write_all(fragment.as_bytes());
+        }
+        for piece in fragment.split_inclusive(char::is_control) {
+            match piece.char_indices().next_back() {
+                Some((at, last)) if last.is_control() => {
+                    write!(writer, "{}\\u{:04x}", &piece[..at], u32::from(last))?;
+                }
+                _ => writer.write_all(piece.as_bytes())?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// To the microsecond.

@@ -1,9 +1,10 @@
 //! What is wrong with one application stays with it.
 
-use fairlead_cluster::{Selector, kinds};
+use fairlead_cluster::{Cluster, ClusterOptions, Selector, kinds};
+use fairlead_router::{HTTP, HTTPS, Router};
 use serde_json::json;
 
-use crate::support::{Backend, Pair, World, eventually};
+use crate::support::{Api, Backend, Connection, Pair, World, eventually, options, within};
 
 const APP: &str = r#"
     apiVersion: v1
@@ -134,4 +135,43 @@ async fn a_finding_is_written_as_an_event_of_its_object_once() {
     })
     .await;
     assert_eq!(written, (1, 1));
+}
+
+/// What is wrong with the Secret of one app when a router starts keeps it from nothing but that.
+#[tokio::test]
+async fn a_router_starts_though_a_secret_is_faulty() {
+    let cluster = Cluster::start(ClusterOptions::default()).await.unwrap();
+    let pod = Backend::named("pod").await;
+    // The first router only stands for whoever writes objects.
+    let world = World::on(cluster, |_| {}, |_| {}).await;
+    let good = Pair::of("good.example");
+    world.put(good.secret("good-cert"));
+    // A key that belongs to another certificate; a Secret that the server does not give; a name that is none.
+    let (mut torn, other) =
+        (Pair::of("torn.example").secret("torn-cert"), Pair::of("torn.example"));
+    torn["data"]["tls.key"] = other.secret("other")["data"]["tls.key"].clone();
+    world.put(torn);
+    world.put(Pair::of("refused.example").secret("refused-cert"));
+    let named = app("named", "named.example").replace("named.example:named", "named.example:a b");
+    for app in ["good", "torn", "refused"].map(|name| app(name, &format!("{name}.example"))) {
+        world.write(&app, &[("POD", &pod)]);
+    }
+    world.write(&named, &[("POD", &pod)]);
+
+    for status in [400, 403] {
+        let api = Api::of(&world.cluster);
+        api.refuse("/api/v1/namespaces/shop/secrets/refused-cert", status);
+        let router = Router::start(options(), api.client().await).unwrap();
+        within("the router is ready", router.ready()).await;
+        let ready = Connection::plain(router.admin_addr()).await.get("localhost", "/readyz").await;
+        assert_eq!(ready.status, 200, "{ready:?}");
+        for host in ["good.example", "torn.example", "refused.example", "named.example"] {
+            let mut connection = Connection::plain(router.addr(HTTP).unwrap()).await;
+            assert_eq!(connection.get(host, "/").await.brief(), (200, "pod"), "{host}");
+        }
+        let https = router.addr(HTTPS).unwrap();
+        let connection = Connection::tls(https, "good.example", &[b"http/1.1"]).await;
+        assert_eq!(connection.certificate.as_ref(), Some(&good.certificate));
+        router.shutdown().await;
+    }
 }

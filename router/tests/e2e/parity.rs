@@ -8,6 +8,8 @@ use std::{
     process::Command,
 };
 
+use fairlead_test_support::skip;
+
 /// What Deis Workflow's router did, as the rows of the checklist that the tests are named by, and what is different here.
 const ROWS: [(&str, &str); 33] = [
     ("A Service with the label and `domains` is served; without the label it is 404", ""),
@@ -69,8 +71,8 @@ const ROWS: [(&str, &str); 33] = [
 const HEAD: &str = "# What Deis's router did, row by row
 
 The router of Deis Workflow 2.13, with what Hephy added, as 33 rows. Each row has tests named by it, in `router/tests/e2e`: they start a
-cluster and a router, write objects as Deis's controller and charts did, and look at what comes over sockets. The results are those of
-the run that wrote this page; `./dev test` makes them again. [Coming from Deis](../guide/from-deis.md) says how to move.
+cluster and a router, write objects as Deis's controller and charts did, and look at what comes over sockets. The results are what came of
+them: `./dev test` runs them and fails where this page says otherwise. [Coming from Deis](../guide/from-deis.md) says how to move.
 
 | Row | What Deis's router did | Different here | Tests | Result |
 |---|---|---|---|---|
@@ -80,7 +82,7 @@ the run that wrote this page; `./dev test` makes them again. [Coming from Deis](
 fn tests_of_rows() -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     // With the module: this test is not to run itself.
-    command.arg("::row_");
+    command.arg("::row_").env_remove("FAIRLEAD_SOAK");
     command
 }
 
@@ -135,16 +137,22 @@ fn page(result: impl Fn(&str) -> String) -> String {
     page
 }
 
-/// To write the page anew, by the results of a run: `FAIRLEAD_WRITE_DOCS=1 ./dev test the_page_on_parity`
+/// To write the page anew: `FAIRLEAD_WRITE_DOCS=1 ./dev test the_page_on_parity`
 #[test]
-fn the_page_on_parity_names_the_tests_of_each_row_and_what_came_of_them() {
+fn the_page_on_parity_says_what_came_of_the_tests_of_each_row() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/parity.md");
+    let results = results();
+    let page = page(|name| results.get(name).cloned().unwrap_or_else(|| "did not run".to_owned()));
     if env::var_os("FAIRLEAD_WRITE_DOCS").is_some() {
-        let results = results();
-        let result =
-            |name: &str| results.get(name).cloned().unwrap_or_else(|| "did not run".to_owned());
-        fs::write(path, page(result)).unwrap();
+        fs::write(path, &page).unwrap();
     }
-    // That they pass now is seen by their own runs.
-    assert_eq!(fs::read_to_string(path).unwrap(), page(|_| "passes".to_owned()));
+    let committed = fs::read_to_string(path).unwrap();
+    for (committed, seen) in committed.lines().zip(page.lines()) {
+        if committed != seen && seen.ends_with("skipped |") {
+            skip("the_page_on_parity_says_what_came_of_the_tests_of_each_row", seen);
+        } else {
+            assert_eq!(committed, seen);
+        }
+    }
+    assert_eq!(committed.lines().count(), page.lines().count());
 }

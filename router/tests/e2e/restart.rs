@@ -1,6 +1,7 @@
 //! One of two routers restarts under load, again and again: no request fails.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     sync::{
         Arc,
@@ -9,8 +10,11 @@ use std::{
     time::Duration,
 };
 
-use fairlead_router::{HTTP, Router, laggards};
+use bytes::Bytes;
+use fairlead_router::{HTTP, HTTPS, Router, laggards};
 use fairlead_test_support::{figure, soaking};
+use http_body_util::Full;
+use hyper::Request;
 use parking_lot::Mutex;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -19,7 +23,7 @@ use tokio::{
 
 use crate::{
     admin::APP,
-    support::{Backend, Connection, WebSocket, World, eventually, options, within},
+    support::{Backend, Connection, Pair, WebSocket, World, eventually, options, within},
 };
 
 /// What stands before routers: new connections go to those in rotation, in turn.
@@ -52,8 +56,8 @@ impl Front {
         Self { address, rotation, task }
     }
 
-    fn add(&self, router: &Router) {
-        self.rotation.lock().push(router.addr(HTTP).unwrap());
+    fn add(&self, address: SocketAddr) {
+        self.rotation.lock().push(address);
     }
 
     fn remove(&self, address: SocketAddr) {
@@ -76,34 +80,98 @@ struct Tally {
     over: AtomicBool,
 }
 
-/// Asks until it is over, each time on a connection of its own or always on one.
-async fn load(front: SocketAddr, kept: bool, tally: Arc<Tally>) {
-    let mut connection = None;
+/// What a client does again and again.
+#[derive(Clone, Copy, Debug)]
+struct Habit {
+    /// What it speaks over TLS, if it does.
+    tls: Option<&'static [u8]>,
+    /// It asks always on one connection, as long as that lives.
+    kept: bool,
+    post: bool,
+    target: &'static str,
+}
+
+const H1: Option<&[u8]> = Some(b"http/1.1");
+const H2: Option<&[u8]> = Some(b"h2");
+
+/// A POST on a connection of HTTP/1 that may be closed meanwhile is nobody's to repeat, and none here.
+const HABITS: [Habit; 9] = [
+    Habit { tls: None, kept: false, post: false, target: "/" },
+    Habit { tls: None, kept: true, post: false, target: "/" },
+    Habit { tls: H1, kept: true, post: false, target: "/" },
+    Habit { tls: H2, kept: true, post: false, target: "/" },
+    Habit { tls: H2, kept: true, post: true, target: "/" },
+    Habit { tls: None, kept: false, post: true, target: "/" },
+    Habit { tls: None, kept: true, post: false, target: "/slow" },
+    Habit { tls: H2, kept: true, post: false, target: "/slow" },
+    Habit { tls: H1, kept: false, post: true, target: "/slow" },
+];
+
+/// What the slow target takes: less than a router has to drain.
+const SLOW: Duration = Duration::from_millis(150);
+
+impl Habit {
+    async fn connect(self, fronts: [SocketAddr; 2]) -> Connection {
+        match self.tls {
+            None => Connection::plain(fronts[0]).await,
+            Some(protocol) => Connection::tls(fronts[1], "web.example", &[protocol]).await,
+        }
+    }
+
+    fn request(self, id: &str) -> Request<Full<Bytes>> {
+        let (method, body) = if self.post { ("POST", id) } else { ("GET", "") };
+        let request = Request::builder().method(method);
+        let request = match self.tls {
+            H2 => request.uri(format!("https://web.example{}", self.target)),
+            _ => request.uri(self.target).header("host", "web.example"),
+        };
+        request.body(Full::from(body.to_owned())).unwrap()
+    }
+}
+
+/// Whether a request may be made again, having met a kept connection that was about to be closed: nothing of an
+/// answer has come (RFC 9112 §9.3.1), or the server has said that it was not processed (RFC 9113 §8.7).
+fn is_late(error: &hyper::Error, http2: bool, answered: bool) -> bool {
+    if error.is_closed() || error.is_canceled() {
+        return true;
+    }
+    if !http2 {
+        return !answered && error.is_incomplete_message();
+    }
+    let error =
+        std::error::Error::source(error).and_then(|error| error.downcast_ref::<h2::Error>());
+    error.is_some_and(|error| {
+        let unprocessed = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+        unprocessed || error.reason() == Some(h2::Reason::REFUSED_STREAM)
+    })
+}
+
+/// Asks until it is over.
+async fn load(fronts: [SocketAddr; 2], number: usize, tally: Arc<Tally>) {
+    let habit = HABITS[number];
+    let (mut connection, mut id) = (None, 0);
     while !tally.over.load(Relaxed) {
         let old = connection.take();
         let was_kept = old.is_some();
-        let mut current = match old {
+        let mut current: Connection = match old {
             Some(old) => old,
-            None => Connection::plain(front).await,
+            None => habit.connect(fronts).await,
         };
-        match current.try_get("web.example", "/", &[]).await {
+        let received = current.received();
+        match current.send(habit.request(&format!("{number}.{id}"))).await {
             Ok(answer) if answer.brief() == (200, "web") => {
                 tally.good.fetch_add(1, Relaxed);
+                id += 1;
                 // Who is told that the connection closes opens another.
                 connection =
-                    (kept && answer.header("connection") != Some("close")).then_some(current);
+                    (habit.kept && answer.header("connection") != Some("close")).then_some(current);
             }
-            // RFC 9112 §9.3.1: a kept connection may close at any time, and who keeps one asks again:
-            // as long as nothing of an answer has come.
             Err(error)
-                if was_kept
-                    && (error.is_closed()
-                        || error.is_canceled()
-                        || error.is_incomplete_message()) =>
+                if was_kept && is_late(&error, habit.tls == H2, current.received() > received) =>
             {
                 tally.repeated.fetch_add(1, Relaxed);
             }
-            other => tally.failed.lock().push(format!("{other:?}")),
+            other => tally.failed.lock().push(format!("{habit:?}: {other:?}")),
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -156,29 +224,42 @@ async fn replicas_are_behind_until_they_report_the_revision() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rolling_restarts_under_load_fail_no_request() {
     let restarts = if soaking() { 100 } else { 10 };
-    let (world, pod, echo) =
-        (World::start().await, Backend::named("web").await, Backend::echoing().await);
-    world.apply(APP, &[("WEB", &pod)]).await;
+    let bodies = Arc::<Mutex<Vec<Bytes>>>::default();
+    let (world, pod, echo) = (
+        World::start().await,
+        Backend::noting("web", SLOW, bodies.clone()).await,
+        Backend::echoing().await,
+    );
+    world.put(Pair::of("web.example").secret("web-cert"));
+    let certificates =
+        "{router.deis.io/domains: web.example, router.deis.io/certificates: \"web.example:web\"}";
+    let web = APP.replace("{router.deis.io/domains: web.example}", certificates);
+    world.apply(&web, &[("WEB", &pod)]).await;
     let sockets =
         APP.replace("name: web", "name: sockets").replace("web.example", "sockets.example");
     world.apply(&sockets, &[("WEB", &echo)]).await;
-    let front = Front::start().await;
+    let fronts = [Front::start().await, Front::start().await];
+    let addresses = |router: &Router| [HTTP, HTTPS].map(|name| router.addr(name).unwrap());
+    let add = |router: &Router| {
+        fronts.iter().zip(addresses(router)).for_each(|(front, address)| front.add(address));
+    };
     let mut routers = Vec::new();
     for _ in 0..2 {
         let router = router(&world).await;
-        front.add(&router);
+        add(&router);
         routers.push(router);
     }
     let tally = Arc::<Tally>::default();
     let mut clients = JoinSet::new();
-    for n in 0..6 {
-        clients.spawn(load(front.address, n % 2 == 0, tally.clone()));
+    for number in 0..HABITS.len() {
+        let fronts = [fronts[0].address, fronts[1].address];
+        clients.spawn(load(fronts, number, tally.clone()));
     }
 
     for _ in 0..restarts {
         let old = routers.remove(0);
-        let (address, admin) = (old.addr(HTTP).unwrap(), old.admin_addr());
-        let mut socket = WebSocket::open(address, "sockets.example").await;
+        let (listeners, admin) = (addresses(&old), old.admin_addr());
+        let mut socket = WebSocket::open(listeners[0], "sockets.example").await;
         assert_eq!(socket.echo("open").await.as_deref(), Ok("open"));
         let end = tokio::spawn(old.shutdown());
         eventually("readiness fails", async || {
@@ -186,18 +267,22 @@ async fn rolling_restarts_under_load_fail_no_request() {
             if answer.status == 503 { Ok(()) } else { Err(answer) }
         })
         .await;
-        front.remove(address);
-        eventually("the listener is closed", async || match TcpStream::connect(address).await {
-            Ok(_) => Err("connected"),
-            Err(_) => Ok(()),
-        })
-        .await;
+        fronts.iter().zip(listeners).for_each(|(front, address)| front.remove(address));
+        for address in listeners {
+            eventually("the listener is closed", async || {
+                match TcpStream::connect(address).await {
+                    Ok(_) => Err("connected"),
+                    Err(_) => Ok(()),
+                }
+            })
+            .await;
+        }
         // It has until the deadline.
         assert_eq!(socket.echo("still open").await.as_deref(), Ok("still open"));
         assert_eq!(within("the router ends", end).await.unwrap(), 1);
         socket.closed().await;
         let new = router(&world).await;
-        front.add(&new);
+        add(&new);
         routers.push(new);
     }
 
@@ -207,13 +292,18 @@ async fn rolling_restarts_under_load_fail_no_request() {
     }
     let (good, repeated) = (tally.good.load(Relaxed), tally.repeated.load(Relaxed));
     let failed = tally.failed.lock();
+    let bodies = bodies.lock();
+    let different: BTreeSet<_> = bodies.iter().collect();
     figure(
         "rolling_restarts_under_load_fail_no_request",
         &format!(
-            "{restarts} restarts, {good} requests, {repeated} repeated on a new connection, {} failed",
-            failed.len()
+            "{restarts} restarts, {good} requests, {} of them POST, {repeated} repeated on a new connection, {} failed, {} POST made twice",
+            different.len(),
+            failed.len(),
+            bodies.len() - different.len(),
         ),
     );
     assert!(failed.is_empty(), "{failed:#?}");
+    assert_eq!(bodies.len(), different.len());
     assert!(good > restarts * 10);
 }

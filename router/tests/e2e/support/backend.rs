@@ -11,9 +11,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use tokio::{
     io::AsyncWriteExt as _,
     net::{TcpListener, TcpSocket, TcpStream},
@@ -48,6 +49,34 @@ impl Backend {
                     seen.fetch_add(1, Relaxed);
                     let answer = answer(request);
                     async move { Ok::<_, Infallible>(answer) }
+                });
+                // The router closes connections when it likes.
+                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            }
+        })
+        .await
+    }
+
+    /// Answers with `name` once the whole request has come, for `/slow` after `time`. What came as
+    /// bodies is noted in `bodies`.
+    pub(crate) async fn noting(name: &str, time: Duration, bodies: Arc<Mutex<Vec<Bytes>>>) -> Self {
+        let name = name.to_owned();
+        Self::accepting(Arc::default(), move |stream| {
+            let (name, bodies) = (name.clone(), bodies.clone());
+            async move {
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let (name, bodies) = (name.clone(), bodies.clone());
+                    async move {
+                        let slow = request.uri().path() == "/slow";
+                        let body = request.into_body().collect().await?.to_bytes();
+                        if !body.is_empty() {
+                            bodies.lock().push(body);
+                        }
+                        if slow {
+                            tokio::time::sleep(time).await;
+                        }
+                        Ok::<_, hyper::Error>(Response::new(Full::<Bytes>::from(name)))
+                    }
                 });
                 // The router closes connections when it likes.
                 let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;

@@ -1,6 +1,15 @@
 //! A client that sends what it is told and shows what came back.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -17,7 +26,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     task::JoinHandle,
 };
@@ -56,6 +65,7 @@ pub(crate) struct Connection {
     scheme: &'static str,
     /// Ends with the connection.
     driver: JoinHandle<()>,
+    received: Arc<AtomicUsize>,
     /// The certificate that the server showed.
     pub(crate) certificate: Option<CertificateDer<'static>>,
 }
@@ -68,15 +78,15 @@ impl Connection {
 
     /// HTTP/1.1 in the clear over `stream`.
     pub(crate) async fn over(stream: TcpStream) -> Self {
-        let (sender, driver) = start_http1(stream).await;
-        Self { sender, scheme: "http", driver, certificate: None }
+        let (sender, driver, received) = start_http1(stream).await;
+        Self { sender, scheme: "http", driver, received, certificate: None }
     }
 
     /// HTTP/2 with prior knowledge, in the clear.
     pub(crate) async fn plain_http2(address: SocketAddr) -> Self {
         let stream = within("a connection", TcpStream::connect(address)).await.unwrap();
-        let (sender, driver) = start_http2(stream).await;
-        Self { sender, scheme: "http", driver, certificate: None }
+        let (sender, driver, received) = start_http2(stream).await;
+        Self { sender, scheme: "http", driver, received, certificate: None }
     }
 
     /// Over TLS, with `name` as SNI; any certificate is accepted and kept.
@@ -90,12 +100,12 @@ impl Connection {
         let stream = tls(stream, name, alpn).await;
         let (_, session) = stream.get_ref();
         let certificate = session.peer_certificates().map(|chain| chain[0].clone().into_owned());
-        let (sender, driver) = if session.alpn_protocol() == Some(b"h2") {
+        let (sender, driver, received) = if session.alpn_protocol() == Some(b"h2") {
             start_http2(stream).await
         } else {
             start_http1(stream).await
         };
-        Self { sender, scheme: "https", driver, certificate }
+        Self { sender, scheme: "https", driver, received, certificate }
     }
 
     /// GET `target` of `host`.
@@ -167,27 +177,80 @@ impl Connection {
         within("the connection is closed", &mut self.driver).await.unwrap();
     }
 
+    /// Bytes that have come so far, those of TLS itself aside.
+    pub(crate) fn received(&self) -> usize {
+        self.received.load(Relaxed)
+    }
+
     /// Whether HTTP/2 is spoken.
     pub(crate) fn is_http2(&self) -> bool {
         matches!(self.sender, Sender::Two(_))
     }
 }
 
-async fn start_http1<S>(stream: S) -> (Sender, JoinHandle<()>)
+type Started = (Sender, JoinHandle<()>, Arc<AtomicUsize>);
+
+async fn start_http1<S>(stream: S) -> Started
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let (stream, received) = Counted::over(stream);
     let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-    (Sender::One(sender), tokio::spawn(async { drop(driver.await) }))
+    (Sender::One(sender), tokio::spawn(async { drop(driver.await) }), received)
 }
 
-async fn start_http2<S>(stream: S) -> (Sender, JoinHandle<()>)
+async fn start_http2<S>(stream: S) -> Started
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let (stream, received) = Counted::over(stream);
     let stream = TokioIo::new(stream);
     let (sender, driver) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
-    (Sender::Two(sender), tokio::spawn(async { drop(driver.await) }))
+    (Sender::Two(sender), tokio::spawn(async { drop(driver.await) }), received)
+}
+
+/// Counts what comes.
+struct Counted<S> {
+    stream: S,
+    received: Arc<AtomicUsize>,
+}
+
+impl<S> Counted<S> {
+    fn over(stream: S) -> (Self, Arc<AtomicUsize>) {
+        let received = Arc::<AtomicUsize>::default();
+        (Self { stream, received: received.clone() }, received)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.received.fetch_add(buffer.filled().len() - before, Relaxed);
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }
 
 /// A client that makes one handshake after another and remembers sessions.
@@ -219,7 +282,9 @@ impl Handshake {
             kind: session.handshake_kind().unwrap(),
         };
         // A ticket comes with the answer.
-        let (Sender::One(mut sender), _driver) = start_http1(stream).await else { unreachable!() };
+        let (Sender::One(mut sender), _driver, _) = start_http1(stream).await else {
+            unreachable!()
+        };
         let request = Request::get("/").header("host", name).body(Full::default()).unwrap();
         within("an answer", sender.send_request(request)).await.unwrap();
         Some(agreed)
