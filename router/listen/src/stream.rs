@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -417,6 +417,16 @@ impl AsyncWrite for EdgeStream {
 impl AsRawFd for EdgeStream {
     fn as_raw_fd(&self) -> RawFd {
         self.io.as_raw_fd()
+    }
+}
+
+impl Drop for EdgeStream {
+    /// Says over TLS that there is no more to come (RFC 8446 §6.1), as far as that goes at once. Only between two requests: in the
+    /// middle of an answer the client is to see that it was cut.
+    fn drop(&mut self) {
+        if matches!(self.state, State::Open) && self.phase.is_idle() {
+            let _ = Pin::new(&mut self.io).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        }
     }
 }
 

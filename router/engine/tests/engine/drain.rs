@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
-use tokio::{net::TcpStream, sync::mpsc};
+use tokio::{io::AsyncReadExt, net::TcpStream, sync::mpsc};
 use tokio_tungstenite::{accept_async, client_async, tungstenite::Message};
 
 use crate::{
@@ -45,6 +45,18 @@ async fn idle(router: &Router) -> Client<TcpStream> {
     let mut client = router.connect().await;
     assert_eq!(client.ask("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.status(), 200);
     client
+}
+
+/// RFC 8446 §6.1: without a word the client would have to think that somebody cut the connection.
+#[tokio::test]
+async fn an_idle_connection_over_tls_is_told_of_its_end() {
+    let backend = Backend::answering(OK).await;
+    let router = one_worker(&backend);
+    let mut client = Client::new(tls::connect(&router, "web.example", "http/1.1").await);
+    assert_eq!(client.ask(GET).await.status(), 200);
+    assert_eq!(router.drain(LONG).await, 0);
+    // An error but for the alert.
+    assert_eq!(within(client.stream.read(&mut [0])).await.unwrap(), 0);
 }
 
 #[tokio::test]
