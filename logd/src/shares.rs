@@ -47,6 +47,13 @@ impl Shares {
         Ok(Share { _own: own, all: Some(all), from: self.all.clone() })
     }
 
+    /// One permit, if the caller can have it now.
+    pub(crate) fn try_acquire(&self, caller: &Caller) -> Option<Share> {
+        let own = self.own(caller).try_acquire_owned().ok()?;
+        let all = self.all.clone().try_acquire_owned().ok()?;
+        Some(Share { _own: own, all: Some(all), from: self.all.clone() })
+    }
+
     fn own(&self, caller: &Caller) -> Arc<Semaphore> {
         let mut own = self.own.lock();
         if let Some(semaphore) = own.get(caller).and_then(Weak::upgrade) {
@@ -98,6 +105,18 @@ mod tests {
         assert!(shares.acquire(&b, 1).now_or_never().is_some());
         assert!(shares.acquire(&b, 2).now_or_never().is_none());
         drop(share);
+    }
+
+    #[test]
+    fn what_cannot_be_had_now_is_not_waited_for() {
+        let shares = Shares::new(2, 1);
+        let first = shares.try_acquire(&caller("a")).unwrap();
+        assert!(shares.try_acquire(&caller("a")).is_none());
+        let second = shares.try_acquire(&caller("b")).unwrap();
+        assert!(shares.try_acquire(&caller("c")).is_none());
+        drop(first);
+        let third = shares.try_acquire(&caller("a")).unwrap();
+        drop((second, third));
     }
 
     #[tokio::test]

@@ -31,6 +31,12 @@ use crate::{
 
 /// Where a client of events goes on (HTML, "Server-sent events", §9.2.4).
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Requests for logs that are under way, and those with a pattern, which takes memory; so many of them of
+/// one caller.
+const ASKING: usize = 4_096;
+const ASKING_SHARE: usize = 1_024;
+const PATTERNS: usize = 256;
+const PATTERNS_SHARE: usize = 32;
 /// Answers that are made at a time; a quarter of them for one caller.
 const MAKING: usize = 8;
 /// Kibibytes of answers that wait for their readers, at most; a quarter of them for one caller.
@@ -61,9 +67,14 @@ pub(super) async fn read(
     // What a client of events has when it comes back is newer than what it asked for at first.
     let last = parts.headers.get(LAST_EVENT_ID).and_then(|last| last.to_str().ok());
     query.after = last.and_then(|last| last.parse().ok()).or(query.after);
+    let caller = grant.caller(&app);
+    let Some(asking) = api.answers.asking(&caller, &query) else {
+        let text = "Too many requests for logs are under way with your token, or others like it.\n";
+        return (StatusCode::TOO_MANY_REQUESTS, text).into_response();
+    };
     let place = api.place(&app);
     if let Some(answer) = forward::to_owner(&api, &app, &place, &parts, query.follow).await {
-        return answer;
+        return until_sent(answer, asking);
     }
     let events = parts
         .headers
@@ -72,9 +83,22 @@ pub(super) async fn read(
         .is_some_and(|accept| accept.contains("text/event-stream"));
     if query.follow {
         let followed = follow(&api, &app, place, grant, query, events).await;
-        return followed.unwrap_or_else(Unmade::into_response);
+        return until_sent(followed.unwrap_or_else(Unmade::into_response), asking);
     }
-    answer(&api, &app, &grant.caller(&app), query).await
+    until_sent(answer(&api, &app, &caller, query).await, asking)
+}
+
+/// Keeps something until an answer is sent.
+fn until_sent(answer: Response, kept: impl Send + 'static) -> Response {
+    if answer.status() != StatusCode::OK {
+        return answer;
+    }
+    answer.map(|body| {
+        Body::from_stream(body.into_data_stream().map(move |piece| {
+            let _until = &kept;
+            piece
+        }))
+    })
 }
 
 pub(super) async fn delete(
@@ -127,6 +151,8 @@ async fn answer(api: &Api, app: &AppId, caller: &Caller, query: Query) -> Respon
 
 /// Bounds what answers take in memory while they are made and sent, and the time to make them.
 pub(crate) struct Answers {
+    asking: Shares,
+    patterns: Shares,
     making: Shares,
     /// Kibibytes.
     sending: Shares,
@@ -137,9 +163,14 @@ pub(crate) struct Answers {
 
 impl Default for Answers {
     fn default() -> Self {
-        let (making, sending) =
-            (Shares::new(MAKING, MAKING / 4), Shares::new(SENDING, SENDING / 4));
-        Self { making, sending, turns: Arc::default(), look: LOOK }
+        Self {
+            asking: Shares::new(ASKING, ASKING_SHARE),
+            patterns: Shares::new(PATTERNS, PATTERNS_SHARE),
+            making: Shares::new(MAKING, MAKING / 4),
+            sending: Shares::new(SENDING, SENDING / 4),
+            turns: Arc::default(),
+            look: LOOK,
+        }
     }
 }
 
@@ -172,6 +203,16 @@ impl IntoResponse for Unmade {
 }
 
 impl Answers {
+    /// Lets a request in; none where too many like it are under way.
+    fn asking(&self, caller: &Caller, query: &Query) -> Option<(Share, Option<Share>)> {
+        let asking = self.asking.try_acquire(caller)?;
+        let pattern = match query.filter.is_slow() {
+            true => Some(self.patterns.try_acquire(caller)?),
+            false => None,
+        };
+        Some((asking, pattern))
+    }
+
     /// Looks through an app's lines. Others of the caller wait as long as the share is kept.
     async fn make<T: Send + 'static>(
         &self,

@@ -20,7 +20,7 @@ const LINES: usize = 100;
 /// program of that size may need some tenths of a second for one line.
 const PATTERN: usize = 4 << 10;
 const COMPILED: usize = 256 << 10;
-const REMEMBERED: usize = 1 << 20;
+const REMEMBERED: usize = 512 << 10;
 
 /// What is asked for.
 #[derive(Debug, Default)]

@@ -1,11 +1,14 @@
 //! Following what comes.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use fairlead_wire::message::Batch;
+use http::StatusCode;
 use serde_json::Value;
 
-use crate::support::{Client, FileName, SECOND, Sender, TEN, sender::batch, source, start, with};
+use crate::support::{
+    Client, FileName, SECOND, Sender, TEN, sender::batch, source, start, with, within,
+};
 
 fn texts(lines: &[String]) -> Vec<&str> {
     lines.iter().map(|line| line.rsplit(' ').next().unwrap()).collect()
@@ -227,4 +230,27 @@ async fn filters_choose_lines() {
     let answer = client.get("/logs/web?regex=(").await;
     assert_eq!(answer.status, http::StatusCode::BAD_REQUEST);
     assert!(answer.body.starts_with("regex=\"(\": "), "{}", answer.body);
+}
+
+/// What is remembered for a pattern is memory.
+#[tokio::test]
+async fn one_caller_follows_with_so_many_patterns_and_leaves_room_for_others() {
+    let logd = start();
+    let client = Client::of(&logd);
+    let mut followers = Vec::new();
+    for _ in 0..32 {
+        followers.push(client.follow("/logs/web?follow=true&regex=a").await);
+    }
+    let more = async |path: &str| client.try_follow(path, &[]).await;
+    let refused = more("/logs/web?follow=true&regex=a").await.err();
+    assert_eq!(refused, Some(StatusCode::TOO_MANY_REQUESTS));
+    more("/logs/web?follow=true&contains=a").await.unwrap();
+    more("/logs/other?follow=true&regex=a").await.unwrap();
+    drop(followers);
+    let again = async {
+        while more("/logs/web?follow=true&regex=a").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    within("room for another one", again).await;
 }
