@@ -5,7 +5,7 @@ use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
 use axum::{
     body::Body,
     extract::{Path, RawQuery, State},
-    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderName, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -43,7 +43,6 @@ const MAKING: usize = 8;
 const SENDING: usize = 128 << 10;
 /// For looking through the lines of an app for one answer.
 const LOOK: Duration = Duration::from_secs(10);
-const PIECE: usize = 64 << 10;
 /// Lines up to which a plain answer is made at once; what takes longer gets a thread.
 const QUICK: usize = 10_000;
 
@@ -85,10 +84,10 @@ pub(super) async fn read(
         let followed = follow(&api, &app, place, grant, query, events).await;
         return until_sent(followed.unwrap_or_else(Unmade::into_response), asking);
     }
-    until_sent(answer(&api, &app, &caller, query).await, asking)
+    answer(&api, &app, &caller, query, asking).await
 }
 
-/// Keeps something until an answer is sent.
+/// Keeps something until an answer is sent that comes in pieces.
 fn until_sent(answer: Response, kept: impl Send + 'static) -> Response {
     if answer.status() != StatusCode::OK {
         return answer;
@@ -119,8 +118,14 @@ pub(super) async fn delete(
     }
 }
 
-/// The newest lines.
-async fn answer(api: &Api, app: &AppId, caller: &Caller, query: Query) -> Response {
+/// The newest lines. What lets the request in is kept until they are sent.
+async fn answer(
+    api: &Api,
+    app: &AppId,
+    caller: &Caller,
+    query: Query,
+    asking: impl Send + 'static,
+) -> Response {
     api.reading.tails.add(1);
     let Some(app) = api.store.app(app) else { return StatusCode::NO_CONTENT.into_response() };
     let media_type = media_type(query.format, false);
@@ -134,16 +139,12 @@ async fn answer(api: &Api, app: &AppId, caller: &Caller, query: Query) -> Respon
     match api.answers.make(caller, quick, make).await {
         Ok((out, _)) if out.is_empty() => StatusCode::NO_CONTENT.into_response(),
         Ok((out, making)) => {
-            let length = out.len();
-            let body = api.answers.body(caller, out).await;
+            let room = api.answers.room(caller, &out).await;
             // Not before: what waits for room is memory as well.
             drop(making);
-            let Some(body) = body else { return Unmade::Ending.into_response() };
-            let headers = [
-                (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
-                (header::CONTENT_LENGTH, HeaderValue::from(length)),
-            ];
-            (headers, body).into_response()
+            let Some(room) = room else { return Unmade::Ending.into_response() };
+            let sent = Sent { out, _until: (room, asking) };
+            ([(header::CONTENT_TYPE, media_type)], Bytes::from_owner(sent)).into_response()
         }
         Err(unmade) => unmade.into_response(),
     }
@@ -229,15 +230,21 @@ impl Answers {
         Ok((made.map_err(|TooLong| Unmade::TooLong)?, making))
     }
 
-    /// A body that gives back its room when it is sent.
-    async fn body(&self, caller: &Caller, out: Vec<u8>) -> Option<Body> {
-        let room = self.sending.acquire(caller, out.len() / 1024).await.ok()?;
-        let pieces = futures::stream::unfold((Bytes::from(out), room), |(mut rest, room)| async {
-            let piece = rest.split_to(rest.len().min(PIECE));
-            let piece = (!piece.is_empty()).then_some(Ok::<_, Infallible>(piece))?;
-            Some((piece, (rest, room)))
-        });
-        Some(Body::from_stream(pieces))
+    /// Room for an answer to wait until it is sent.
+    async fn room(&self, caller: &Caller, out: &[u8]) -> Option<Share> {
+        self.sending.acquire(caller, out.len() / 1024).await.ok()
+    }
+}
+
+/// An answer, and what is kept until all of it is sent.
+struct Sent<T> {
+    out: Vec<u8>,
+    _until: T,
+}
+
+impl<T> AsRef<[u8]> for Sent<T> {
+    fn as_ref(&self) -> &[u8] {
+        &self.out
     }
 }
 
@@ -344,13 +351,13 @@ mod tests {
     async fn answers_that_one_caller_does_not_read_hold_nobody_else_off() {
         let answers = Answers::default();
         let mut unread = Vec::new();
-        let large = || vec![0; SENDING / 4 * 1024];
-        unread.push(answers.body(&caller("a"), large()).await);
+        let large = vec![0; SENDING / 4 * 1024];
+        unread.push(answers.room(&caller("a"), &large).await);
         let a = caller("a");
-        let mut next = Box::pin(answers.body(&a, large()));
+        let mut next = Box::pin(answers.room(&a, &large));
         assert!(next.as_mut().now_or_never().is_none(), "one caller has all the room");
         for other in ["b", "c", "d"] {
-            unread.push(answers.body(&caller(other), large()).await);
+            unread.push(answers.room(&caller(other), &large).await);
         }
         drop(unread);
         assert!(next.await.is_some());

@@ -63,8 +63,8 @@ pub(crate) fn tail(
             break;
         }
     }
-    parts.reverse();
-    let mut entries = parts.concat();
+    let mut entries = parts.pop().unwrap_or_default();
+    entries.extend(parts.into_iter().rev().flatten());
     // Stable: lines of one time stay in the order in which they came.
     entries.sort_by_key(|entry| entry.record.time);
     let size = entries.iter().map(|entry| entry.record.payload.len() + 96).sum();

@@ -12,6 +12,7 @@ use crate::file::{Content, Head, Inode};
 use crate::path::{LogName, RotatedAt};
 
 use super::gap::Gap;
+use super::growth::Growth;
 
 /// Batches of a file that logd has and has not settled, at most; beyond, borders between them are
 /// forgotten, so that a rewind goes back a little further.
@@ -76,8 +77,8 @@ pub struct Reading {
     pub at_end: bool,
     /// What comes before what is sent next is [lacking](LogFile::lacking).
     pub lacking: bool,
-    /// When something of it was read last.
-    pub looked: Option<Instant>,
+    /// How fast it grows.
+    pub growth: Growth,
 }
 
 /// What keeps a file from being read; nothing is its default.

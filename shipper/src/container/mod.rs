@@ -2,6 +2,7 @@
 
 mod chain;
 mod gap;
+mod growth;
 mod history;
 mod log_file;
 mod rewind;
@@ -14,6 +15,7 @@ use fairlead_wire::message;
 
 pub use chain::{Entry, list};
 pub use gap::{Edge, Gap};
+pub use growth::Growth;
 pub use history::{since, time_of};
 pub use log_file::{Begin, LogFile, Place, Reading, Stage, Trouble};
 

@@ -150,8 +150,13 @@ impl Turn<'_> {
             file.stored = Some(position);
             let mut decoder = Decoder::resume(position, identity.multiline);
             decoder.assume(self.settings.clock.nanoseconds());
-            let reading =
-                Reading { decoder, sent: position, at_end: false, lacking: false, looked: None };
+            let reading = Reading {
+                decoder,
+                sent: position,
+                at_end: false,
+                lacking: false,
+                growth: Default::default(),
+            };
             file.stage = Stage::Reading(0, reading.into());
             return self.read(container, index);
         };
@@ -248,7 +253,8 @@ impl Turn<'_> {
                 let lacking = known.is_none() && file.lacking;
                 Stage::Reading(
                     number,
-                    Reading { decoder, sent, at_end: false, lacking, looked: None }.into(),
+                    Reading { decoder, sent, at_end: false, lacking, growth: Default::default() }
+                        .into(),
                 )
             };
         }

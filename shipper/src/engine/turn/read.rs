@@ -11,11 +11,8 @@ use crate::container::{Container, Place, Stage, Trouble};
 use crate::decode::{Pack, Position, Rule, Tally};
 use crate::file::read_head;
 
-/// A file that grew is looked at again, without a word of its next change, once so many bytes are
-/// likely to have come, and between so soon and so late: a look costs as much as some lines do.
-const WORTH: u32 = 1024;
-const SOON: Duration = Duration::from_millis(10);
-const LATE: Duration = Duration::from_millis(50);
+/// When to look again at a file that may still get something though another one is there.
+const AGAIN: Duration = Duration::from_millis(50);
 
 impl Turn<'_> {
     pub(super) fn read(&mut self, container: &mut Container, index: usize) -> Step {
@@ -104,8 +101,7 @@ impl Turn<'_> {
         file.drained = drained;
         reading.at_end = at_end;
         reading.sent = position;
-        let looked = if fed > 0 { reading.looked.replace(self.now) } else { None };
-        let since = looked.map(|looked| self.now - looked);
+        let look = (fed > 0).then(|| reading.growth.next_look(self.now, fed));
         let (number, deadline) = (*number, reading.decoder.deadline());
         self.metrics.add(tally);
         if position.to > from.to {
@@ -141,11 +137,11 @@ impl Turn<'_> {
             return Step::Stop;
         }
         if file.ending.is_some() {
-            self.next.look(self.now + LATE);
+            self.next.look(self.now + AGAIN);
             return Step::Pass;
         }
-        if fed > 0 {
-            self.next.look(self.now + until_next_look(since, fed));
+        if let Some(look) = look {
+            self.next.look(look);
         } else {
             self.next.changed |= last;
         }
@@ -225,28 +221,4 @@ pub(super) fn batch(
     let Position { to, open_stdout, open_stderr } = position;
     let records = records.into();
     Batch { file, from, to, open_stdout, open_stderr, history, records, losses, ..Batch::default() }
-}
-
-/// How long to wait with the next look at a file of which so many bytes came in so long.
-fn until_next_look(since: Option<Duration>, bytes: usize) -> Duration {
-    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).max(1);
-    let since = since.unwrap_or(LATE).min(LATE * bytes);
-    (since * WORTH / bytes).clamp(SOON, LATE)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_that_grows_fast_is_looked_at_soon() {
-        let millis = Duration::from_millis;
-        assert_eq!(until_next_look(None, 100), LATE);
-        assert_eq!(until_next_look(None, 100_000), SOON);
-        assert_eq!(until_next_look(Some(millis(10)), 1024), SOON);
-        assert_eq!(until_next_look(Some(millis(10)), 512), millis(20));
-        assert_eq!(until_next_look(Some(millis(50)), 2048), millis(25));
-        assert_eq!(until_next_look(Some(Duration::MAX), usize::MAX), LATE);
-        assert_eq!(until_next_look(Some(Duration::ZERO), 1), SOON);
-    }
 }
