@@ -42,7 +42,7 @@ fn all_of(got: &mut mpsc::UnboundedReceiver<Vec<usize>>) -> Got {
 async fn a_logd_that_is_killed_often_leaves_no_line_out_and_repeats_only_what_was_not_settled() {
     let test =
         "a_logd_that_is_killed_often_leaves_no_line_out_and_repeats_only_what_was_not_settled";
-    let (kills, lines) = if soaking() { (30, 5_000) } else { (5, 1_500) };
+    let (kills, lines) = if soaking() { (20, 3_000) } else { (5, 1_500) };
     let (api, folder) = (Api::start().await, tempfile::tempdir().unwrap());
     let (mut steady, (store, mut stored)) = (Receiver::start().await, store().await);
     let mut slow = Receiver::narrow(Pace::Slowly(16 << 10, Duration::from_millis(10)));
@@ -68,8 +68,9 @@ async fn a_logd_that_is_killed_often_leaves_no_line_out_and_repeats_only_what_wa
             _ => web.until_settled(before + lines / 4).await,
         }
         web.write(lines / 2).await;
-        unsettled += web.count() - web.settled();
         logd.kill();
+        web.hears_the_rest().await;
+        unsettled += web.count() - web.settled();
         logd = start(kill);
         given = web.go_on(logd.wire, "shop/web").await;
     }

@@ -55,6 +55,12 @@ impl Written {
         self.ends.partition_point(|end| *end <= self.app.settled)
     }
 
+    /// Takes what a logd that has ended had said.
+    pub(super) async fn hears_the_rest(&mut self) {
+        let settled = self.app.sender.rest().await.into_iter().map(|ack| ack.settled).max();
+        self.app.settled = self.app.settled.max(settled.unwrap_or_default());
+    }
+
     /// Waits until so many are settled.
     pub(super) async fn until_settled(&mut self, lines: usize) {
         let wanted = self.ends[lines - 1];
@@ -72,7 +78,10 @@ impl Written {
     async fn send(&mut self, first: usize) {
         let texts: Vec<String> = (first..self.ends.len()).map(text).collect();
         for texts in texts.chunks(AT_ONCE) {
+            let known = self.app.settled;
             self.app.write(&texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+            // A logd knows nothing of what an earlier one had settled.
+            self.app.settled = self.app.settled.max(known);
         }
     }
 }

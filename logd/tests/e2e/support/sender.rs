@@ -116,6 +116,17 @@ impl Sender {
         }
     }
 
+    /// What was acknowledged until the end of the stream.
+    pub(crate) async fn rest(&mut self) -> Vec<Ack> {
+        let mut all = Vec::new();
+        while let Ok(message) = within("the end", self.connection.receiver.next()).await {
+            if let FromLogd::Acks(Acks { acks }) = message {
+                all.extend(acks);
+            }
+        }
+        all
+    }
+
     /// Sends lines of a file one second apart, from an offset on; each ends with a line feed.
     pub(crate) async fn lines(&mut self, file: u32, from: u64, lines: &[&str]) -> Ack {
         self.batch(batch(file, from, TEN, lines)).await
