@@ -178,16 +178,15 @@ pub(crate) fn write(directory: &Path, bytes: &[u8], sync: bool) -> io::Result<()
     if sync {
         file.sync_data()?;
     }
-    if sync {
-        // A second name of the same file. Where the file system has no such thing there is one name.
-        let link = directory.join("checkpoint.link");
-        let _ = fs::remove_file(&link);
-        if fs::hard_link(&new, &link).is_ok() {
-            fs::rename(&link, directory.join(DURABLE))?;
-        }
-    }
     fs::rename(&new, &path)?;
     if sync {
+        // A second name of the same file, never of one that is written to. Where the file system has no such thing
+        // there is one name.
+        let link = directory.join("checkpoint.link");
+        let _ = fs::remove_file(&link);
+        if fs::hard_link(&path, &link).is_ok() {
+            fs::rename(&link, directory.join(DURABLE))?;
+        }
         File::open(directory)?.sync_all()?;
     }
     Ok(())
@@ -240,6 +239,18 @@ mod tests {
             write(directory.path(), &encode(&checkpoint()), sync).unwrap();
             assert_eq!(loaded(), checkpoint());
         }
+    }
+
+    #[test]
+    fn what_a_process_that_was_killed_left_behind_is_in_nobody_s_way() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["checkpoint.tmp", "checkpoint.link"] {
+            fs::write(directory.path().join(name), "half").unwrap();
+        }
+        write(directory.path(), &encode(&checkpoint()), true).unwrap();
+        fs::write(directory.path().join("checkpoint.tmp"), "half").unwrap();
+        fs::remove_file(directory.path().join(NAME)).unwrap();
+        assert_eq!(load(directory.path()).0, checkpoint());
     }
 
     #[test]

@@ -133,35 +133,49 @@ impl Files {
         }
     }
 
-    /// Forgets what nobody has open and was not used for `keep`, and then the longest unused, as far as
-    /// they are too many.
-    pub(super) fn forget(&mut self, keep: Duration, now: Instant) {
+    /// Forgets what nobody has open and was not used for `keep`, or for `closed` since it was read to its end, and
+    /// then the longest unused, as far as they are too many.
+    pub(super) fn forget(&mut self, keep: Duration, closed: Duration, now: Instant) {
         self.0.retain(|name, file| {
-            let silent = file.closed && name.first_line == 0;
-            let keep = if silent { SILENT.min(keep) } else { keep };
+            let keep = match (file.closed, name.first_line) {
+                (false, _) => keep,
+                (true, 0) => closed.min(SILENT),
+                (true, _) => closed,
+            };
             file.is_open() || now.saturating_duration_since(file.used) < keep
         });
         let unused = self.0.values().filter(|file| !file.is_open());
-        let mut unused: Vec<_> = unused.map(|file| (file.used, file.origin.bytes)).collect();
+        let mut unused: Vec<_> = unused.map(|file| (file.age(), file.origin.bytes)).collect();
         let (mut count, mut bytes) =
             (unused.len(), unused.iter().map(|(_, bytes)| bytes).sum::<usize>());
         if count <= FILES && bytes <= FILES_BYTES {
             return;
         }
         unused.sort_unstable();
-        let newest = unused.into_iter().find(|(_, of)| {
+        let last = unused.into_iter().find(|(_, of)| {
             (count, bytes) = (count - 1, bytes - of);
             count <= FILES && bytes <= FILES_BYTES
         });
-        if let Some((newest, _)) = newest {
-            self.0.retain(|_, file| file.is_open() || file.used > newest);
+        if let Some((last, _)) = last {
+            self.0.retain(|_, file| file.is_open() || file.age() > last);
         }
+    }
+
+    /// Bytes that what nobody has open takes.
+    pub(super) fn unused(&self) -> usize {
+        let unused = self.0.values().filter(|file| !file.is_open());
+        unused.map(|file| FILE + file.origin.bytes).sum()
     }
 }
 
 impl File {
     fn is_open(&self) -> bool {
         !self.closed && self.opened.strong_count() > 0
+    }
+
+    /// What is less is forgotten first: what was read to its end, whatever happened to be away for longer.
+    fn age(&self) -> (bool, Instant) {
+        (!self.closed, self.used)
     }
 
     pub(super) fn ack(&self, file: u32) -> Ack {
@@ -207,14 +221,35 @@ mod tests {
         let (on_disk, on_none) = (file("web", 7), file("router", 0));
         read(&mut files, &on_disk, now);
         read(&mut files, &on_none, now);
-        files.forget(7 * DAY, now + SILENT - Duration::from_secs(1));
+        files.forget(7 * DAY, 7 * DAY, now + SILENT - Duration::from_secs(1));
         assert_eq!(files.len(), 2);
-        files.forget(7 * DAY, now + 6 * DAY);
+        files.forget(7 * DAY, 7 * DAY, now + 6 * DAY);
         assert_eq!(files.len(), 1);
         assert!(known(&mut files, &on_disk));
         read(&mut files, &on_disk, now);
-        files.forget(7 * DAY, now + 7 * DAY);
+        files.forget(7 * DAY, 7 * DAY, now + 7 * DAY);
+        assert!(files.is_empty() && files.unused() == 0);
+        read(&mut files, &on_disk, now);
+        assert!(files.unused() > FILE);
+        files.forget(7 * DAY, DAY, now + DAY);
         assert!(files.is_empty());
+    }
+
+    #[test]
+    fn a_file_that_is_still_written_is_remembered_whatever_was_closed_since() {
+        let (mut files, now) = (Files::default(), Instant::now());
+        let live = file("live", 1);
+        let known = files.open(&live, Source::default(), &Account::default(), now);
+        known.position.advance(&Batch { to: 10, ..Batch::default() });
+        let incarnation = live.incarnation.clone();
+        // Its sender's connection ends.
+        drop(live);
+        for number in 0..=FILES {
+            read(&mut files, &file(&number.to_string(), 1), now + Duration::from_secs(1));
+        }
+        files.forget(7 * DAY, 7 * DAY, now + Duration::from_secs(2));
+        assert_eq!(files.get(&incarnation).map(|file| file.position.stored()), Some(10));
+        assert!(files.len() <= FILES);
     }
 
     #[test]

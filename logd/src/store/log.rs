@@ -1,6 +1,10 @@
 //! The log of an app as its shard writes it.
 
-use std::{ops::Range, sync::Arc, time::Instant};
+use std::{
+    ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use fairlead_ring::{Count, Limits, Record, Writer, ring};
 use fairlead_wire::{
@@ -221,8 +225,16 @@ impl AppLog {
         any
     }
 
-    /// What time alone does. True where there is something new to read.
-    pub(super) fn tick(&mut self, counters: &Counters) -> bool {
+    /// Bytes for what nobody sends: where it has no lines either, it is there for that alone.
+    pub(super) fn remembered(&self) -> usize {
+        let unused = self.files.unused();
+        let app = if self.writer.held().records == 0 { APP } else { 0 };
+        if unused == 0 { 0 } else { unused + app }
+    }
+
+    /// What time alone does; files that were read to their ends are remembered for `closed`. True where there is
+    /// something new to read.
+    pub(super) fn tick(&mut self, closed: Duration, counters: &Counters) -> bool {
         let since = self.now().saturating_sub(nanos(self.limits.age));
         if let Some(next) = self.arrivals.before(since) {
             self.app.set_expired(next);
@@ -230,7 +242,8 @@ impl AppLog {
         }
         self.count_evicted(Cause::Age, counters);
         // What a pod says of its lines says nothing of how long its node has them.
-        self.files.forget(self.limits.age.max(self.defaults.age), Instant::now());
+        let keep = self.limits.age.max(self.defaults.age);
+        self.files.forget(keep, closed, Instant::now());
         self.settle();
         let lost_to_drains = self.writer.held().records == 0 && !self.is_done();
         self.tell_losses(counters) || lost_to_drains

@@ -12,6 +12,7 @@ pub(crate) mod message;
 mod names;
 pub(crate) mod notice;
 pub(crate) mod outbox;
+mod patience;
 mod position;
 mod settled;
 mod shard;

@@ -9,7 +9,12 @@ use std::{
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::{
-    Shared, counters::Counters, inbox::Letter, log::AppLog, message::Message, message::OpenFile,
+    Shared,
+    counters::Counters,
+    inbox::Letter,
+    log::AppLog,
+    message::{Message, OpenFile},
+    patience::Patience,
 };
 use crate::{
     app::{AppId, Follower},
@@ -28,6 +33,7 @@ pub(super) struct Shard {
     apps: HashMap<AppId, Box<Held>>,
     /// What each app holds, for the largest to be found.
     by_memory: BTreeSet<(usize, AppId)>,
+    patience: Patience,
 }
 
 struct Held {
@@ -38,7 +44,10 @@ struct Held {
 
 impl Shard {
     pub(super) fn new(index: usize, shared: Arc<Shared>, drains: Feeds) -> Self {
-        Self { index, shared, drains, apps: HashMap::new(), by_memory: BTreeSet::new() }
+        let memory = shared.budget.limit() / shared.counters.len();
+        let patience = Patience::new(memory, shared.limits.age);
+        let (apps, by_memory) = (HashMap::new(), BTreeSet::new());
+        Self { index, shared, drains, apps, by_memory, patience }
     }
 
     /// Works until nobody can send any more.
@@ -175,13 +184,14 @@ impl Shard {
 
     fn tick(&mut self) {
         let ids: Vec<AppId> = self.apps.keys().cloned().collect();
-        let mut files = 0;
+        let (mut files, mut remembered) = (0, 0);
         for id in ids {
             let Some(held) = self.apps.get_mut(&id) else { continue };
-            if held.log.tick(&self.shared.counters[self.index]) {
+            if held.log.tick(self.patience.keep(), &self.shared.counters[self.index]) {
                 held.log.app.announce(&self.shared.herald);
             }
             files += held.log.files() as u64;
+            remembered += held.log.remembered();
             if held.log.is_idle() {
                 let memory = held.memory;
                 held.log.end();
@@ -193,6 +203,7 @@ impl Shard {
             }
         }
         self.shared.counters[self.index].files.store(files, Relaxed);
+        self.patience.adapt(remembered);
         self.give_back();
     }
 }

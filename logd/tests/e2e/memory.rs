@@ -185,6 +185,37 @@ async fn an_app_of_names_alone_lets_others_give_back() {
 }
 
 #[tokio::test]
+async fn apps_that_come_and_go_take_no_room_of_lines() {
+    let logd = with(|options| {
+        options.memory = 8 << 20;
+        options.limits.age = Duration::from_secs(600);
+        options.shards = std::num::NonZeroUsize::MIN;
+    });
+    let client = Client::of(&logd);
+    let mut sender = Sender::connect(&logd).await;
+    sender.open(&FileName::new("a"), source("quiet/quiet", "web", "web-1-a")).await;
+    let quiet = lines(1_000);
+    let quiet: Vec<&str> = quiet.iter().map(String::as_str).collect();
+    sender.lines(1, 0, &quiet).await;
+    // As the pods of jobs: each an app of its own.
+    for file in 2..=1_000 {
+        let Open { incarnation, source, .. } = labelled(file);
+        let labels = source.labels.into_iter().take(1).collect();
+        let source = Source { app: format!("job-{file}"), labels, ..source };
+        sender.open(&FileName(incarnation), source).await;
+        sender.say(FromSender::Close(Close { file })).await;
+    }
+    let most = 1_000_000 + (512 << 10) + 200_000;
+    let forgotten = async {
+        while memory(&client).await > most {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    within("they are forgotten", forgotten).await;
+    assert_eq!(held(&client, "quiet").await, 1_000 * 1_000);
+}
+
+#[tokio::test]
 async fn row_76_bytes_are_capped_per_app_and_in_all_and_idle_apps_expire() {
     // In all: a noisy app gives back, a quiet one keeps what it has.
     let logd = with(|options| {

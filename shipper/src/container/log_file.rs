@@ -21,6 +21,9 @@ const MARKS: usize = 1024;
 /// How often a file that is not written any more is tried where it cannot be read: for about 8 s.
 const TRIES: u32 = 6;
 
+/// `ENFILE` and `EMFILE`, on every Linux.
+const OUT_OF_FILES: [i32; 2] = [23, 24];
+
 /// How long until it is tried again, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 
@@ -291,9 +294,12 @@ impl LogFile {
     pub fn failed(&mut self, error: &io::Error, now: Instant) -> Option<Instant> {
         let trouble = &mut self.trouble;
         trouble.failures = trouble.failures.saturating_add(1);
+        // What the process or the machine is short of says nothing of the file.
+        let short = error.kind() == io::ErrorKind::OutOfMemory
+            || error.raw_os_error().is_some_and(|code| OUT_OF_FILES.contains(&code));
         // What cannot be decompressed never can.
         let hopeless = error.raw_os_error().is_none();
-        let enough = self.ending.is_some() && trouble.failures >= TRIES;
+        let enough = !short && self.ending.is_some() && trouble.failures >= TRIES;
         let wait = RETRY.0 * 2_u32.pow(trouble.failures.min(16) - 1);
         trouble.retry = (!hopeless && !enough).then(|| now + wait.min(RETRY.1));
         trouble.retry
@@ -355,6 +361,10 @@ mod tests {
             now = next;
         }
         assert_eq!((file.trouble.failures, now - start), (TRIES, Duration::from_millis(7_750)));
+        file.trouble = Trouble::default();
+        for code in OUT_OF_FILES.into_iter().cycle().take(100) {
+            assert!(file.failed(&io::Error::from_raw_os_error(code), now).is_some());
+        }
         file.trouble = Trouble::default();
         let damaged = io::Error::from(io::ErrorKind::InvalidData);
         assert_eq!(file.failed(&damaged, now), None);

@@ -30,7 +30,8 @@ pub(super) fn of(container: &Container, up: &mut Up, slots: &HashMap<u32, Slot>)
 }
 
 fn app(container: &Container) -> Option<String> {
-    let source = &container.whose()?.source;
+    // What is excluded is sent to nobody.
+    let source = &container.whose().filter(|identity| !identity.excluded)?.source;
     Some(format!("{}/{}", source.namespace, source.app))
 }
 

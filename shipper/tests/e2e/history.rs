@@ -34,7 +34,8 @@ fn fill(log: &mut ContainerLog, payload: usize) {
 async fn again(history: u64, metadata: [Value; 3]) -> [usize; 3] {
     let manner = Manner { history, ..Manner::default() };
     let (node, logd, api) = (Node::new(), Logd::start(manner).await, Api::start().await);
-    let mut number = 0;
+    let sent = metadata.iter().filter(|of| of["annotations"]["fairlead.dev/log-exclude"].is_null());
+    let (sent, mut number) = (sent.count(), 0);
     let pods = metadata.map(|metadata| {
         number += 1;
         api.pod(&format!("web-{number}"), metadata)
@@ -45,7 +46,7 @@ async fn again(history: u64, metadata: [Value; 3]) -> [usize; 3] {
     fill(quiet, QUIET);
     fill(other, QUIET);
     let shipper = start(&node, &logd, &api).await;
-    let all = |state: &State| (state.texts().len() == 3 * SECONDS).then_some(());
+    let all = |state: &State| (state.texts().len() == sent * SECONDS).then_some(());
     logd.until("all lines", all).await;
     let unacknowledged = "fairlead_shipper_unacknowledged_bytes";
     until_metric(shipper.admin_addr(), unacknowledged, |bytes| bytes == 0).await;
@@ -56,7 +57,7 @@ async fn again(history: u64, metadata: [Value; 3]) -> [usize; 3] {
     let uids = pods.each_ref().map(|directory| directory.rsplit('_').next().unwrap());
     let lines = |state: &State| {
         let last = state.texts().iter().filter(|text| *text == "last").count();
-        (last == 3).then(|| {
+        (last == sent).then(|| {
             uids.map(|uid| {
                 let files = state.order.iter().filter(|key| key.0 == uid);
                 let lines = files.flat_map(|key| &state.files[key].lines);
@@ -90,4 +91,13 @@ async fn an_app_s_own_limit_says_how_many() {
     let [busy, quiet, other] = again(50 * QUIET as u64, [of("store"), own, of("other")]).await;
     assert!((198..=200).contains(&busy) && (198..=201).contains(&quiet), "{busy} and {quiet}");
     assert!((48..=50).contains(&other), "{other}");
+}
+
+#[tokio::test]
+async fn what_is_excluded_takes_no_part_of_its_app() {
+    let limit = 100 * (BUSY + QUIET);
+    let mut excluded = of("store");
+    excluded["annotations"] = json!({"fairlead.dev/log-exclude": "true"});
+    let [busy, quiet, other] = again(limit as u64, [excluded, of("store"), of("other")]).await;
+    assert_eq!([busy, quiet, other], [0, SECONDS, SECONDS]);
 }
