@@ -37,8 +37,10 @@ const ASKING: usize = 4_096;
 const ASKING_SHARE: usize = 1_024;
 const PATTERNS: usize = 256;
 const PATTERNS_SHARE: usize = 32;
-/// Answers that are made at a time; a quarter of them for one caller.
+/// Answers that are made at a time, and those for which lines are looked through: they take longer, and what takes
+/// none is not to wait for them. A quarter of them for one caller.
 const MAKING: usize = 8;
+const LOOKING: usize = 4;
 /// Kibibytes of answers that wait for their readers, at most; a quarter of them for one caller.
 const SENDING: usize = 128 << 10;
 /// For looking through the lines of an app for one answer.
@@ -155,6 +157,7 @@ pub(crate) struct Answers {
     asking: Shares,
     patterns: Shares,
     making: Shares,
+    looking: Shares,
     /// Kibibytes.
     sending: Shares,
     turns: Arc<Turns>,
@@ -168,6 +171,7 @@ impl Default for Answers {
             asking: Shares::new(ASKING, ASKING_SHARE),
             patterns: Shares::new(PATTERNS, PATTERNS_SHARE),
             making: Shares::new(MAKING, MAKING / 4),
+            looking: Shares::new(LOOKING, LOOKING / 4),
             sending: Shares::new(SENDING, SENDING / 4),
             turns: Arc::default(),
             look: LOOK,
@@ -221,7 +225,8 @@ impl Answers {
         quick: bool,
         make: impl FnOnce(&mut Turn) -> Result<T, TooLong> + Send + 'static,
     ) -> Result<(T, Share), Unmade> {
-        let making = self.making.acquire(caller, 1).await.map_err(|_| Unmade::Ending)?;
+        let shares = if quick { &self.making } else { &self.looking };
+        let making = shares.acquire(caller, 1).await.map_err(|_| Unmade::Ending)?;
         let made = if quick {
             make(&mut Turn::unlimited())
         } else {

@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::support::{
-    Client, FileName, SECOND, Sender, TEN, sender::batch, source, start, with, within,
+    Answer, Client, FileName, SECOND, Sender, TEN, sender::batch, source, start, with, within,
 };
 
 async fn sent(logd: &fairlead_logd::Logd, lines: &[&str]) -> Sender {
@@ -136,36 +136,60 @@ async fn row_75_lines_keep_their_event_time_and_are_sorted_by_it() {
     assert_eq!(lines, expected);
 }
 
-/// A pattern that takes minutes for the lines of the app that comes with it.
-async fn slow(logd: &fairlead_logd::Logd) -> (&'static str, Sender) {
+/// It takes minutes for [`slow_lines`].
+const SLOW: &str = "regex=(?-u)[ab][^c]{800}[^d]{800}e";
+
+fn slow_lines() -> Vec<String> {
     let mut state = 1_u32;
     let mut letter = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         ["a", "b", "x", "y"][(state >> 30) as usize]
     };
-    let lines: Vec<String> = (0..50).map(|_| (0..60_000).map(|_| letter()).collect()).collect();
-    let mut sender = sent(logd, &lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    sender.open(&FileName::new("b"), source("other/other", "web", "web-1-b")).await;
-    ("regex=(?-u)[ab][^c]{800}[^d]{800}e", sender)
+    (0..50).map(|_| (0..60_000).map(|_| letter()).collect()).collect()
+}
+
+/// Asks without waiting for the answer.
+fn ask(logd: &fairlead_logd::Logd, path: String) -> tokio::task::JoinHandle<Answer> {
+    let client = Client::of(logd);
+    tokio::spawn(async move { client.get(&path).await })
+}
+
+#[tokio::test]
+async fn who_wants_the_newest_lines_waits_for_no_pattern() {
+    let logd = start();
+    let mut sender = Sender::connect(&logd).await;
+    let lines = slow_lines();
+    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+    for file in 1..=8 {
+        let app = format!("web-{file}");
+        let source = source(&format!("{app}/{app}"), "web", "web-1-a");
+        sender.open(&FileName::new(&app), source).await;
+        sender.lines(file, 0, &lines[..10]).await;
+    }
+    let paths = (1..=8)
+        .flat_map(|app| [format!("/logs/web-{app}?{SLOW}"), format!("/logs/web-{app}?{SLOW}")]);
+    let slow: Vec<_> = paths.map(|path| ask(&logd, path)).collect();
+    let client = Client::of(&logd);
+    for _ in 0..20 {
+        let newest = within("the newest line", client.get("/logs/web-1?log_lines=1")).await;
+        assert_eq!(newest.lines().len(), 1);
+    }
+    assert!(slow.iter().all(|asked| !asked.is_finished()), "the pattern is not slow");
 }
 
 #[tokio::test]
 async fn patterns_that_take_long_hold_neither_senders_nor_probes_nor_other_apps_up() {
     let logd = start();
-    let (pattern, mut sender) = slow(&logd).await;
+    let lines = slow_lines();
+    let mut sender = sent(&logd, &lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    sender.open(&FileName::new("b"), source("other/other", "web", "web-1-b")).await;
     let client = Client::of(&logd);
     let newest = client.get("/logs/web?log_lines=1&format=json").await.json();
     let (epoch, _) = newest["cursor"].as_str().unwrap().split_once('.').unwrap();
     // They look at all that is there.
-    let follow = format!("/logs/web?follow=true&{pattern}&after={epoch}.0.0.0.0.0.0.0");
+    let follow = format!("/logs/web?follow=true&{SLOW}&after={epoch}.0.0.0.0.0.0.0");
     let followers = join_all((0..4).map(|_| client.follow(&follow))).await;
-    let plain = format!("/logs/web?{pattern}");
-    let plain: Vec<_> = (0..20)
-        .map(|_| {
-            let (client, path) = (Client::of(&logd), plain.clone());
-            tokio::spawn(async move { client.get(&path).await })
-        })
-        .collect();
+    let plain: Vec<_> = (0..20).map(|_| ask(&logd, format!("/logs/web?{SLOW}"))).collect();
     assert_eq!(client.get("/livez").await.status, StatusCode::OK);
     within("what others send", sender.lines(2, 0, &["else"])).await;
     let other = client.get("/logs/other?regex=e.se").await;
