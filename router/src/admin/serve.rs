@@ -1,41 +1,33 @@
 //! Serving the admin endpoints.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
+use fairlead_wire::slots::Slots;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::net::TcpListener;
 
-/// Connections at a time; further ones wait to be accepted.
+/// Connections at a time.
 const CONNECTIONS: usize = 64;
 /// Limit for a request head, and for how long a connection may be idle.
-const HEAD: Duration = Duration::from_secs(30);
+const HEAD: Duration = Duration::from_secs(10);
 /// Limit for a request head in bytes; the least that hyper admits.
 const BUFFER: usize = 8 * 1024;
 
 /// Serves `routes` on `listener` for ever.
 pub(crate) async fn serve(listener: TcpListener, routes: axum::Router) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(BUFFER);
-    loop {
-        let Ok(permit) = permits.clone().acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept on the admin address");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
+    let serve = |stream, slot| {
         let service = TowerToHyperService::new(routes.clone());
         let connection = http.serve_connection(TokioIo::new(stream), service);
-        tokio::spawn(async move {
+        async move {
+            let _slot = slot;
             // The client left, or broke a limit: its own matter.
             let _ = connection.await;
-            drop(permit);
-        });
-    }
+        }
+    };
+    Slots::new(CONNECTIONS).serve(listener, "admin", serve).await;
 }

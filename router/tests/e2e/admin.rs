@@ -38,6 +38,20 @@ async fn row_28_healthz_answers_on_admin_and_default_host_while_routes_change() 
     assert_eq!(world.get("http://web-49.example/healthz").await.brief(), (200, "web"));
 }
 
+/// More of them than there are connections at a time. Those that came last are not closed.
+#[tokio::test]
+async fn it_is_healthy_though_strangers_connect_and_say_nothing() {
+    let world = World::start().await;
+    let address = world.router.admin_addr();
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(Connection::plain(address).await);
+    }
+    let mut probe = Connection::plain(address).await;
+    assert_eq!(probe.get("localhost", "/healthz").await.brief(), (200, "ok\n"));
+    assert_eq!(silent[50].get("localhost", "/healthz").await.brief(), (200, "ok\n"));
+}
+
 #[tokio::test]
 async fn row_33_requests_bytes_and_times_are_counted_per_app() {
     let (world, web) = (World::start().await, Backend::named("web").await);
