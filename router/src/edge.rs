@@ -33,8 +33,7 @@ impl Edge {
     /// Makes `settings` hold for the connections to come.
     pub(crate) fn configure(&self, settings: &Settings) {
         let limits = Limits { idle: settings.idle_timeout, ..self.limits.clone() };
-        let proxies = if settings.proxy_protocol { &settings.trusted[..] } else { &[] };
-        self.workers.configure(limits, proxies);
+        self.workers.configure(limits, &settings.trusted, settings.proxy_protocol);
         let (tls12, tls13) = settings.tls.versions;
         let offer = Offer {
             http2: settings.tls.http2,

@@ -54,6 +54,8 @@ pub(crate) struct Origin {
     /// Requests so far, HTTP/1.
     requests: AtomicU32,
     since: Instant,
+    /// How old it may become.
+    age: Duration,
     /// The peer's address as `X-Forwarded-For` has it.
     pub(crate) peer: HeaderValue,
     /// The port under which clients reach us as `X-Forwarded-Port` has it.
@@ -78,7 +80,7 @@ impl Origin {
     pub(crate) fn is_ending(&self, limits: &EngineLimits, now: Instant) -> bool {
         self.drain.draining()
             || self.requests.load(Relaxed) >= limits.requests
-            || now.saturating_duration_since(self.since) >= limits.age
+            || now.saturating_duration_since(self.since) >= self.age
     }
 
     fn digest(self: Arc<Self>) -> Result<Arc<ProxyDigest>> {
@@ -107,7 +109,9 @@ pub(crate) async fn serve(
     let phase = stream.phase();
     let bound = AtomicU64::new(0);
     let (requests, since) = (AtomicU32::new(0), Instant::now());
-    let origin = Arc::new(Origin { info, phase, drain, http2, bound, requests, since, peer, port });
+    let age = spread(limits.age);
+    let facts = Origin { info, phase, drain, http2, bound, requests, since, age, peer, port };
+    let origin = Arc::new(facts);
     let Ok(digest) = origin.clone().digest() else { return };
     let io = Box::new(EdgeIo::new(stream, http2, digest));
     if http2 {
@@ -115,11 +119,17 @@ pub(crate) async fn serve(
         tokio::select! {
             biased;
             _ = http2.process_new(io, &ends) => {}
-            () = http2.over(&origin.drain, limits.age) => {}
+            () = http2.over(&origin.drain, age) => {}
         }
     } else {
         serve_http1(proxy, ServerSession::new_http1(io), &origin, &origin.drain.watch()).await;
     }
+}
+
+/// Up to a tenth less than `age`: connections that were all made when a router started are not to end all
+/// in one second.
+fn spread(age: Duration) -> Duration {
+    age.mul_f64(1.0 - fastrand::f64() / 10.0)
 }
 
 /// The port that the client sees: in a pod the listener's own is another one.
@@ -146,8 +156,10 @@ struct Http2 {
     streams: AtomicU64,
     /// With this many the connection is told to end.
     last: u64,
-    /// What is on the way when it is told is still served, as far as that can be.
-    most: u64,
+    /// What is on the way when it is told is still served, as far as that can be: this many in all.
+    most: AtomicU64,
+    /// Streams at a time, and so what can be on the way.
+    at_once: u64,
     /// Told once no more are to come.
     end: watch::Sender<bool>,
 }
@@ -164,9 +176,11 @@ impl Http2 {
         options.h2_idle_timeout = Some(idle);
         let (end, ends) = watch::channel(false);
         let last = u64::from(limits.requests);
-        let most = last + u64::from(limits.h2_streams);
-        let (streams, body_read) = (AtomicU64::new(0), limits.body_read);
-        (Arc::new(Self { proxy, options, idle, body_read, streams, last, most, end }), ends)
+        let at_once = u64::from(limits.h2_streams);
+        let (streams, most) = (AtomicU64::new(0), AtomicU64::new(last + at_once));
+        let body_read = limits.body_read;
+        let http2 = Self { proxy, options, idle, body_read, streams, last, most, at_once, end };
+        (Arc::new(http2), ends)
     }
 
     /// Ends the connection, told by `drain`, by its `age` or by the number of its streams. Returns
@@ -181,6 +195,7 @@ impl Http2 {
             }
         };
         let _ = timeout(age, told).await;
+        self.most.fetch_min(self.streams.load(Relaxed) + self.at_once, Relaxed);
         self.end.send_replace(true);
         let mut unused = false;
         loop {
@@ -210,7 +225,7 @@ impl HttpServerApp for Http2 {
         let streams = self.streams.fetch_add(1, Relaxed) + 1;
         if streams == self.last {
             self.end.send_replace(true);
-        } else if streams > self.most {
+        } else if streams > self.most.load(Relaxed) {
             if let ServerSession::H2(refused) = &mut session {
                 refused.shutdown_with_reason(Reason::REFUSED_STREAM);
             }
@@ -284,6 +299,15 @@ async fn drained_while_idle(origin: &Origin, fresh: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ages_are_spread_over_a_tenth() {
+        let age = Duration::from_secs(3_600);
+        let ages: Vec<_> = (0..1_000).map(|_| spread(age)).collect();
+        let (least, most) = (ages.iter().min().unwrap(), ages.iter().max().unwrap());
+        assert!(*least >= age * 9 / 10 && *most <= age, "{least:?} {most:?}");
+        assert!(*most - *least > age / 20, "{least:?} {most:?}");
+    }
 
     /// Each connection costs this much for as long as it is open, busy or not.
     #[test]

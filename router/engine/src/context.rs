@@ -12,8 +12,7 @@ use fairlead_router_core::{
 };
 
 use crate::{
-    compress::Compressing, connection::Origin, forwarded::Client, pace::Pace, record::Parting,
-    retry::Attempts,
+    compress::Compressing, connection::Origin, forwarded::Client, record::Parting, retry::Attempts,
 };
 
 /// Made when a request's head is complete, dropped when its answer is.
@@ -38,8 +37,6 @@ pub(crate) struct Context {
     pub(crate) pages: Option<Arc<Pages>>,
     /// The response is being compressed.
     pub(crate) compressing: Option<Box<Compressing>>,
-    /// How the client takes the response.
-    pub(crate) pace: Pace,
     /// Bytes of the body so far.
     pub(crate) body_received: u64,
     /// The client asks for WebSocket.
@@ -87,7 +84,6 @@ impl Context {
             ids: None,
             pages: None,
             compressing: None,
-            pace: Pace::default(),
             body_received: 0,
             upgrade: false,
             own_answer: false,

@@ -48,7 +48,9 @@ impl Engine {
             ..ServerConf::default()
         };
         let mut h2 = H2Options::default();
-        h2.max_concurrent_streams(limits.h2_streams).max_header_list_size(limits.h2_header_list);
+        h2.max_concurrent_streams(limits.h2_streams)
+            .max_header_list_size(limits.h2_header_list)
+            .max_send_buffer_size(limits.h2_send_buffer);
         let mut proxy = HttpProxy::new(Proxy::new(worker, shared.clone()), Arc::new(conf));
         proxy.h2_options = Some(h2);
         Arc::new(Self { proxy: Arc::new(proxy), shared, worker })

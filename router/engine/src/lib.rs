@@ -23,7 +23,6 @@ mod hop;
 mod io;
 mod limits;
 mod metrics;
-mod pace;
 mod proxy;
 mod record;
 mod respond;

@@ -192,6 +192,10 @@ impl ProxyHttp for Proxy {
             let old = session.req_header().version < Version::HTTP_11;
             session.set_ignore_info_resp(old);
         }
+        if limits.strict && session.req_header().headers.contains_key(TRANSFER_ENCODING) {
+            // Programs disagree on where some chunks end. Nobody's request is behind that end.
+            session.set_keepalive(None);
+        }
         if limits.strict {
             match strict::check(session, origin.http2) {
                 Ok(findings) => context.findings = findings,
@@ -468,9 +472,6 @@ impl ProxyHttp for Proxy {
         }
         if let (Some(parting), Some(body)) = (&mut context.parting, body.as_ref()) {
             parting.sends(body.len());
-        }
-        if session.as_downstream().is_http2() {
-            context.pace.next(body, self.shared.limits.body_write)?;
         }
         Ok(None)
     }

@@ -86,7 +86,7 @@ impl<S: Serve> Acceptor<S> {
         // A proxy has a connection for each of its clients: they are counted when it has named them.
         let admitted = match edge.is_proxy(peer.ip()) {
             true => self.caps.admit_proxy(),
-            false => self.caps.admit(peer.ip()),
+            false => self.caps.admit(peer.ip(), edge.is_trusted(peer.ip())),
         };
         let permit = match admitted {
             Ok(permit) => permit,

@@ -17,7 +17,8 @@ const SHARDS: usize = 64;
 const ALWAYS: usize = 100;
 
 /// Counts open connections against two limits. The second becomes smaller with the places that are left, so that some clients
-/// at their limits do not take all: the rule by which switches share their buffers (dynamic thresholds).
+/// at their limits do not take all: the rule by which switches share their buffers (dynamic thresholds). Those that are trusted to speak
+/// for others keep theirs.
 #[derive(Debug)]
 pub(crate) struct Caps {
     total: usize,
@@ -75,9 +76,9 @@ impl Caps {
         }
     }
 
-    /// A place for a connection from `ip`.
-    pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Permit, Refusal> {
-        self.admit_proxy()?.pass_to(ip)
+    /// A place for a connection from `ip`; `trusted` as of [`Permit::pass_to`].
+    pub(crate) fn admit(self: &Arc<Self>, ip: IpAddr, trusted: bool) -> Result<Permit, Refusal> {
+        self.admit_proxy()?.pass_to(ip, trusted)
     }
 
     /// A place for a connection whose client is not known yet, or has none: it is a proxy's.
@@ -88,9 +89,8 @@ impl Caps {
         Ok(Permit { caps: Arc::clone(self), client: None })
     }
 
-    /// Counts one more connection of `client`.
-    fn enter(&self, client: Client) -> Result<(), Refusal> {
-        let limit = self.limit();
+    /// Counts one more connection of `client`, which may have `limit`.
+    fn enter(&self, client: Client, limit: usize) -> Result<(), Refusal> {
         let mut shard = self.shard(client).lock();
         let open = shard.entry(client).or_insert(0);
         if *open >= limit {
@@ -132,13 +132,15 @@ impl Caps {
 }
 
 impl Permit {
-    /// This place of a proxy, counted for its client at `ip` from now on.
+    /// This place of a proxy, counted for its client at `ip` from now on. One that is `trusted` to speak for others stands
+    /// for many: its limit is whole as long as there are places.
     ///
     /// # Errors
     /// When that client is at its limit; the place is given back.
-    pub(crate) fn pass_to(mut self, ip: IpAddr) -> Result<Self, Refusal> {
+    pub(crate) fn pass_to(mut self, ip: IpAddr, trusted: bool) -> Result<Self, Refusal> {
         let client = Client::from(ip);
-        self.caps.enter(client)?;
+        let limit = if trusted { self.caps.per_client } else { self.caps.limit() };
+        self.caps.enter(client, limit)?;
         self.client = Some(client);
         Ok(self)
     }
@@ -172,21 +174,21 @@ mod tests {
     #[test]
     fn the_total_is_shared_by_all_clients() {
         let caps = caps(2, 2);
-        let _a = caps.admit(ip("192.0.2.1")).unwrap();
-        let b = caps.admit(ip("192.0.2.2")).unwrap();
-        assert_eq!(caps.admit(ip("192.0.2.3")).unwrap_err(), Refusal::Total);
+        let _a = caps.admit(ip("192.0.2.1"), false).unwrap();
+        let b = caps.admit(ip("192.0.2.2"), false).unwrap();
+        assert_eq!(caps.admit(ip("192.0.2.3"), false).unwrap_err(), Refusal::Total);
         drop(b);
-        assert!(caps.admit(ip("192.0.2.3")).is_ok());
+        assert!(caps.admit(ip("192.0.2.3"), false).is_ok());
     }
 
     #[test]
     fn one_client_at_its_limit_does_not_touch_another() {
         let caps = caps(10, 1);
-        let a = caps.admit(ip("192.0.2.1")).unwrap();
-        assert_eq!(caps.admit(ip("192.0.2.1")).unwrap_err(), Refusal::Client);
-        assert!(caps.admit(ip("192.0.2.2")).is_ok());
+        let a = caps.admit(ip("192.0.2.1"), false).unwrap();
+        assert_eq!(caps.admit(ip("192.0.2.1"), false).unwrap_err(), Refusal::Client);
+        assert!(caps.admit(ip("192.0.2.2"), false).is_ok());
         drop(a);
-        assert!(caps.admit(ip("192.0.2.1")).is_ok());
+        assert!(caps.admit(ip("192.0.2.1"), false).is_ok());
     }
 
     #[test]
@@ -195,7 +197,9 @@ mod tests {
         let mut taken = Vec::new();
         let take = |client: u8, taken: &mut Vec<Permit>| {
             let before = taken.len();
-            taken.extend(std::iter::from_fn(|| caps.admit(ip(&format!("192.0.2.{client}"))).ok()));
+            taken.extend(std::iter::from_fn(|| {
+                caps.admit(ip(&format!("192.0.2.{client}")), false).ok()
+            }));
             taken.len() - before
         };
         assert_eq!(take(1, &mut taken), 1_000, "who is alone has the whole limit");
@@ -213,9 +217,20 @@ mod tests {
     }
 
     #[test]
+    fn who_is_trusted_to_speak_for_others_has_its_whole_limit_as_long_as_there_are_places() {
+        let caps = caps(2_000, 1_000);
+        let take = |client: &str| {
+            let admit = || caps.admit(ip(client), true).ok();
+            std::iter::from_fn(admit).collect::<Vec<_>>()
+        };
+        let two = [take("192.0.2.1"), take("192.0.2.2")];
+        assert_eq!(two.map(|taken| taken.len()), [1_000, 1_000]);
+    }
+
+    #[test]
     fn where_one_client_may_have_all_it_has() {
         let caps = caps(300, 300);
-        let all: Vec<_> = std::iter::from_fn(|| caps.admit(ip("192.0.2.1")).ok()).collect();
+        let all: Vec<_> = std::iter::from_fn(|| caps.admit(ip("192.0.2.1"), false).ok()).collect();
         assert_eq!(all.len(), 300);
     }
 
@@ -224,9 +239,9 @@ mod tests {
         let caps = caps(10, 1);
         let [one, two, check] = std::array::from_fn(|_| caps.admit_proxy().unwrap());
         assert_eq!((clients(&caps), caps.counters.open.get()), (0, 3));
-        let one = one.pass_to(ip("192.0.2.1")).unwrap();
-        assert_eq!(caps.admit(ip("192.0.2.1")).unwrap_err(), Refusal::Client);
-        assert_eq!(two.pass_to(ip("192.0.2.1")).unwrap_err(), Refusal::Client);
+        let one = one.pass_to(ip("192.0.2.1"), false).unwrap();
+        assert_eq!(caps.admit(ip("192.0.2.1"), false).unwrap_err(), Refusal::Client);
+        assert_eq!(two.pass_to(ip("192.0.2.1"), false).unwrap_err(), Refusal::Client);
         assert_eq!((clients(&caps), caps.counters.open.get()), (1, 2));
         drop((one, check));
         assert_eq!((clients(&caps), caps.counters.open.get()), (0, 0));
@@ -235,19 +250,19 @@ mod tests {
     #[test]
     fn an_ipv6_network_is_one_client_and_mapped_ipv4_is_ipv4() {
         let caps = caps(10, 1);
-        let _six = caps.admit(ip("2001:db8:0:1::1")).unwrap();
-        assert_eq!(caps.admit(ip("2001:db8:0:1:ffff::2")).unwrap_err(), Refusal::Client);
-        assert!(caps.admit(ip("2001:db8:0:2::1")).is_ok());
-        let _four = caps.admit(ip("::ffff:192.0.2.1")).unwrap();
-        assert_eq!(caps.admit(ip("192.0.2.1")).unwrap_err(), Refusal::Client);
+        let _six = caps.admit(ip("2001:db8:0:1::1"), false).unwrap();
+        assert_eq!(caps.admit(ip("2001:db8:0:1:ffff::2"), false).unwrap_err(), Refusal::Client);
+        assert!(caps.admit(ip("2001:db8:0:2::1"), false).is_ok());
+        let _four = caps.admit(ip("::ffff:192.0.2.1"), false).unwrap();
+        assert_eq!(caps.admit(ip("192.0.2.1"), false).unwrap_err(), Refusal::Client);
     }
 
     #[test]
     fn nothing_is_kept_of_clients_without_connections() {
         let caps = caps(2, 1);
-        let a = caps.admit(ip("192.0.2.1")).unwrap();
-        let b = caps.admit(ip("2001:db8::1")).unwrap();
-        assert!(caps.admit(ip("192.0.2.9")).is_err());
+        let a = caps.admit(ip("192.0.2.1"), false).unwrap();
+        let b = caps.admit(ip("2001:db8::1"), false).unwrap();
+        assert!(caps.admit(ip("192.0.2.9"), false).is_err());
         assert_eq!(clients(&caps), 2);
         drop((a, b));
         assert_eq!(clients(&caps), 0);
@@ -257,7 +272,7 @@ mod tests {
     #[test]
     fn a_limit_of_zero_admits_nobody_and_keeps_nothing() {
         let caps = caps(2, 0);
-        assert_eq!(caps.admit(ip("192.0.2.1")).unwrap_err(), Refusal::Client);
+        assert_eq!(caps.admit(ip("192.0.2.1"), false).unwrap_err(), Refusal::Client);
         assert_eq!(clients(&caps), 0);
         assert_eq!(caps.counters.open.get(), 0);
     }

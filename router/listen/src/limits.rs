@@ -23,8 +23,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// Connections open at a time from one client: an IPv4 address or an IPv6 /64. 16,384, a quarter of all: behind a load balancer
     /// a handful of addresses stand for everyone, yet no single one can lock the others out. It is less where places are few, so that
-    /// a handful cannot either: of those left a client may have at most such a part as this is of the others'; but 100 always. Set
-    /// it near 100 where clients connect directly.
+    /// a handful cannot either: of those left a client may have at most such a part as this is of the others'; but 100 always, and those that are
+    /// trusted to speak for others have all of it. Set it near 100 where clients connect directly.
     pub max_connections_per_client: usize,
 }
 

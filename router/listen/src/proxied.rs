@@ -58,7 +58,7 @@ async fn introduce(mut arrived: Arrived, edge: &Edge, drain: &Drain) -> Result<A
         }
         Some(Header::Local) => Ok(arrived),
         Some(Header::Proxied { source, destination }) => {
-            match arrived.permit.pass_to(source.ip()) {
+            match arrived.permit.pass_to(source.ip(), edge.is_trusted(source.ip())) {
                 Ok(permit) => {
                     Ok(Arrived { peer: source, local: destination, permit, tcp: arrived.tcp })
                 }

@@ -37,21 +37,29 @@ const LINGER_BYTES: u32 = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Edge {
     pub(crate) limits: Limits,
-    /// Peers that tell who their clients are by the PROXY protocol.
-    pub(crate) proxies: Box<[IpNet]>,
+    /// Peers that speak for others.
+    pub(crate) trusted: Box<[IpNet]>,
+    /// Whether these tell who their clients are by the PROXY protocol.
+    pub(crate) proxy_protocol: bool,
     pub(crate) counters: Arc<Counters>,
 }
 
 impl Edge {
     /// Whether the peer at `ip` has to begin with a header of the PROXY protocol.
     pub(crate) fn is_proxy(&self, ip: IpAddr) -> bool {
-        self.proxies.iter().any(|network| network.contains(&ip))
+        self.proxy_protocol && self.is_trusted(ip)
+    }
+
+    /// Whether the peer at `ip` speaks for others.
+    pub(crate) fn is_trusted(&self, ip: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(&ip))
     }
 
     /// For bytes that are no HTTP: who serves them keeps their limits, on writes too.
     pub(crate) fn without_limits(&self) -> Self {
         let limits = Limits { write: NEVER, ..self.limits.clone() };
-        Self { limits, proxies: Box::default(), counters: Arc::clone(&self.counters) }
+        let counters = Arc::clone(&self.counters);
+        Self { limits, trusted: Box::default(), proxy_protocol: false, counters }
     }
 }
 

@@ -92,7 +92,8 @@ where
     let caps =
         Caps::new(limits.max_connections, limits.max_connections_per_client, Arc::clone(&counters));
     let caps = Arc::new(caps);
-    let edge = Edge { limits, proxies: Box::default(), counters: Arc::clone(&counters) };
+    let trusted = Box::default();
+    let edge = Edge { limits, trusted, proxy_protocol: false, counters: Arc::clone(&counters) };
     let edge = Arc::new(ArcSwap::from_pointee(edge));
     let of_workers = Arc::clone(&edge);
     let factory = Arc::new(factory);
@@ -181,11 +182,12 @@ impl Workers {
         Arc::clone(&self.counters)
     }
 
-    /// Sets the bounds for connections to come, but for those on their number, which hold from the start. Peers in `proxies` have to begin
-    /// each connection with a header of the PROXY protocol, version 1 or 2, and are believed; of others none is read.
-    pub fn configure(&self, limits: Limits, proxies: &[IpNet]) {
-        let counters = Arc::clone(&self.counters);
-        self.edge.store(Arc::new(Edge { limits, proxies: proxies.into(), counters }));
+    /// Sets the bounds for connections to come, but for those on their number, which hold from the start. Peers in `trusted` speak for
+    /// others, so that they may have [`Limits::max_connections_per_client`] however few places are left. With `proxy_protocol` they have to
+    /// begin each connection with a header of the PROXY protocol, version 1 or 2, and are believed; of others none is read.
+    pub fn configure(&self, limits: Limits, trusted: &[IpNet], proxy_protocol: bool) {
+        let (trusted, counters) = (trusted.into(), Arc::clone(&self.counters));
+        self.edge.store(Arc::new(Edge { limits, trusted, proxy_protocol, counters }));
     }
 
     /// Begins to listen on a further address, and returns it with its real port once every worker accepts there. Not to be abandoned

@@ -39,7 +39,7 @@ fn start(
         }
     };
     let (workers, addr) = listening(protocol, limits.clone(), serve);
-    workers.configure(limits, &[proxies.parse().unwrap()]);
+    workers.configure(limits, &[proxies.parse().unwrap()], true);
     (workers, addr, ends)
 }
 

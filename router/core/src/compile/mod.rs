@@ -3,7 +3,8 @@
 //! A [`Compiler`] keeps what it knows of every object and which hosts each one
 //! touches. A change marks those hosts; [`Compiler::publish`] compiles just them.
 //! The result depends on the objects alone, not on the order in which they came,
-//! but for one thing: a Secret that turns bad leaves its last good certificate in use.
+//! but for two things: a Secret that turns bad leaves its last good certificate in use, and a limit on clients
+//! of the router's own settings that turns bad leaves the one in force.
 
 mod authorities;
 mod backends;

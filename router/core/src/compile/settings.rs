@@ -17,7 +17,11 @@ impl Compiler {
         annotations: Option<BTreeMap<Box<str>, Box<str>>>,
     ) {
         let (settings, findings) = match annotations {
-            Some(annotations) => router::read(object, &annotations, &self.flags),
+            Some(annotations) => {
+                // Before the first table nobody is served.
+                let in_force = (self.table.generation > 0).then_some(&*self.table.settings);
+                router::read(object, &annotations, &self.flags, in_force)
+            }
             None => ((*self.flags).clone(), vec![no_settings(object)]),
         };
         self.findings.set(Source::Object(object.clone()), findings);

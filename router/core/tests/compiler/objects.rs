@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::support::*;
-use fairlead_router_core::{Change, Compiler, Key, Settings, Severity, dialect::router::SETTINGS};
+use fairlead_router_core::{
+    Change, Compiler, Key, Settings, Severity, dialect::router::SETTINGS, object::Kind,
+};
 
 #[test]
 fn a_routable_service_with_domains_is_served() {
@@ -256,6 +258,42 @@ fn an_unreadable_limit_on_clients_is_the_strictest() {
         };
         assert_eq!((rate, settings.rate_burst, settings.concurrency), expected);
     }
+}
+
+#[test]
+fn an_unreadable_limit_of_the_router_leaves_the_one_in_force_and_is_the_strictest_where_there_is_none()
+ {
+    let object = Key::new("deis", "deis-router").of(Kind::Deployment);
+    let set = |rate: &str, burst: &str, most: &str| {
+        let values = [("rateLimit", rate), ("rateBurst", burst), ("concurrencyLimit", most)];
+        let annotation = |(name, value): (&str, &str)| {
+            (format!("router.fairlead.dev/{name}").into(), value.into())
+        };
+        Change::Settings(object.clone(), Some(values.map(annotation).into()))
+    };
+    let limits = |compiler: &mut Compiler| {
+        let settings = compiler.publish().unwrap().table.settings.clone();
+        let rate = settings.rate.map(|rate| rate.limit(settings.rate_burst).to_string());
+        (rate.unwrap(), settings.concurrency)
+    };
+    let mut compiler = Compiler::new(Settings::default().into());
+    compiler.apply(set("ten", "few", "-1"));
+    let strictest = ("rate-limit every 1s burst 1".to_owned(), Some(1));
+    assert_eq!(limits(&mut compiler), strictest);
+    compiler.apply(set("100/s", "20", "30"));
+    let good = ("rate-limit every 10ms burst 20".to_owned(), Some(30));
+    assert_eq!(limits(&mut compiler), good);
+    compiler.apply(set("100 per s", "some", "-1"));
+    let told = compiler.diagnostics();
+    assert_eq!(told.len(), 3);
+    for told in told {
+        assert_eq!(told.severity, Severity::Error);
+        assert!(told.reason.ends_with(". Until then the value in force stays"), "{told}");
+    }
+    // The same table as before is none to publish.
+    assert!(compiler.publish().is_none());
+    compiler.apply(set("100 per s", "some", "40"));
+    assert_eq!(limits(&mut compiler), (good.0, Some(40)));
 }
 
 #[test]

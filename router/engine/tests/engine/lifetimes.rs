@@ -72,11 +72,52 @@ async fn a_client_that_answers_no_ping_is_not_kept_while_nothing_is_asked_nor_cu
     while raw.frame().await.is_some() {}
 }
 
+/// Neither age nor draining lets one that answers no PING ask on and on.
+#[tokio::test]
+async fn behind_a_goaway_there_are_so_many_streams_and_no_more() {
+    for drains in [false, true] {
+        let backend = Backend::answering(OK).await;
+        let mut setup = Setup::default();
+        setup.limits.h2_streams = 2;
+        if !drains {
+            setup.limits.age = SHORT;
+        }
+        let mut router = Router::start(setup);
+        router.app("web", &[], &[backend.addr]);
+        let mut raw = Raw::open(router.http).await;
+        let asking = async {
+            raw.send(&request(1)).await;
+            let mut before = vec![raw.said().await.unwrap(), raw.said().await.unwrap()];
+            before.sort_by_key(|said| matches!(said, Said::Goaway { .. }));
+            let answer = |stream| Said::Answer { stream, status: 200 };
+            assert_eq!(before, [answer(1), Said::Goaway { code: 0 }]);
+            let mut answered = 0;
+            let refused = loop {
+                let stream = 2 * answered + 3;
+                raw.send(&request(stream)).await;
+                match raw.said().await.unwrap() {
+                    said if said == answer(stream) => answered += 1,
+                    said => break said,
+                }
+            };
+            // The first one may have come before or behind it.
+            assert!((1..=2).contains(&answered), "{answered}");
+            assert_eq!(refused, Said::Reset { stream: 2 * answered + 3, code: 7 });
+            drop(raw);
+        };
+        if drains {
+            tokio::join!(router.drain(Duration::from_secs(60)), asking);
+        } else {
+            asking.await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_connection_of_some_age_ends_behind_an_answer() {
     let backend = Backend::answering(OK).await;
     let mut setup = Setup::default();
-    setup.limits.age = SHORT;
+    setup.limits.age = Duration::from_secs(1);
     let mut router = Router::start(setup);
     router.app("web", &[], &[backend.addr]);
     let mut client = router.connect().await;
@@ -90,7 +131,7 @@ async fn a_connection_of_some_age_ends_behind_an_answer() {
         }
         tokio::time::sleep(SHORT / 10).await;
     }
-    assert!(answers > 1);
+    assert!(answers > 1, "it was old at once");
     assert_eq!(client.rest().await, "");
     let mut raw = Raw::open(router.http).await;
     raw.send(&request(1)).await;

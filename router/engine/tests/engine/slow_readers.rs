@@ -11,8 +11,8 @@ use tokio::{
 use crate::support::{
     Backend, Router, Setup,
     frames::{
-        DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE,
-        frame, get,
+        DATA, END_HEADERS, END_STREAM, GET as GET_FIELDS, HEADERS, PREFACE, RST_STREAM, Raw,
+        SETTINGS, WINDOW_UPDATE, fields, frame, get,
     },
     within,
 };
@@ -153,23 +153,57 @@ async fn a_stream_whose_window_stays_shut_or_opens_by_drips_is_reset() {
     }
 }
 
-/// Though each part of the answer is taken in time, as the endpoint sent it.
+/// A part waits for its turn on the connection as well, and that is not this stream's doing.
 #[tokio::test]
-async fn a_stream_of_small_parts_whose_window_opens_by_drips_is_reset() {
-    let backend = Backend::start(|mut conn, _| async move {
+async fn a_stream_of_small_parts_beside_a_saturating_download_is_not_reset() {
+    const EVENTS: usize = 300;
+    let download = endpoint(8 * PARTS).await;
+    let mut setup = Setup::default();
+    // Longer than the socket takes to have room again, and a third of what the events take.
+    setup.limits.body_write = Duration::from_secs(2);
+    let mut router = Router::start(setup);
+    router.app("web", &[], &[download.addr]);
+    let events = Backend::start(|mut conn, _| async move {
         conn.request().await?;
         conn.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await?;
-        let chunk = format!("64\r\n{}\r\n", "x".repeat(100));
-        conn.write(chunk.repeat(5_000)).await?;
+        for _ in 0..EVENTS {
+            conn.write(format!("32\r\n{}\r\n", "x".repeat(50))).await?;
+            tokio::time::sleep(SHORT / 40).await;
+        }
         conn.write("0\r\n\r\n").await
     })
     .await;
-    let mut setup = Setup::default();
-    setup.limits.body_write = SHORT;
-    let mut router = Router::start(setup);
-    router.app("web", &[], &[backend.addr]);
-    let (came, whole) = open(asked(&router, 2_000).await, 100).await;
-    assert!(!whole && came < 100_000, "{came}");
+    router.app("events", &[], &[events.addr]);
+    let mut raw = Raw { stream: narrow(&router).await };
+    let request = fields(&[&GET_FIELDS[..3], &[(":authority", "events.example")]].concat());
+    let most = 0x4000_0000_u32.to_be_bytes();
+    let opening = [
+        PREFACE.to_vec(),
+        frame(SETTINGS, 0, 0, &[&[0, 4][..], &most].concat()),
+        frame(WINDOW_UPDATE, 0, 0, &most),
+        frame(HEADERS, END_HEADERS | END_STREAM, 1, &get(&[])),
+        frame(HEADERS, END_HEADERS | END_STREAM, 3, &request),
+    ];
+    raw.send(&opening.concat()).await;
+    let (mut download, mut came) = (0, 0);
+    loop {
+        let (kind, flags, stream, payload) = raw.frame().await.expect("the connection lives");
+        assert_ne!(kind, RST_STREAM, "stream {stream} behind {download} and {came} bytes");
+        match (kind, stream) {
+            (DATA, 1) => {
+                download += payload.len();
+                // The link is slower than the download.
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            (DATA, 3) => came += payload.len(),
+            _ => {}
+        }
+        if stream == 3 && kind == DATA && flags & END_STREAM != 0 {
+            break;
+        }
+    }
+    assert_eq!(came, EVENTS * 50);
+    assert!(download < 8 * PARTS << 16, "the download did not last");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{PREFIXES, SETTINGS, VOID};
+use super::{PREFIXES, Problem, SETTINGS, VOID, values::STRICTEST};
 use crate::{
     diagnostic::{Diagnostic, Severity},
     dialect::{self, UNKNOWN},
@@ -10,11 +10,13 @@ use crate::{
     settings::Settings,
 };
 
-/// The settings that the annotations of `object` make of `flags`, and what is wrong with them.
+/// The settings that the annotations of `object` make of `flags`, and what is wrong with them. A limit on
+/// clients that cannot be read stays as it is `in_force`, and is the strictest where nothing is.
 pub fn read(
     object: &ObjectRef,
     annotations: &BTreeMap<Box<str>, Box<str>>,
     flags: &Settings,
+    in_force: Option<&Settings>,
 ) -> (Settings, Vec<Diagnostic>) {
     let mut settings = flags.clone();
     let mut findings = Vec::new();
@@ -30,8 +32,11 @@ pub fn read(
         let mut names = PREFIXES.iter().map(|prefix| format!("{prefix}{}", setting.name));
         let found = names.find_map(|name| Some((annotations.get(name.as_str())?, name)));
         if let Some((text, name)) = found
-            && let Err(problem) = setting.set(&mut settings, text)
+            && let Err(mut problem) = setting.set(&mut settings, text)
         {
+            if let Some(last) = in_force {
+                keep_limit(setting.name, &mut settings, last, &mut problem);
+            }
             report(&name, problem.severity, problem.reason);
         }
     }
@@ -56,4 +61,16 @@ pub fn read(
         report(name, Severity::Warning, reason);
     }
     (settings, findings)
+}
+
+/// A limit protects, and holds for all apps: a slip of the pen is not to keep out those who were served. What
+/// gives access is another matter.
+fn keep_limit(name: &str, settings: &mut Settings, last: &Settings, problem: &mut Problem) {
+    match name {
+        "rateLimit" => settings.rate = last.rate,
+        "rateBurst" => settings.rate_burst = last.rate_burst,
+        "concurrencyLimit" => settings.concurrency = last.concurrency,
+        _ => return,
+    }
+    problem.reason = problem.reason.replace(STRICTEST, "Until then the value in force stays");
 }

@@ -40,6 +40,9 @@ pub(super) fn default_service_ip(settings: &mut Settings, text: &str) -> Result<
     Ok(())
 }
 
+/// What holds instead of a value that restricts clients and cannot be read.
+pub(super) const STRICTEST: &str = "Until then the strictest value holds";
+
 /// What restricts clients is as strict as it can be where the value cannot be read: nobody is let in by
 /// a slip of the pen.
 pub(super) fn strictly<T>(
@@ -54,7 +57,7 @@ pub(super) fn strictly<T>(
         }
         Err(error) => {
             *setting = strictest;
-            let reason = format!("{error}. Until then the strictest value holds");
+            let reason = format!("{error}. {STRICTEST}");
             Err(Problem { severity: Severity::Error, reason })
         }
     }

@@ -2,7 +2,15 @@
 //!
 //! The client is in that process as well, so the figures are upper bounds.
 
-use std::{env, fs, process::Command, time::Duration};
+use std::{
+    env, fs,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use futures::future::join_all;
 use tokio::{io::AsyncWriteExt, net::TcpSocket};
@@ -12,13 +20,10 @@ use crate::support::{
     Backend, Router, Setup,
     backend::OK,
     frames::{
-        ACK, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, Raw, SETTINGS, fields, frame,
-        get,
+        ACK, DATA, END_HEADERS, END_STREAM, GET, HEADERS, PING, PREFACE, Raw, SETTINGS,
+        WINDOW_UPDATE, fields, frame, get,
     },
 };
-
-/// Connections of one client.
-const CONNECTIONS: usize = 8;
 
 scenes! {
     fields_that_are_small_until_they_are_read, "RFC 9113 §10.5.1":
@@ -33,6 +38,12 @@ scenes! {
     requests_whose_answers_are_not_read, "RFC 9113 §10.5":
         |hardened| measured(hardened, "unread_refusals")
         => "at most 256 KiB per connection";
+    large_answers_by_http_2_that_are_not_read, "RFC 9113 §10.5":
+        |hardened| measured(hardened, "large_unread_answers")
+        => "at most 64 MiB per connection", alone "at most 128 MiB per connection";
+    a_large_answer_that_is_not_read, "RFC 9112 §9.5":
+        |hardened| measured(hardened, "large_unread_answer")
+        => "at most 1 MiB per connection";
 }
 
 /// What the process may not have of us.
@@ -69,8 +80,18 @@ fn status(field: &str) -> usize {
     line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
 }
 
-/// Tells by how much the process grows, at any time, for each connection that does what `attack` does.
-async fn grown(attack: impl AsyncFn(&mut Raw)) {
+/// Tells by how much the process grows, at any time, for each of some connections of HTTP/2 that do what `attack` does.
+async fn grown(connections: usize, attack: impl AsyncFn(&mut Raw)) {
+    let settings = [frame(SETTINGS, 0, 0, &[]), frame(SETTINGS, ACK, 0, &[])].concat();
+    grown_by(connections, async |raw| {
+        pour(raw, &[PREFACE, &settings].concat()).await;
+        attack(raw).await;
+    })
+    .await;
+}
+
+/// The same for each connection of any kind.
+async fn grown_by(connections: usize, attack: impl AsyncFn(&mut Raw)) {
     let backend = Backend::start(|mut conn, _| async move {
         // Takes a request and never answers.
         conn.head().await?;
@@ -78,34 +99,56 @@ async fn grown(attack: impl AsyncFn(&mut Raw)) {
     })
     .await;
     let quick = Backend::answering(OK).await;
+    let (large, moved) = endless().await;
     let setup = Setup { workers: 1, ..setup(env::var_os(BARE).is_none(), |_| {}) };
     let mut router = Router::start(setup);
     router.app("web", &[], &[backend.addr]);
     router.app("quick", &[], &[quick.addr]);
+    router.app("large", &[], &[large.addr]);
     let request = "GET / HTTP/1.1\r\nHost: quick.example\r\n\r\n";
     router.ask(request).await;
     let before = status("VmRSS");
-    let attacks = (0..CONNECTIONS).map(async |_| {
+    let attacks = (0..connections).map(async |_| {
         // What the kernel holds for us is not counted, and bounded.
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
         let mut raw = Raw { stream: socket.connect(router.http).await.unwrap() };
-        let settings = [frame(SETTINGS, 0, 0, &[]), frame(SETTINGS, ACK, 0, &[])].concat();
-        raw.send(&[PREFACE, &settings].concat()).await;
         // As much as the router takes, without waiting for it for long.
         let _ = tokio::time::timeout(Duration::from_secs(2), attack(&mut raw)).await;
         raw
     });
     let connections = join_all(attacks).await;
-    // Everything has been seen once others are answered, and nothing more reaches the application.
+    // Everything has been seen once others are answered, and nothing more reaches the applications or
+    // is taken from them.
+    let state = || (backend.connections(), large.connections(), moved.load(Relaxed));
     let mut reached = None;
-    while reached.replace(backend.connections()) != Some(backend.connections()) {
+    while reached.replace(state()) != Some(state()) {
         for _ in 0..100 {
             assert!(router.ask(request).await.starts_with("HTTP/1.1 200 "));
         }
     }
     let grown = status("VmHWM").saturating_sub(before);
     println!("each: {} bytes", grown / connections.len());
+}
+
+/// An application whose answers do not end, and how many bytes of them were taken.
+async fn endless() -> (Backend, Arc<AtomicUsize>) {
+    static PART: [u8; 1 << 16] = [b'x'; 1 << 16];
+    let moved = Arc::<AtomicUsize>::default();
+    let counted = moved.clone();
+    let backend = Backend::start(move |mut conn, _| {
+        let counted = counted.clone();
+        async move {
+            conn.head().await?;
+            conn.write("HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n").await?;
+            loop {
+                conn.write(&PART).await?;
+                counted.fetch_add(PART.len(), Relaxed);
+            }
+        }
+    })
+    .await;
+    (backend, moved)
 }
 
 async fn pour(raw: &mut Raw, bytes: &[u8]) {
@@ -117,7 +160,7 @@ async fn pour(raw: &mut Raw, bytes: &[u8]) {
 #[tokio::test]
 #[ignore = "run in a process of its own"]
 async fn header_bomb() {
-    grown(async |raw| {
+    grown(8, async |raw| {
         // `cookie` with an empty value becomes the first entry of the dynamic table.
         let mut first = get(&[]);
         first.extend([0x40 | 32, 0]);
@@ -135,7 +178,7 @@ async fn header_bomb() {
 #[tokio::test]
 #[ignore = "run in a process of its own"]
 async fn many_streams() {
-    grown(async |raw| {
+    grown(8, async |raw| {
         let post = fields(&[
             (":method", "POST"),
             (":scheme", "http"),
@@ -156,7 +199,7 @@ async fn many_streams() {
 #[tokio::test]
 #[ignore = "run in a process of its own"]
 async fn unread_answers() {
-    grown(async |raw| {
+    grown(8, async |raw| {
         let pings = frame(PING, 0, 0, b"fairlead").repeat(1_000);
         for _ in 0..400 {
             pour(raw, &pings).await;
@@ -168,7 +211,7 @@ async fn unread_answers() {
 #[tokio::test]
 #[ignore = "run in a process of its own"]
 async fn unread_refusals() {
-    grown(async |raw| {
+    grown(8, async |raw| {
         // Requests for what is not there are answered by the router itself.
         let nowhere = fields(&[
             (":method", "GET"),
@@ -179,6 +222,34 @@ async fn unread_refusals() {
         for stream in 0..20_000 {
             pour(raw, &frame(HEADERS, END_HEADERS | END_STREAM, 2 * stream + 1, &nowhere)).await;
         }
+    })
+    .await;
+}
+
+/// Windows are as open as they can be, and nothing is read.
+#[tokio::test]
+#[ignore = "run in a process of its own"]
+async fn large_unread_answers() {
+    grown(2, async |raw| {
+        let large = fields(&[&GET[..3], &[(":authority", "large.example")]].concat());
+        let window = [&[0, 4][..], &0x7fff_ffff_u32.to_be_bytes()].concat();
+        let more = (0x7fff_ffff_u32 - 65_535).to_be_bytes();
+        let opened = [frame(SETTINGS, 0, 0, &window), frame(WINDOW_UPDATE, 0, 0, &more)].concat();
+        pour(raw, &opened).await;
+        for stream in 0..100 {
+            pour(raw, &frame(HEADERS, END_HEADERS | END_STREAM, 2 * stream + 1, &large)).await;
+        }
+        std::future::pending().await
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "run in a process of its own"]
+async fn large_unread_answer() {
+    grown_by(8, async |raw| {
+        pour(raw, b"GET / HTTP/1.1\r\nHost: large.example\r\n\r\n").await;
+        std::future::pending().await
     })
     .await;
 }

@@ -1,6 +1,6 @@
 //! Chunks (RFC 9112 §7.1). What was passed on before the mistake breaks off for the endpoint too.
 
-use super::{Other, Passed, Refused, cases};
+use super::{Other, Passed, Refused, World, cases};
 
 const PASSED: &str = "POST / HTTP/1.1\r\nHost: web.example\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
 
@@ -55,5 +55,30 @@ cases! {
         => Refused(400);
     bytes_after_the_last_chunk_are_the_next_request, "RFC 9112 §9.3.2":
         b"POST / HTTP/1.1\r\nHost: web.example\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nGET /n HTTP/1.1\r\nHost: web.example\r\n\r\n"
-        => Other(&[200, 200], &[PASSED, "GET /n HTTP/1.1\r\nHost: web.example\r\n\r\n"]);
+        => Passed(PASSED),
+        engine Other(&[200, 200], &[PASSED, "GET /n HTTP/1.1\r\nHost: web.example\r\n\r\n"]);
+}
+
+/// Whoever reads chunks otherwise, and so finds the next request elsewhere, finds none here.
+#[tokio::test]
+async fn nothing_behind_chunks_is_a_request() {
+    let world = World::start(true).await;
+    for case in cases() {
+        let sent = [case.sent, b"GET /n HTTP/1.1\r\nHost: web.example\r\n\r\n"].concat();
+        let seen = world.send(&sent, 1).await;
+        assert!(seen.last && seen.answers.len() == 1, "{}: {seen:?}", case.name);
+        assert!(seen.received.len() <= 1, "{}: {seen:?}", case.name);
+        assert!(!seen.received.concat().contains("/n"), "{}: {seen:?}", case.name);
+    }
+}
+
+/// An answer of the router's own.
+#[tokio::test]
+async fn nor_is_it_where_no_application_is_asked() {
+    let world = World::start(true).await;
+    let nowhere =
+        "POST / HTTP/1.1\r\nHost: nowhere.example\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let sent = [nowhere, "GET /n HTTP/1.1\r\nHost: web.example\r\n\r\n"].concat();
+    let seen = world.send(sent.as_bytes(), 1).await;
+    assert!(seen.last && seen.answers == [404] && seen.received.is_empty(), "{seen:?}");
 }

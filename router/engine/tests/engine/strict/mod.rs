@@ -48,6 +48,8 @@ use Outcome::{Other, Passed, Refused};
 struct Seen {
     answers: Vec<u16>,
     received: Vec<String>,
+    /// The answer said that it is the connection's last.
+    last: bool,
     /// Pingora found a mistake: by an answer of its own, or while it read the body.
     by_engine: bool,
 }
@@ -137,6 +139,7 @@ impl World {
         Seen {
             answers: statuses.filter_map(|status| status.parse().ok()).collect(),
             received,
+            last: answer.contains("\r\nConnection: close\r\n"),
             by_engine: answer.contains("Server: Pingora")
                 || answer.ends_with("This request is malformed.\n"),
         }

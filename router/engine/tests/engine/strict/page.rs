@@ -73,7 +73,8 @@ async fn the_page_on_security_says_what_comes_of_each_request() {
 
 fn row(case: &Case, strict: &Seen, engine: &Seen) -> String {
     let refused = strict.answers.iter().any(|status| *status != 200);
-    let same = (&strict.answers, &strict.received) == (&engine.answers, &engine.received);
+    let same = (&strict.answers, &strict.received, strict.last)
+        == (&engine.answers, &engine.received, engine.last);
     let decided = match same {
         _ if differences::PASSED.contains(&case.name) => {
             assert!(!refused, "{} is refused", case.name);
@@ -88,9 +89,10 @@ fn row(case: &Case, strict: &Seen, engine: &Seen) -> String {
 }
 
 fn shown(case: &Case, seen: &Seen) -> String {
+    let end = if seen.last { ", the connection ends" } else { "" };
     match (&seen.answers[..], &seen.received[..]) {
-        ([200], [request]) if request.as_bytes() == case.sent => "passed on".to_owned(),
-        ([200], [request]) => format!("passed on as `{}`", short(request)),
+        ([200], [request]) if request.as_bytes() == case.sent => format!("passed on{end}"),
+        ([200], [request]) => format!("passed on as `{}`{end}", short(request)),
         ([200, 200], [_, _]) => "passed on, two requests".to_owned(),
         ([], []) => "cut".to_owned(),
         ([status], []) => status.to_string(),

@@ -39,7 +39,7 @@ const NEVER: Duration = Duration::from_secs(24 * 3600);
 
 impl Setup {
     /// Without the rules and bounds of the router, so that what is left is Pingora's. Its own are the
-    /// list of 64 KiB and the 100 streams.
+    /// list of 64 KiB, the 100 streams and what of an answer waits in them.
     pub(crate) fn bare() -> Self {
         let limits = EngineLimits {
             body_read: NEVER,
@@ -49,6 +49,7 @@ impl Setup {
             age: NEVER,
             h2_streams: 100,
             h2_header_list: 64 * 1024,
+            h2_send_buffer: 400 * 1024,
             strict: false,
             ..EngineLimits::default()
         };
@@ -160,7 +161,7 @@ impl Router {
         let workers =
             start(setup.workers, specs, setup.edge, move |id| Engine::new(id.0, shared.clone()))
                 .unwrap();
-        workers.configure(edge, &setup.proxies);
+        workers.configure(edge, &setup.proxies, !setup.proxies.is_empty());
         let [http, https] = ["http", "https"].map(|name| workers.addr(name).unwrap());
         Self { http, https, workers, compiler, table, metrics, log }
     }
