@@ -226,7 +226,11 @@ fn prepare(tcp: &TcpStream) -> io::Result<()> {
     let often = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60));
     let tcp = socket2::SockRef::from(tcp);
     tcp.set_tcp_keepalive(&often)?;
-    tcp.set_tcp_notsent_lowat(UNSENT)
+    // It saves memory, and no more.
+    if let Err(error) = tcp.set_tcp_notsent_lowat(UNSENT) {
+        tracing::debug!(%error, "the system keeps what it likes for a receiver");
+    }
+    Ok(())
 }
 
 fn kind(error: &io::Error) -> FailureKind {

@@ -16,6 +16,8 @@ pub struct Batch {
     pub ends: Vec<usize>,
     /// Whether any of it may have left: said by the sink that sends it, also for who gives that up.
     pub left: bool,
+    /// How many lines the sink has sent a second time by itself, since the first may not have arrived.
+    pub repeated: usize,
 }
 
 impl Batch {
@@ -40,7 +42,7 @@ impl Batch {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
-        self.left = false;
+        (self.left, self.repeated) = (false, 0);
     }
 }
 
@@ -74,9 +76,13 @@ pub enum Verdict {
 pub enum Reason {
     /// The receiver refused it for good.
     Refused,
-    /// The receiver refused all lines that it was sent with one status, and no line by itself: it may
-    /// be unable to read this one, or anything that is sent like this.
+    /// The receiver refused this line by a status, and all others that it was sent with it: it may be
+    /// unable to read this one, or anything that is sent like this.
     Unread,
+    /// As [`Unread`](Self::Unread), and the receiver was not asked for this line alone.
+    Together,
+    /// The receiver refused so many lines for good and did not say which: this stands for one of them.
+    Unnamed,
     /// It is longer than the receiver takes.
     TooLong,
 }

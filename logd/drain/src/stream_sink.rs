@@ -175,8 +175,15 @@ impl Connection {
         }
     }
 
-    /// Gives a batch to TCP, all of it.
+    /// Gives a batch to TCP, all of it. What is given up before that is reset: an end would make a
+    /// message of the half that the receiver may have.
     async fn write(&mut self, batch: &Batch, stall: Duration) -> io::Result<()> {
+        self.stream.reset_on_drop()?;
+        self.write_lines(batch, stall).await?;
+        self.stream.end_on_drop()
+    }
+
+    async fn write_lines(&mut self, batch: &Batch, stall: Duration) -> io::Result<()> {
         self.progress = Instant::now();
         if !self.stream.is_secure() {
             let start = self.stream.written();

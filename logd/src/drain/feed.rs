@@ -1,6 +1,7 @@
 //! What the store and a drain have in common: which apps, how far, and that there is news.
 
 use std::{
+    collections::{HashMap, HashSet},
     fmt,
     sync::{
         Arc,
@@ -16,7 +17,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::app::{App, AppId};
 
 /// Which apps a drain is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Scope {
     /// One.
     App(AppId),
@@ -27,13 +28,9 @@ pub(crate) enum Scope {
 }
 
 impl Scope {
-    /// Whether an app is in it.
-    pub(crate) fn covers(&self, app: &AppId) -> bool {
-        match self {
-            Self::App(own) => own == app,
-            Self::Namespace(own) => own == app.namespace(),
-            Self::All => true,
-        }
+    /// All that an app is in.
+    pub(crate) fn all_of(app: &AppId) -> [Self; 3] {
+        [Self::All, Self::Namespace(app.namespace().to_owned()), Self::App(app.clone())]
     }
 }
 
@@ -60,24 +57,44 @@ pub(crate) struct Feed {
 /// The drains that are concerned with what comes.
 #[derive(Debug, Clone)]
 pub(crate) struct Feeds {
-    pub(crate) feeds: Arc<[Arc<Feed>]>,
+    by_scope: Arc<HashMap<Scope, Vec<Arc<Feed>>>>,
     /// Whether it is known which drains there are. As long as it is not, nothing is settled, and a
     /// drain that comes begins with what is there.
     pub(crate) complete: bool,
 }
 
 impl Feeds {
-    /// Whether they are the same drains.
-    pub(super) fn are(&self, others: &Self) -> bool {
-        let same = |(one, other): (&Arc<Feed>, &Arc<Feed>)| Arc::ptr_eq(one, other);
-        self.complete == others.complete
-            && self.feeds.len() == others.feeds.len()
-            && self.feeds.iter().zip(&*others.feeds).all(same)
+    /// These, in whichever order.
+    pub(super) fn new(feeds: impl IntoIterator<Item = Arc<Feed>>, complete: bool) -> Self {
+        let mut by_scope: HashMap<Scope, Vec<Arc<Feed>>> = HashMap::new();
+        for feed in feeds {
+            by_scope.entry(feed.scope.clone()).or_default().push(feed);
+        }
+        by_scope.values_mut().for_each(|feeds| feeds.sort_by_key(|feed| feed.run));
+        Self { by_scope: Arc::new(by_scope), complete }
     }
 
     /// No drains, now or until others are told.
     pub(crate) fn none(complete: bool) -> Self {
-        Self { feeds: Arc::new([]), complete }
+        Self::new([], complete)
+    }
+
+    /// Those that an app is in the scopes of.
+    pub(crate) fn of(&self, app: &AppId) -> impl Iterator<Item = &Arc<Feed>> {
+        Scope::all_of(app).into_iter().filter_map(|scope| self.by_scope.get(&scope)).flatten()
+    }
+
+    /// The scopes that had others before: none of the apps of other scopes is concerned.
+    pub(crate) fn changed(&self, before: &Self) -> HashSet<Scope> {
+        let scopes = self.by_scope.keys().chain(before.by_scope.keys());
+        if self.complete != before.complete {
+            return scopes.cloned().chain([Scope::All]).collect();
+        }
+        let runs = |feeds: &Self, scope| {
+            let feeds = feeds.by_scope.get(scope).into_iter().flatten();
+            feeds.map(|feed| feed.run).collect::<Vec<u64>>()
+        };
+        scopes.filter(|scope| runs(self, scope) != runs(before, scope)).cloned().collect()
     }
 }
 
@@ -140,5 +157,43 @@ impl Subscription {
 
     pub(super) fn has_ended(&self) -> bool {
         self.ended.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(run: u64, scope: &Scope) -> Arc<Feed> {
+        let (news, _) = tokio::sync::mpsc::unbounded_channel();
+        Arc::new(Feed { run, scope: scope.clone(), news })
+    }
+
+    #[test]
+    fn an_app_has_the_drains_of_its_scopes_and_a_change_concerns_no_others() {
+        let app = |app: &str| Scope::App(app.parse().unwrap());
+        let shop = Scope::Namespace("shop".to_owned());
+        let (web, api) = (app("shop/web"), app("shop/api"));
+        let before = Feeds::new(
+            [feed(1, &Scope::All), feed(2, &shop), feed(3, &web), feed(4, &app("bank/web"))],
+            true,
+        );
+        let runs = |feeds: &Feeds, app: &str| {
+            let mut runs: Vec<u64> = feeds.of(&app.parse().unwrap()).map(|feed| feed.run).collect();
+            runs.sort_unstable();
+            runs
+        };
+        assert_eq!(runs(&before, "shop/web"), [1, 2, 3]);
+        assert_eq!(runs(&before, "shop/api"), [1, 2]);
+        assert_eq!(runs(&before, "bank/web"), [1, 4]);
+        assert_eq!(runs(&before, "bank/api"), [1]);
+        // One goes, one comes, one is now for another app; the order is no change.
+        let after = [feed(5, &shop), feed(3, &api), feed(2, &shop), feed(1, &Scope::All)];
+        let after = Feeds::new(after, true);
+        let changed = after.changed(&before);
+        assert_eq!(changed, HashSet::from([shop, web, api, app("bank/web")]));
+        assert!(after.changed(&after.clone()).is_empty());
+        let unknown = Feeds { complete: false, ..after.clone() };
+        assert!(after.changed(&unknown).contains(&Scope::All), "all apps are concerned");
     }
 }

@@ -271,6 +271,11 @@ impl Flight {
         }
     }
 
+    /// The sink has sent so many lines twice.
+    pub(super) fn repeated(&mut self, lines: usize) {
+        self.ledger.resent += lines as u64;
+    }
+
     /// How many lines are under way.
     pub(super) fn under_way(&self) -> usize {
         self.lines

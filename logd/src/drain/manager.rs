@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use super::{
@@ -26,6 +26,8 @@ use crate::store::Store;
 
 /// Changes that wait to be taken.
 const WAITING: usize = 16;
+/// The store is told of changes at most so often: it goes through all apps for them.
+const GATHER: Duration = Duration::from_millis(100);
 /// How long a drain that is removed has to end its connection.
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -124,8 +126,11 @@ struct Manager {
     /// What each source has said.
     said: Vec<Option<Change>>,
     pumps: HashMap<Arc<str>, Pumping>,
-    /// What the store was told last.
+    /// What the store was told last, and when.
     feeds: Feeds,
+    told: Option<Instant>,
+    /// When it is to be told of changes.
+    due: Option<Instant>,
 }
 
 struct Pumping {
@@ -148,16 +153,23 @@ impl Drains {
             said: (0..sources).map(|_| None).collect(),
             pumps: HashMap::new(),
             feeds: Feeds::none(sources == 0),
+            told: None,
+            due: None,
         };
         let all = (0..sources).map(|number| Source { number, changes: changes.clone() }).collect();
         tokio::spawn(async move {
             // Held, so that what is received is a change or the end.
             let _changes = changes;
             loop {
+                let due = manager.due;
                 tokio::select! {
                     Some(change) = changed.recv() => manager.change(change).await,
+                    () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                        manager.tell().await;
+                    }
                     deadline = ended.recv() => {
                         if let Some(deadline) = deadline {
+                            manager.tell().await;
                             manager.flush(deadline).await;
                         }
                         return;
@@ -203,21 +215,27 @@ impl Manager {
         for declared in said.into_values() {
             self.declare(declared);
         }
+        match self.told.map(|told| told + GATHER).filter(|next| *next > Instant::now()) {
+            Some(next) => self.due = Some(next),
+            None => self.tell().await,
+        }
+    }
+
+    /// Tells others what has changed, and the store where it is concerned.
+    async fn tell(&mut self) {
+        self.due = None;
         let mut running: Vec<_> = self.pumps.values().map(|p| p.running.clone()).collect();
         running.sort_by(|a, b| a.declared.id.cmp(&b.declared.id));
         let complete = self.said.iter().all(Option::is_some);
-        let feeds = running.iter().map(|running| running.feed.clone()).collect();
         let refused = self.said.iter().flatten().flat_map(|change| &change.refused);
         let refused = refused.cloned().collect();
+        let feeds = Feeds::new(running.iter().map(|running| running.feed.clone()), complete);
         self.shared.store(Arc::new(Seen { running, refused, complete }));
-        let feeds = Feeds { feeds, complete };
-        // It goes through all apps: not for each edit of a Secret.
-        if feeds.are(&self.feeds) {
-            return;
+        if complete != self.feeds.complete || !feeds.changed(&self.feeds).is_empty() {
+            (self.feeds, self.told) = (feeds.clone(), Some(Instant::now()));
+            // An error tells that the process ends.
+            let _ = self.store.drains(&feeds).await;
         }
-        self.feeds = feeds.clone();
-        // An error tells that the process ends.
-        let _ = self.store.drains(&feeds).await;
     }
 
     fn declare(&mut self, declared: Declared) {

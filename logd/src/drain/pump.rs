@@ -8,14 +8,16 @@ mod told;
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
     future::pending,
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::Duration,
 };
 
 use fairlead_drain::{Batch, Failure, FailureKind, Limits, Sink, Stage, Verdict};
+use futures::FutureExt as _;
 use tokio::{
     sync::{mpsc::UnboundedReceiver, watch},
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout_at},
 };
 
 use super::{
@@ -33,14 +35,17 @@ use crate::{read::filter::Filter, store::Store};
 
 /// Lines that have been sent and have no verdict, at most.
 const UNDER_WAY: usize = 16 << 10;
-/// Records of one app that are looked at while others wait.
+/// Records of one app that are looked at while others wait, and how many bytes of them.
 const TURN: usize = 1_024;
+const TURN_BYTES: usize = 256 << 10;
 /// So many of these turns are taken before others than this drain have theirs.
 const TURNS: usize = 16;
 /// Bytes of memory that a drain keeps for its next batch while there is none.
 const IDLE: usize = 16 << 10;
 /// How often a drain that waits looks for what it loses meanwhile.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a batch may still take that would be for nobody then, or for somebody else.
+const RECALL: Duration = Duration::from_millis(500);
 /// How long a drain that is removed waits for the verdicts of what has left.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -164,6 +169,24 @@ impl Pump {
 
     /// Sends until it is told to stop, or all is sent where it is told to flush.
     pub(super) async fn run(mut self) {
+        // What cannot be is looked at again after a while: others wait for what this drain has done.
+        while AssertUnwindSafe(self.pump()).catch_unwind().await.is_err() {
+            tracing::error!(
+                drain = &*self.id,
+                "a drain's task has panicked: it goes on where it was"
+            );
+            self.sink = None;
+            self.rewind(true);
+            self.ready.clear();
+            for (key, fed) in &mut self.apps {
+                fed.ready = true;
+                self.ready.push_back(*key);
+            }
+            self.breaker.failed(Instant::now(), fastrand::f64(), None);
+        }
+    }
+
+    async fn pump(&mut self) {
         loop {
             if !self.take_orders() {
                 return;
@@ -360,6 +383,7 @@ impl Pump {
                 app: &fed.subscription.app,
                 filter: &self.order.settings.filter,
                 records: TURN,
+                bytes: TURN_BYTES,
                 limits,
             };
             let sink = self.sink.as_deref_mut().expect("it was just opened");
@@ -384,27 +408,42 @@ impl Pump {
     /// Sends the batch, unless it is wanted no more before that is done.
     async fn send(&mut self) {
         self.due = None;
-        let Self { sink, batch, orders, order, .. } = self;
+        let Self { sink, batch, flight, orders, order, .. } = self;
         let Some(sink) = sink else { return };
         let (lines, bytes, begin) = (batch.len(), batch.bytes.len(), Instant::now());
-        let sent = tokio::select! {
+        let recalled = async {
+            recalled(orders, order).await;
+            // It ends on the border of a message where its receiver keeps up.
+            sleep(RECALL).await;
+        };
+        let mut sent = tokio::select! {
             sent = sink.send(batch) => Some(sent),
-            () = recalled(orders, order) => None,
+            () = recalled => None,
         };
         if let Some(Ok(verdicts)) = &sent {
             self.pace.sent(lines, bytes, begin.elapsed(), verdicts.len());
         }
+        flight.repeated(batch.repeated);
         if matches!(sent, Some(Ok(_))) || batch.left {
             batch.clear();
         }
+        let go_again = match &mut sent {
+            Some(Ok(verdicts)) => self.refusals.go_again(verdicts, Instant::now()),
+            _ => false,
+        };
         match sent {
-            Some(Ok(verdicts)) if self.refusals.go_again(&verdicts, Instant::now()) => {
+            Some(Ok(_)) if go_again => {
                 let said = self.sink.as_mut().and_then(|sink| sink.complaint());
                 let text = "all lines are refused, and none of them by itself";
                 let failure = Failure::new(FailureKind::Denied, text);
                 self.failed(&failure.answered(said.unwrap_or_default())).await;
             }
-            Some(Ok(verdicts)) => self.decided(&verdicts),
+            Some(Ok(verdicts)) => {
+                self.decided(&verdicts);
+                if self.refusals.wait() && self.flight.going_again().next().is_none() {
+                    self.refusals.are_over();
+                }
+            }
             Some(Err(failure)) => self.failed(&failure).await,
             // It is not gone on with: some of it may have left.
             None => {

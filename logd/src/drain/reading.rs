@@ -26,6 +26,8 @@ pub(super) struct Turn<'a> {
     pub(super) filter: &'a Filter,
     /// So many records at most.
     pub(super) records: usize,
+    /// No more records once they have so many bytes.
+    pub(super) bytes: usize,
     pub(super) limits: Limits,
 }
 
@@ -42,17 +44,21 @@ pub(super) fn turn(
     }
     let is_full =
         |batch: &Batch| batch.len() >= turn.limits.lines || batch.bytes.len() >= turn.limits.bytes;
-    let mut left = records;
+    let (mut left, mut bytes) = (records, turn.bytes);
     while let Some((range, again)) = flight.wanted(key) {
         let mut reader = app.log.reader(range.start);
         let mut run = Run { key, range: range.start..range.start };
         while reader.position() < range.end {
-            if left == 0 || is_full(batch) {
+            if left == 0 || bytes == 0 || is_full(batch) {
                 run.commit(flight, reader.position());
                 return true;
             }
             left -= 1;
-            match reader.next() {
+            let next = reader.next();
+            if let Next::Entry(entry) = &next {
+                bytes = bytes.saturating_sub(entry.record.payload.len());
+            }
+            match next {
                 Next::Entry(entry) if again || is_wanted(turn.filter, &entry) => {
                     match sink.encode(&line(&entry), batch) {
                         None => run.add(flight, entry.no),
@@ -148,5 +154,52 @@ fn tell(turn: &Turn<'_>, lost: Lost, flight: &mut Flight, sink: &mut dyn Sink, b
     };
     if sink.encode(&line, batch).is_some() {
         flight.untellable();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use memchr::memmem::Finder;
+
+    use super::*;
+    use crate::{
+        drain::{
+            Scope,
+            testing::{Log, Rig, drain},
+        },
+        read::filter::Text,
+    };
+
+    #[tokio::test]
+    async fn a_turn_ends_after_so_many_bytes_whether_they_are_wanted_or_not() {
+        let (rig, _script) = Rig::with(Scope::Namespace("other".to_owned())).await;
+        let mut log = Log::open(&rig, "shop/web", "web").await;
+        let to = log.write(&[&*"x".repeat(1_000); 10]).await;
+        while log.ack().await.stored < to {}
+        let app = rig.store.app(&"shop/web".parse().unwrap()).unwrap();
+        let text = Some(Text::Substring(Box::new(Finder::new("y").into_owned())));
+        let filter = Filter { text, ..Filter::default() };
+        let (declared, _script) = drain("shop/drain", Scope::All);
+        let mut sink = declared.settings.sinks.open();
+        let (mut flight, mut batch) = (Flight::default(), Batch::default());
+        flight.join(1, 0);
+        let limits = sink.limits();
+        let turn = Turn {
+            id: "shop/drain",
+            key: 1,
+            app: &Arc::clone(&app),
+            filter: &filter,
+            records: 100,
+            bytes: 3_500,
+            limits,
+        };
+        for done in [4, 8] {
+            assert!(super::turn(&turn, &mut flight, &mut *sink, &mut batch));
+            assert_eq!(flight.done(1), done);
+        }
+        assert!(!super::turn(&turn, &mut flight, &mut *sink, &mut batch));
+        assert!(batch.is_empty() && flight.done(1) == 10);
     }
 }

@@ -29,8 +29,9 @@ use crate::{
 
 /// Keys of a Secret, `url` first.
 const KEYS: [&str; 7] = ["url", "app", "filter", "token", "ca.crt", "tls.crt", "tls.key"];
-/// What a filter may say.
-const FILTER: [&str; 6] = ["process", "pod", "stream", "contains", "regex", "invert"];
+/// What a filter may say. A pattern is not among them: it may need long for a line, and drains share
+/// their threads with all else.
+const FILTER: [&str; 5] = ["process", "pod", "stream", "contains", "invert"];
 
 /// Whose drain it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +160,7 @@ fn scope(app: Option<&str>, owner: Owner<'_>) -> Result<Scope, Problem> {
     })
 }
 
-/// `NAME=VALUE,…` as the parameters of a request for logs; `contains` and `regex` take the rest.
+/// `NAME=VALUE,…` as the parameters of a request for logs; `contains` takes the rest.
 fn filter(text: &str) -> Result<Filter, Problem> {
     let mut pairs = Vec::new();
     let mut rest = text;
@@ -172,9 +173,8 @@ fn filter(text: &str) -> Result<Filter, Problem> {
             let known = FILTER.join(", ");
             return Err(Problem::Filter(format!("{name:?} is unknown: known are {known}")));
         }
-        let takes_rest = matches!(name, "contains" | "regex");
         let (value, after) = match value.split_once(',') {
-            Some(parts) if !takes_rest => parts,
+            Some(parts) if name != "contains" => parts,
             _ => (value, ""),
         };
         pairs.push((name, value));

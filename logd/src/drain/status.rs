@@ -32,7 +32,8 @@ pub(crate) struct Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct RejectedLine {
     pub(crate) app: String,
-    /// What it is called; null where it has left the ring meanwhile.
+    /// What it is called; null where it has left the ring meanwhile, or the receiver said how many
+    /// lines it does not take and not which.
     pub(crate) name: Option<String>,
     /// `refused` or `too_long`.
     pub(crate) reason: &'static str,
@@ -67,7 +68,7 @@ pub(crate) struct LastError {
 /// Why it is not taken, as it is shown.
 pub(super) fn reason(reason: Reason) -> &'static str {
     match reason {
-        Reason::Refused | Reason::Unread => "refused",
+        Reason::Refused | Reason::Unread | Reason::Together | Reason::Unnamed => "refused",
         Reason::TooLong => "too_long",
     }
 }

@@ -335,6 +335,8 @@ impl Sink for Scripted {
         if line.payload == b"too long" {
             return Some(Verdict::Rejected(Reason::TooLong));
         }
+        let first = *self.opened.lock() == 1;
+        assert!(!first || line.payload != b"panic", "as told");
         batch.bytes.extend_from_slice(line.payload);
         batch.end_line();
         None

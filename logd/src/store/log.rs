@@ -262,7 +262,7 @@ impl AppLog {
     pub(super) fn set_drains(&mut self, drains: &Feeds, known: bool) {
         let start = if known { self.writer.accepted().records } else { 0 };
         let mut before = std::mem::take(&mut self.drains);
-        for feed in drains.feeds.iter().filter(|feed| feed.scope.covers(&self.app.id)) {
+        for feed in drains.of(&self.app.id) {
             let is_its = |subscription: &Arc<Subscription>| subscription.feed.run == feed.run;
             let subscription = match before.iter().position(is_its) {
                 Some(index) => before.swap_remove(index),

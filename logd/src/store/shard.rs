@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     app::{AppId, Follower},
-    drain::Feeds,
+    drain::{Feeds, Scope},
 };
 
 /// How often time alone has effects.
@@ -97,7 +97,10 @@ impl Shard {
                 let _ = reply.send(());
             }
             Message::Drains(drains) => {
-                for held in self.apps.values_mut() {
+                let changed = drains.changed(&self.drains);
+                let concerned =
+                    |app| Scope::all_of(app).iter().any(|scope| changed.contains(scope));
+                for (_, held) in self.apps.iter_mut().filter(|(app, _)| concerned(app)) {
                     held.log.set_drains(&drains, self.drains.complete);
                 }
                 self.drains = drains;

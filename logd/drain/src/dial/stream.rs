@@ -75,6 +75,15 @@ impl Stream {
     pub fn reset_on_drop(&self) -> io::Result<()> {
         self.counted().tcp.set_zero_linger()
     }
+
+    /// Takes [`reset_on_drop`](Self::reset_on_drop) back: what was written is sent, and its end behind
+    /// it.
+    ///
+    /// # Errors
+    /// Where the system does not take it.
+    pub fn end_on_drop(&self) -> io::Result<()> {
+        socket2::SockRef::from(&self.counted().tcp).set_linger(None)
+    }
 }
 
 impl Counted {

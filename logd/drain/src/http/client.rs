@@ -59,6 +59,8 @@ pub(crate) struct Client {
     dialer: Dialer,
     settings: Settings,
     connection: Option<Connection>,
+    /// The last request was sent twice.
+    repeated: bool,
 }
 
 struct Connection {
@@ -81,7 +83,7 @@ enum Unanswered {
 
 impl Client {
     pub(crate) fn new(dialer: Dialer, settings: Settings) -> Self {
-        Self { dialer, settings, connection: None }
+        Self { dialer, settings, connection: None, repeated: false }
     }
 
     /// Connects where there is no connection that can be used.
@@ -109,6 +111,7 @@ impl Client {
     ) -> Result<Answer, Failure> {
         let request = self.settings.request(request).await?;
         let mut sent = false;
+        self.repeated = false;
         let (new, kept) = match self.kept() {
             Some(new) if new.new => (Some(new), None),
             kept => (None, kept),
@@ -130,10 +133,17 @@ impl Client {
             None => self.connected().await,
         };
         let new = new.map_err(|failure| if sent { failure.at(Stage::Sent) } else { failure })?;
-        self.exchange(new, request).await.map_err(|unanswered| match unanswered {
+        let answer = self.exchange(new, request).await;
+        self.repeated = sent && !matches!(answer, Err(Unanswered::Unsent(_)));
+        answer.map_err(|unanswered| match unanswered {
             Unanswered::Unsent(failure) if !sent => failure.at(Stage::Reached),
             Unanswered::Unsent(failure) | Unanswered::Unknown(failure) => failure,
         })
+    }
+
+    /// Whether the last request may have arrived twice.
+    pub(crate) fn repeated(&self) -> bool {
+        self.repeated
     }
 
     /// The failure without the drain's secrets.
@@ -160,8 +170,8 @@ impl Client {
 
     fn kept(&mut self) -> Option<Connection> {
         let kept = self.connection.as_ref()?;
-        let young = kept.made.elapsed() < self.dialer.timeouts().age && kept.used.elapsed() < IDLE;
-        if !young || !kept.new && !kept.sender.is_ready() {
+        let young = kept.new || kept.made.elapsed() < self.dialer.timeouts().age;
+        if !young || kept.used.elapsed() >= IDLE || !kept.new && !kept.sender.is_ready() {
             self.close();
         }
         self.connection.take()

@@ -16,7 +16,7 @@ use crate::{Batch, Failure, FailureKind, Limits, Line, Reason, Sink, Verdict};
 /// goes again.
 const BATCH: Duration = Duration::from_secs(120);
 /// Refused lines are taken apart no further after so many requests of a batch: to find three among
-/// 1,000 takes no more.
+/// 1,000 takes no more. The oldest one is decided by then, however many there are.
 const REFUSALS: usize = 32;
 /// Batches stay smaller for so long after one was too large.
 const SMALLER: Duration = Duration::from_secs(3600);
@@ -126,17 +126,23 @@ pub(crate) struct HttpSink<F> {
     /// Of the lines that the last batch has no verdicts for.
     failure: Option<Failure>,
     complaint: Option<String>,
+    /// Lines of this batch that were sent twice.
+    repeated: usize,
 }
 
 impl<F: Format> HttpSink<F> {
     pub(crate) fn new(client: Client, format: F) -> Self {
-        Self { client, format, too_many: None, failure: None, complaint: None }
+        Self { client, format, too_many: None, failure: None, complaint: None, repeated: 0 }
     }
 
     async fn post(&mut self, lines: Piece<'_>, may_part: bool) -> Result<Sent, Failure> {
         let request = self.format.request(lines);
         let bytes = lines.bytes().len();
-        let answer = self.client.post(request, F::REPEATABLE).await?;
+        let answer = self.client.post(request, F::REPEATABLE).await;
+        if self.client.repeated() {
+            self.repeated += lines.len();
+        }
+        let answer = answer?;
         let reason = match answer.meaning(F::passing) {
             Meaning::Taken => {
                 let Confirmed { verdicts, complaint } =
@@ -154,6 +160,7 @@ impl<F: Format> HttpSink<F> {
                 Reason::TooLong
             }
             Meaning::Refused if may_part && lines.len() > 1 => return Ok(Sent::Refused),
+            Meaning::Refused if lines.len() > 1 => Reason::Together,
             Meaning::Refused => Reason::Unread,
         };
         self.complaint = Some(answer.told());
@@ -194,6 +201,7 @@ impl<F: Format> Sink for HttpSink<F> {
             let sent = match Instant::now() < end {
                 true => {
                     let sent = self.post(Piece::new(batch, &lines), may_part).await;
+                    batch.repeated += std::mem::take(&mut self.repeated);
                     sent.map_err(|failure| self.client.discreet(failure))
                 }
                 false => {
@@ -214,11 +222,17 @@ impl<F: Format> Sink for HttpSink<F> {
                 }
             }
         }
-        // Where others were told apart, so were these.
-        let unread = Verdict::Rejected(Reason::Unread);
-        if verdicts.iter().any(|verdict| *verdict != unread) {
-            let refused = Verdict::Rejected(Reason::Refused);
-            verdicts.iter_mut().filter(|it| **it == unread).for_each(|it| *it = refused);
+        // Where others were told apart, so were these; but for those that it was not asked for alone.
+        let refused = |verdict: &Verdict| match verdict {
+            Verdict::Rejected(Reason::Unread) => Some(Verdict::Rejected(Reason::Refused)),
+            Verdict::Rejected(Reason::Together) => Some(Verdict::Again),
+            _ => None,
+        };
+        let too_long = Verdict::Rejected(Reason::TooLong);
+        if verdicts.iter().any(|verdict| *verdict != too_long && refused(verdict).is_none()) {
+            for verdict in &mut verdicts {
+                *verdict = refused(verdict).unwrap_or(*verdict);
+            }
         }
         Ok(verdicts)
     }

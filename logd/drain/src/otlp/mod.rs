@@ -86,7 +86,10 @@ impl Format for Otlp {
     /// What a receiver rejects it has seen and does not want again. It says how many, not which.
     fn confirmed(&mut self, answer: Answer, lines: usize) -> Result<Confirmed, Failure> {
         // A status of 2xx says that they were taken, also where nothing else can be read.
-        let answer = match ExportLogsServiceResponse::decode(&*answer.body?) {
+        let response = answer.body.map_err(|failure| failure.to_string()).and_then(|body| {
+            ExportLogsServiceResponse::decode(&*body).map_err(|error| error.to_string())
+        });
+        let answer = match response {
             Ok(answer) => answer,
             Err(error) => {
                 let told = format!("taken, but it answers no ExportLogsServiceResponse: {error}");
@@ -97,7 +100,7 @@ impl Format for Otlp {
         let partial = answer.partial_success.unwrap_or_default();
         let rejected = usize::try_from(partial.rejected_log_records).unwrap_or(0).min(lines);
         let mut confirmed = Confirmed::all(lines);
-        confirmed.verdicts[lines - rejected..].fill(Verdict::Rejected(Reason::Refused));
+        confirmed.verdicts[lines - rejected..].fill(Verdict::Rejected(Reason::Unnamed));
         confirmed.complaint = (rejected > 0).then(|| crate::sink::told(partial.error_message));
         Ok(confirmed)
     }

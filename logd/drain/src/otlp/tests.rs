@@ -90,7 +90,7 @@ fn what_is_rejected_is_counted_and_final() {
         Otlp::default()
             .confirmed(Answer::ok(body.unwrap_or_else(|| answer.encode_to_vec())), 3)
             .map(|confirmed| {
-                let rejected = |verdict: &&Verdict| **verdict == Verdict::Rejected(Reason::Refused);
+                let rejected = |verdict: &&Verdict| **verdict == Verdict::Rejected(Reason::Unnamed);
                 assert_eq!(confirmed.verdicts.len(), 3);
                 (confirmed.verdicts.iter().filter(rejected).count(), confirmed.complaint)
             })

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fairlead_drain::{
-    Credentials, FailureKind, Guard, Keys, Network, OpenError, Reason, Stage, Verdict, open,
-    target::Target,
+    Credentials, FailureKind, Guard, Keys, Network, OpenError, Reason, Stage, Timeouts, Verdict,
+    open, target::Target,
 };
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
@@ -41,6 +41,22 @@ async fn a_connection_is_kept() {
 }
 
 #[tokio::test]
+async fn a_connection_has_an_age() {
+    let receiver = Receiver::new(fine).await;
+    let timeouts = Timeouts { age: Duration::ZERO, ..Timeouts::default() };
+    let mut sender = Sender::within(
+        &format!("json+http://127.0.0.1:{}", receiver.port),
+        Keys::default(),
+        timeouts,
+    );
+    for _ in 0..3 {
+        assert_eq!(sender.send(&["a"]).await.unwrap(), [Verdict::Delivered]);
+    }
+    let requests = receiver.requests();
+    assert_eq!(requests.iter().map(|request| request.connection).collect::<Vec<_>>(), [0, 1, 2]);
+}
+
+#[tokio::test]
 async fn a_request_that_may_have_arrived_goes_again_only_where_the_receiver_knows_it_again() {
     // Every second request of a connection is not answered.
     let forgetful = || {
@@ -56,8 +72,9 @@ async fn a_request_that_may_have_arrived_goes_again_only_where_the_receiver_know
     let receiver = Receiver::new(forgetful()).await;
     let mut sender = Sender::new(&format!("elasticsearch+http://127.0.0.1:{}", receiver.port));
     sender.send(&["a"]).await.unwrap();
+    assert_eq!(sender.batch.repeated, 0);
     assert_eq!(sender.send(&["b"]).await.unwrap(), [Verdict::Delivered]);
-    assert_eq!(receiver.requests().len(), 3);
+    assert_eq!((receiver.requests().len(), sender.batch.repeated), (3, 1));
 
     let receiver = Receiver::new(forgetful()).await;
     let mut sender = json(&receiver);
@@ -214,11 +231,47 @@ async fn a_line_that_cannot_be_read_costs_no_other_one() {
     assert!(receiver.requests().len() <= 21, "{}", receiver.requests().len());
 }
 
+/// However many there are: what is not told apart in time goes again, and is told apart then.
+#[tokio::test]
+async fn lines_that_cannot_be_read_cost_no_other_ones() {
+    let receiver = Receiver::new(|request: &Request| {
+        let bad = String::from_utf8_lossy(&request.body).contains("poison");
+        if bad { Reply::status(400, "") } else { Reply::status(204, "") }
+    })
+    .await;
+    let mut lines: Vec<String> = (0..1_000).map(|no| format!("fine {no}")).collect();
+    for bad in [100, 300, 500, 700, 900] {
+        lines[bad] = format!("poison {bad}");
+    }
+    let mut sender = json(&receiver);
+    let (mut rejected, mut delivered) = (Vec::new(), 0);
+    for _ in 0..3 {
+        let texts: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let verdicts = sender.send(&texts).await.unwrap();
+        assert_eq!(verdicts.len(), lines.len());
+        let mut again = Vec::new();
+        for (line, verdict) in std::mem::take(&mut lines).into_iter().zip(verdicts) {
+            match verdict {
+                Verdict::Delivered => delivered += 1,
+                Verdict::Again => again.push(line),
+                Verdict::Rejected(Reason::Refused) => rejected.push(line),
+                other => panic!("{line}: {other:?}"),
+            }
+        }
+        lines = again;
+    }
+    assert_eq!(rejected, ["poison 100", "poison 300", "poison 500", "poison 700", "poison 900"]);
+    assert_eq!((delivered, lines.len()), (995, 0));
+    assert!(receiver.requests().len() < 110, "{}", receiver.requests().len());
+}
+
 #[tokio::test]
 async fn who_takes_nothing_is_not_asked_for_every_line() {
     let receiver = Receiver::new(|_: &Request| Reply::status(400, "")).await;
     let verdicts = json(&receiver).send(&vec!["a"; 1_000]).await.unwrap();
-    assert_eq!(verdicts, vec![Verdict::Rejected(Reason::Unread); 1_000]);
+    let alone = verdicts.iter().take_while(|it| **it == Verdict::Rejected(Reason::Unread)).count();
+    assert!((20..32).contains(&alone), "{alone}");
+    assert_eq!(verdicts[alone..], vec![Verdict::Rejected(Reason::Together); 1_000 - alone]);
     assert!(receiver.requests().len() < 100, "{}", receiver.requests().len());
 }
 

@@ -59,10 +59,26 @@ async fn what_is_rejected_does_not_go_again() {
         Receiver::new(move |_: &Request| Reply::Whole(200, Vec::new(), answer.clone())).await;
     let mut sender = Sender::new(&format!("otlp+http://127.0.0.1:{}", receiver.port));
     let verdicts = sender.send(&["a", "b", "c"]).await.unwrap();
-    let rejected = |verdict: &&Verdict| **verdict == Verdict::Rejected(Reason::Refused);
+    let rejected = |verdict: &&Verdict| **verdict == Verdict::Rejected(Reason::Unnamed);
     assert_eq!(verdicts.iter().filter(rejected).count(), 2);
     assert_eq!(verdicts.len(), 3);
     assert_eq!(sender.sink.complaint().as_deref(), Some("too old"));
+}
+
+/// A status of 2xx has taken them, also where there is not all of its body.
+#[tokio::test]
+async fn what_was_taken_does_not_go_again_for_half_an_answer() {
+    for (reply, why) in [
+        (Reply::Half(vec![b'x'; 100]), "end of file before message length reached"),
+        (Reply::status(200, &"x".repeat(100_000)), "an answer of more than 65536 bytes"),
+    ] {
+        let receiver = Receiver::new(move |_: &Request| reply.clone()).await;
+        let mut sender = Sender::new(&format!("otlp+http://127.0.0.1:{}", receiver.port));
+        assert_eq!(sender.send(&["a", "b"]).await.unwrap(), [Verdict::Delivered; 2]);
+        let said = sender.sink.complaint().unwrap();
+        assert!(said.starts_with("taken, but it answers no ExportLogsServiceResponse: "), "{said}");
+        assert!(said.contains(why), "{said}");
+    }
 }
 
 #[tokio::test]

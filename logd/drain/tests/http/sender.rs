@@ -26,10 +26,12 @@ impl Sender {
 
     /// With a Secret's other keys, and waiting so long for a silent receiver.
     pub(crate) fn with(url: &str, keys: Keys<'_>, stall: Duration) -> Self {
-        let network = Network {
-            timeouts: Timeouts { stall, ..Timeouts::default() },
-            ..Network::new(Guard::platform(), 4)
-        };
+        Self::within(url, keys, Timeouts { stall, ..Timeouts::default() })
+    }
+
+    /// With a Secret's other keys, and waiting as long as that says.
+    pub(crate) fn within(url: &str, keys: Keys<'_>, timeouts: Timeouts) -> Self {
+        let network = Network { timeouts, ..Network::new(Guard::platform(), 4) };
         let credentials = Credentials::read(keys).unwrap();
         let sink = open(&Target::parse(url).unwrap(), &credentials, &network).unwrap();
         Self {

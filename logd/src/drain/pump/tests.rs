@@ -1,6 +1,9 @@
 //! A drain, from the ring to a sink that does as it is told.
 
-use fairlead_drain::FailureKind::{Busy, Certificate, Connect, Denied};
+use fairlead_drain::{
+    FailureKind::{Busy, Certificate, Connect, Denied},
+    Reason,
+};
 
 use super::*;
 use crate::{
@@ -109,7 +112,7 @@ async fn a_line_that_its_receiver_wants_again_goes_again_alone_and_one_that_is_r
     let to = log.write(&["one", "two", "too long", "three"]).await;
     let call = script.call().await;
     assert_eq!(call.lines, ["one", "two", "three"]);
-    let refused = Verdict::Rejected(fairlead_drain::Reason::Refused);
+    let refused = Verdict::Rejected(Reason::Refused);
     call.answer(vec![Verdict::Delivered, Verdict::Again, refused]);
     let call = script.call().await;
     assert_eq!(call.lines, ["two"]);
@@ -273,7 +276,7 @@ async fn what_is_refused_as_a_whole_goes_again_until_the_set_up_is_mended() {
     let (rig, mut script) = Rig::with(web()).await;
     let mut log = Log::open(&rig, "shop/web", "web").await;
     log.write(&["one", "two"]).await;
-    let unread = Verdict::Rejected(fairlead_drain::Reason::Unread);
+    let unread = Verdict::Rejected(Reason::Unread);
     script.call().await.answer(vec![unread; 2]);
     script.call().await.answer(vec![unread; 2]);
     let doing = rig.until("it is told", |doing| doing.failures == 2).await;
@@ -288,13 +291,60 @@ async fn what_is_refused_as_a_whole_goes_again_until_the_set_up_is_mended() {
     assert_eq!((ledger.delivered, ledger.lost_rejected), (2, 1));
 }
 
+/// What is refused of one app, again and again, holds up neither that app nor others without end.
+#[tokio::test]
+async fn refused_lines_of_an_app_are_given_up_while_others_are_taken() {
+    let (rig, mut script) = Rig::with(Scope::Namespace("shop".to_owned())).await;
+    // So long that what is full with one app's lines has no others.
+    let long = "fine".to_owned() + &"x".repeat(10_000);
+    let bad = "poison".to_owned() + &"x".repeat(2_500);
+    let mut fine = Log::open(&rig, "shop/fine", "web").await;
+    fine.write(&[&long]).await;
+    let mut poison = Log::open(&rig, "shop/poison", "web").await;
+    let first = script.call().await;
+    let to = poison.write(&[&bad, &bad, &bad, &bad, "good"]).await;
+    while poison.ack().await.stored < to {}
+    first.deliver();
+    let (mut refused, mut ended) = (0, false);
+    while !ended {
+        let call = script.call().await;
+        ended = call.lines.iter().any(|line| line == "good");
+        let is_bad: Vec<bool> = call.lines.iter().map(|line| line.starts_with("poison")).collect();
+        let all = is_bad.iter().all(|bad| *bad);
+        refused += usize::from(all);
+        assert!(refused < 20, "the same lines again and again");
+        // There is always more of others.
+        fine.write(&[&long]).await;
+        let reason = if all { Reason::Unread } else { Reason::Refused };
+        let verdict = |bad| if bad { Verdict::Rejected(reason) } else { Verdict::Delivered };
+        call.answer(is_bad.into_iter().map(verdict).collect());
+    }
+    poison.settled(to).await;
+    assert_eq!(rig.doing().ledger.lost_rejected, 4);
+}
+
+/// What was mended once is no reason to give up lines at once when it is wrong again.
+#[tokio::test]
+async fn a_set_up_that_is_wrong_again_has_its_time_again() {
+    let (rig, mut script) = Rig::with(web()).await;
+    let mut log = Log::open(&rig, "shop/web", "web").await;
+    let unread = Verdict::Rejected(Reason::Unread);
+    for lines in [["one", "two"], ["three", "four"]] {
+        log.write(&lines).await;
+        script.call().await.answer(vec![unread; 2]);
+        assert_eq!(script.take(2).await, lines);
+    }
+    let ledger = rig.until("all", |doing| doing.ledger.delivered == 4).await.ledger;
+    assert_eq!(ledger.lost_rejected, 0);
+}
+
 #[tokio::test]
 async fn lines_that_are_never_taken_are_named() {
     let (rig, mut script) = Rig::with(web()).await;
     let mut log = Log::open(&rig, "shop/web", "web").await;
     let to = log.write(&["one", "two", "three"]).await;
-    let refused = Verdict::Rejected(fairlead_drain::Reason::Refused);
-    let too_long = Verdict::Rejected(fairlead_drain::Reason::TooLong);
+    let refused = Verdict::Rejected(Reason::Refused);
+    let too_long = Verdict::Rejected(Reason::TooLong);
     script.call().await.answer(vec![Verdict::Delivered, refused, too_long]);
     log.settled(to).await;
     let named = || rig.drains.seen().running[0].status.rejected_lines();
@@ -312,6 +362,17 @@ async fn lines_that_are_never_taken_are_named() {
     let lines = named();
     assert_eq!((lines.len(), rig.doing().ledger.lost_rejected), (crate::drain::status::NAMED, 102));
     assert_eq!(lines.last().unwrap().name, Some(format!("{file}:{to}")));
+    // Of a receiver that says how many, and not which.
+    let to = log.write(&["four", "five"]).await;
+    let unnamed = Verdict::Rejected(Reason::Unnamed);
+    script.call().await.answer(vec![Verdict::Delivered, unnamed]);
+    log.settled(to).await;
+    let lines = named();
+    let last = lines.last().unwrap();
+    assert_eq!(
+        (&last.name, last.reason, rig.doing().ledger.lost_rejected),
+        (&None, "refused", 103)
+    );
 }
 
 /// A receiver that holds a batch keeps nobody from being changed: what it holds goes to the new one.
@@ -464,6 +525,25 @@ async fn lines_that_are_for_no_drain_are_not_lost_to_one() {
     log.settled(to).await;
     let ledger = rig.until("all", |doing| doing.ledger.notices == 1).await.ledger;
     assert_eq!((ledger.matched, ledger.delivered, ledger.lost_lag), (25, 11, 14));
+}
+
+/// All who wait for what a drain has done would wait for ever.
+#[tokio::test]
+async fn a_drain_that_panics_goes_on_where_it_was() {
+    let (rig, mut script) = Rig::with(Scope::Namespace("shop".to_owned())).await;
+    let mut other = Log::open(&rig, "shop/other", "web").await;
+    let mut log = Log::open(&rig, "shop/web", "web").await;
+    let of_other = other.write(&["other"]).await;
+    assert_eq!(script.take(1).await, ["other"]);
+    let to = log.write(&["one", "panic", "two"]).await;
+    assert_eq!(script.take(3).await, ["one", "panic", "two"]);
+    log.settled(to).await;
+    other.settled(of_other).await;
+    let further = other.write(&["more"]).await;
+    assert_eq!(script.take(1).await, ["more"]);
+    other.settled(further).await;
+    let doing = rig.until("all", |doing| doing.ledger.delivered == 5).await;
+    assert_eq!((doing.ledger.matched, doing.ledger.pending, script.opened()), (5, 0, 2));
 }
 
 #[tokio::test]

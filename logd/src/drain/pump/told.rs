@@ -64,7 +64,7 @@ impl Pump {
         let named = newest.into_iter().rev().filter_map(|(key, no, why)| {
             let app = &self.apps.get(&key)?.subscription.app;
             let name = match app.log.reader(no).next() {
-                Next::Entry(entry) if entry.no == no => {
+                Next::Entry(entry) if entry.no == no && why != Reason::Unnamed => {
                     Some(format!("{}:{}", entry.source.incarnation, entry.record.end))
                 }
                 _ => None,

@@ -43,6 +43,10 @@ fn what_is_wrong_names_the_secret_the_key_and_what_to_do_and_shows_no_value() {
         (vec![URL, ("app", "a b")], "key app: \"a b/a b\" is no name of an app"),
         (vec![URL, ("filter", "web")], "key filter: write NAME=VALUE, as in process=web"),
         (vec![URL, ("filter", "color=red")], "key filter: \"color\" is unknown: known are process"),
+        (
+            vec![URL, ("filter", "process=web,regex=a[^c]{300}e")],
+            "key filter: \"regex\" is unknown: known are process, pod, stream, contains, invert",
+        ),
         (vec![URL, ("filter", "stream=both")], "key filter: stream=\"both\": write stdout or "),
         (vec![URL, ("tls.key", secret)], "key tls.crt and tls.key belong together"),
         (vec![URL, ("ca.crt", secret)], "key ca.crt holds no "),
