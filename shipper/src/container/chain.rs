@@ -59,6 +59,8 @@ impl Container {
     pub fn reconcile(&mut self, entries: &[Entry], ids: &mut u64, now: Instant) {
         let mut found = vec![false; self.files.len()];
         let mut new = Vec::new();
+        let live = self.files.iter().filter(|file| file.place == Place::Live);
+        let live: Vec<u64> = live.map(|file| file.id).collect();
         for entry in entries {
             let known = self.known(entry, &found);
             if let Some(index) = known {
@@ -86,8 +88,12 @@ impl Container {
         for mut file in chronological(new) {
             file.id = *ids;
             *ids += 1;
-            self.files.push(file);
-            found.push(true);
+            // One that was renamed while the directory was listed last was not in that list, and what was
+            // written by then is newer.
+            let missed = |known: &LogFile| live.contains(&known.id) && is_older(&file, known);
+            let index = self.files.iter().position(missed).unwrap_or(self.files.len());
+            self.files.insert(index, file);
+            found.insert(index, true);
         }
         for (file, found) in self.files.iter_mut().zip(found) {
             if found {
@@ -145,10 +151,10 @@ impl Container {
         Some(file)
     }
 
-    /// Puts files in order: what was found earlier is older, what is written is the newest. Names tell the
-    /// local time, which is set back in autumn.
+    /// Puts files in order: what was found earlier is older, but for what was written then, which is the newest.
+    /// Names tell the local time, which is set back in autumn.
     fn order(&mut self, now: Instant) {
-        self.files.sort_by_key(|file| (file.restart, file.place == Place::Live, file.id));
+        self.files.sort_by_key(|file| (file.restart, file.place == Place::Live));
         let last = self.files.len().saturating_sub(1);
         for (index, file) in self.files.iter_mut().enumerate() {
             let ends = index < last || file.place == Place::Gone;
@@ -156,6 +162,18 @@ impl Container {
         }
         self.settle_tails();
     }
+}
+
+/// Whether a file was rotated before another one, by their names, and where both are known not against their first lines.
+fn is_older(file: &LogFile, other: &LogFile) -> bool {
+    let (Place::Rotated(name, _), Place::Rotated(other_name, _)) = (file.place, other.place) else {
+        return false;
+    };
+    let time = |file: &LogFile| file.head.map(|head| head.time).filter(|time| *time != 0);
+    let times = time(file).zip(time(other));
+    file.restart == other.restart
+        && name < other_name
+        && times.is_none_or(|(time, other)| time <= other)
 }
 
 /// Puts files that were found at one look, in the order of their names, in that of their first lines.
@@ -287,6 +305,36 @@ mod tests {
         directory.rename("0.log", second);
         at(2, &directory, "0.log");
         assert_eq!(directory.look(), named(&[(1, first), (2, second), (3, "0.log")]));
+        // And one between two looks.
+        let mut directory = Directory::new();
+        at(0, &directory, "0.log");
+        directory.look();
+        directory.rename("0.log", first);
+        at(1, &directory, second);
+        at(2, &directory, "0.log");
+        assert_eq!(directory.look(), named(&[(1, first), (2, second), (3, "0.log")]));
+    }
+
+    #[test]
+    fn what_is_found_behind_the_file_that_is_written_is_older_and_stays_so() {
+        let mut directory = Directory::new();
+        // The other one was renamed while the directory was listed.
+        directory.write("0.log", "second");
+        directory.look();
+        let [first, second] = ["0.log.20260101-000001", "0.log.20260101-000002"];
+        directory.write(first, "first");
+        assert_eq!(directory.look(), named(&[(2, first), (1, "0.log")]));
+        directory.rename("0.log", second);
+        directory.write("0.log", "third");
+        assert_eq!(directory.look(), named(&[(2, first), (1, second), (3, "0.log")]));
+        // Or renamed as well by the next look.
+        let mut directory = Directory::new();
+        directory.write("0.log", "second");
+        directory.look();
+        directory.write(first, "first");
+        directory.rename("0.log", second);
+        directory.write("0.log", "third");
+        assert_eq!(directory.look(), named(&[(2, first), (1, second), (3, "0.log")]));
     }
 
     #[test]
