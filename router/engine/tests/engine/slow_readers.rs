@@ -203,7 +203,7 @@ async fn a_stream_of_small_parts_beside_a_saturating_download_is_not_reset() {
         }
     }
     assert_eq!(came, EVENTS * 50);
-    assert!(download < 8 * PARTS << 16, "the download did not last");
+    assert!(download < (8 * PARTS) << 16, "the download did not last");
 }
 
 #[tokio::test]

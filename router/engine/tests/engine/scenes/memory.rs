@@ -239,7 +239,7 @@ async fn large_unread_answers() {
         for stream in 0..100 {
             pour(raw, &frame(HEADERS, END_HEADERS | END_STREAM, 2 * stream + 1, &large)).await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     })
     .await;
 }
@@ -249,7 +249,7 @@ async fn large_unread_answers() {
 async fn large_unread_answer() {
     grown_by(8, async |raw| {
         pour(raw, b"GET / HTTP/1.1\r\nHost: large.example\r\n\r\n").await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     })
     .await;
 }
